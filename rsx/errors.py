@@ -1,0 +1,186 @@
+"""Every reason a request can be refused, or an order end, in one table.
+
+Numbers are in bands by owner: 1xxx edge, 2xxx risk, 3xxx matching, 4xxx authentication,
+9xxx the process itself. They are the same in records, JSON frames and REST bodies, and are
+append-only. `python -m rsx.records --write` copies them into the C header.
+Source: specs/errors.md.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+
+class Reason(enum.IntEnum):
+    NONE = 0
+    # edge
+    INVALID_UTF8 = 1001
+    MALFORMED = 1002
+    TOO_MANY_PENDING = 1003
+    UNEXPECTED_FRAME = 1004
+    ORDER_NOT_FOUND = 1005
+    RATE_LIMITED = 1006
+    UNKNOWN_SYMBOL = 1007
+    PRICE_OFF_TICK = 1008
+    QTY_OFF_LOT = 1009
+    CLIENT_ID_INVALID = 1010
+    OVERLOADED = 1011
+    BINARY_FRAME = 1012
+    FRAME_TOO_LARGE = 1013
+    INVALID_VALUE = 1014
+    PRICE_OUT_OF_RANGE = 1015
+    QTY_OUT_OF_RANGE = 1016
+    NOTIONAL_TOO_LARGE = 1017
+    FLAGS_CONTRADICT = 1018
+    SLOW_READER = 1019
+    TOO_MANY_SUBSCRIPTIONS = 1020
+    NO_ANSWER = 1021
+    TOO_MANY_CONNECTIONS = 1022
+    IDLE = 1023
+    NOT_FOUND = 1024
+    # risk
+    INSUFFICIENT_MARGIN = 2001
+    MARK_UNAVAILABLE = 2002
+    TOO_MANY_ACCOUNTS = 2003
+    AMOUNT_INVALID = 2004
+    BALANCE_LIMIT = 2005
+    TOO_MANY_POSITIONS = 2006
+    # matching: rejections
+    DUPLICATE_CLIENT_ID = 3001
+    POST_ONLY_WOULD_CROSS = 3002
+    FOK_NOT_FILLABLE = 3003
+    REDUCE_ONLY_NO_POSITION = 3004
+    BOOK_FULL = 3005
+    TOO_MANY_OPEN_ORDERS = 3006
+    ORDER_NOT_OPEN = 3007
+    ORDER_INVALID = 3008
+    # matching: why an accepted order ended or shrank
+    USER_CANCEL = 3101
+    IOC_REMAINDER = 3102
+    REDUCE_ONLY_EXCESS = 3103
+    RESTART = 3104
+    # authentication
+    TOKEN_MISSING = 4001
+    TOKEN_INVALID = 4002
+    TOKEN_EXPIRED = 4003
+    FORBIDDEN = 4004
+    # the process
+    INTERNAL = 9001
+    STOPPING = 9002
+
+
+SENTENCES: dict[Reason, str] = {
+    Reason.NONE: "no reason",
+    Reason.INVALID_UTF8: "the frame is not valid UTF-8",
+    Reason.MALFORMED: "the request cannot be parsed",
+    Reason.TOO_MANY_PENDING: "too many requests of yours are unanswered",
+    Reason.UNEXPECTED_FRAME: "this frame is not one that a client sends here",
+    Reason.ORDER_NOT_FOUND: "no open order of yours has this id",
+    Reason.RATE_LIMITED: "too many requests in a short time",
+    Reason.UNKNOWN_SYMBOL: "no such symbol",
+    Reason.PRICE_OFF_TICK: "the price is not a multiple of the tick",
+    Reason.QTY_OFF_LOT: "the quantity is not a multiple of the lot",
+    Reason.CLIENT_ID_INVALID: "a client order id is 1 to 36 bytes of printable text",
+    Reason.OVERLOADED: "the exchange cannot take the request now; nothing was done",
+    Reason.BINARY_FRAME: "this socket takes text frames",
+    Reason.FRAME_TOO_LARGE: "the frame is larger than 4096 bytes",
+    Reason.INVALID_VALUE: "the value is not allowed here",
+    Reason.PRICE_OUT_OF_RANGE: "the price is outside the symbol's limits",
+    Reason.QTY_OUT_OF_RANGE: "the quantity is outside the symbol's limits",
+    Reason.NOTIONAL_TOO_LARGE: "price times quantity is over the symbol's limit",
+    Reason.FLAGS_CONTRADICT: "these order flags exclude each other",
+    Reason.SLOW_READER: "the connection does not read fast enough",
+    Reason.TOO_MANY_SUBSCRIPTIONS: "too many subscriptions on this connection",
+    Reason.NO_ANSWER: "no answer in time; the order's fate is unknown, ask by client id",
+    Reason.TOO_MANY_CONNECTIONS: "too many connections",
+    Reason.IDLE: "nothing was received for too long",
+    Reason.NOT_FOUND: "no such resource",
+    Reason.INSUFFICIENT_MARGIN: "not enough free margin",
+    Reason.MARK_UNAVAILABLE: "the mark price is missing or stale; only reducing orders pass",
+    Reason.TOO_MANY_ACCOUNTS: "the exchange has no room for another account",
+    Reason.AMOUNT_INVALID: "the amount must be positive",
+    Reason.BALANCE_LIMIT: "the balance would exceed the limit of an account",
+    Reason.TOO_MANY_POSITIONS: "the exchange has no room for another position",
+    Reason.DUPLICATE_CLIENT_ID: "this client order id was used before",
+    Reason.POST_ONLY_WOULD_CROSS: "a post-only order must not trade on arrival",
+    Reason.FOK_NOT_FILLABLE: "a fill-or-kill order cannot be filled whole",
+    Reason.REDUCE_ONLY_NO_POSITION: "there is no position that this order would reduce",
+    Reason.BOOK_FULL: "the book has no room for another order",
+    Reason.TOO_MANY_OPEN_ORDERS: "too many open orders in this symbol",
+    Reason.ORDER_NOT_OPEN: "no open order of yours has this id",
+    Reason.ORDER_INVALID: "the order breaks the symbol's rules in force at the match",
+    Reason.USER_CANCEL: "cancelled by its owner",
+    Reason.IOC_REMAINDER: "immediate-or-cancel: the rest could not trade",
+    Reason.REDUCE_ONLY_EXCESS: "reduce-only: more than the position",
+    Reason.RESTART: "the exchange stopped before the order came to rest",
+    Reason.TOKEN_MISSING: "a bearer token is needed",
+    Reason.TOKEN_INVALID: "the token is not valid",
+    Reason.TOKEN_EXPIRED: "the token has expired",
+    Reason.FORBIDDEN: "this token does not allow the request",
+    Reason.INTERNAL: "the exchange failed at this request",
+    Reason.STOPPING: "the exchange is stopping",
+}
+
+HTTP_STATUS: dict[Reason, int] = {
+    Reason.ORDER_NOT_FOUND: 404,
+    Reason.ORDER_NOT_OPEN: 404,
+    Reason.UNKNOWN_SYMBOL: 404,
+    Reason.NOT_FOUND: 404,
+    Reason.RATE_LIMITED: 429,
+    Reason.TOO_MANY_PENDING: 429,
+    Reason.TOO_MANY_CONNECTIONS: 429,
+    Reason.FRAME_TOO_LARGE: 413,
+    Reason.OVERLOADED: 503,
+    Reason.STOPPING: 503,
+    Reason.NO_ANSWER: 504,
+    Reason.TOKEN_MISSING: 401,
+    Reason.TOKEN_INVALID: 401,
+    Reason.TOKEN_EXPIRED: 401,
+    Reason.FORBIDDEN: 403,
+    Reason.INTERNAL: 500,
+}
+
+
+class RsxError(Exception):
+    """Base of every error RSX raises on purpose."""
+
+
+class ConfigError(RsxError):
+    """The configuration cannot be used; the message names the key and the value."""
+
+
+class StartError(RsxError):
+    """The exchange cannot start (port, data folder, damaged log); one line says why."""
+
+
+class RequestError(RsxError):
+    """A client's request is refused.
+
+    `code` is stable; `field` and `value` say what in the request was wrong; `ref` is the
+    client id or order id the request named, when it could be read.
+    """
+
+    def __init__(
+        self,
+        code: Reason,
+        field: str | None = None,
+        value: Any = None,
+        ref: str | int | None = None,
+        detail: str | None = None,
+    ):
+        self.code = code
+        self.field = field
+        self.value = value
+        self.ref = ref
+        self.detail = detail
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        text = SENTENCES[self.code]
+        return f"{text}: {self.detail}" if self.detail else text
+
+    @property
+    def http_status(self) -> int:
+        return HTTP_STATUS.get(self.code, 400)

@@ -1,0 +1,867 @@
+/* Generated from rsx/records.py and rsx/errors.py; do not edit. */
+#ifndef RSX_RECORDS_H
+#define RSX_RECORDS_H
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { RSX_VERSION = 1, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16,
+       RSX_GROUP_END = 1, RSX_POST_ONLY = 1, RSX_REDUCE_ONLY = 2, RSX_RESTS = 4,
+       RSX_BUY = 0, RSX_SELL = 1, RSX_GTC = 0, RSX_IOC = 1, RSX_FOK = 2 };
+
+enum rsx_reason {
+    RSX_R_NONE = 0,
+    RSX_R_INVALID_UTF8 = 1001,
+    RSX_R_MALFORMED = 1002,
+    RSX_R_TOO_MANY_PENDING = 1003,
+    RSX_R_UNEXPECTED_FRAME = 1004,
+    RSX_R_ORDER_NOT_FOUND = 1005,
+    RSX_R_RATE_LIMITED = 1006,
+    RSX_R_UNKNOWN_SYMBOL = 1007,
+    RSX_R_PRICE_OFF_TICK = 1008,
+    RSX_R_QTY_OFF_LOT = 1009,
+    RSX_R_CLIENT_ID_INVALID = 1010,
+    RSX_R_OVERLOADED = 1011,
+    RSX_R_BINARY_FRAME = 1012,
+    RSX_R_FRAME_TOO_LARGE = 1013,
+    RSX_R_INVALID_VALUE = 1014,
+    RSX_R_PRICE_OUT_OF_RANGE = 1015,
+    RSX_R_QTY_OUT_OF_RANGE = 1016,
+    RSX_R_NOTIONAL_TOO_LARGE = 1017,
+    RSX_R_FLAGS_CONTRADICT = 1018,
+    RSX_R_SLOW_READER = 1019,
+    RSX_R_TOO_MANY_SUBSCRIPTIONS = 1020,
+    RSX_R_NO_ANSWER = 1021,
+    RSX_R_TOO_MANY_CONNECTIONS = 1022,
+    RSX_R_IDLE = 1023,
+    RSX_R_NOT_FOUND = 1024,
+    RSX_R_INSUFFICIENT_MARGIN = 2001,
+    RSX_R_MARK_UNAVAILABLE = 2002,
+    RSX_R_TOO_MANY_ACCOUNTS = 2003,
+    RSX_R_AMOUNT_INVALID = 2004,
+    RSX_R_BALANCE_LIMIT = 2005,
+    RSX_R_TOO_MANY_POSITIONS = 2006,
+    RSX_R_DUPLICATE_CLIENT_ID = 3001,
+    RSX_R_POST_ONLY_WOULD_CROSS = 3002,
+    RSX_R_FOK_NOT_FILLABLE = 3003,
+    RSX_R_REDUCE_ONLY_NO_POSITION = 3004,
+    RSX_R_BOOK_FULL = 3005,
+    RSX_R_TOO_MANY_OPEN_ORDERS = 3006,
+    RSX_R_ORDER_NOT_OPEN = 3007,
+    RSX_R_ORDER_INVALID = 3008,
+    RSX_R_USER_CANCEL = 3101,
+    RSX_R_IOC_REMAINDER = 3102,
+    RSX_R_REDUCE_ONLY_EXCESS = 3103,
+    RSX_R_RESTART = 3104,
+    RSX_R_TOKEN_MISSING = 4001,
+    RSX_R_TOKEN_INVALID = 4002,
+    RSX_R_TOKEN_EXPIRED = 4003,
+    RSX_R_FORBIDDEN = 4004,
+    RSX_R_INTERNAL = 9001,
+    RSX_R_STOPPING = 9002,
+};
+
+enum rsx_type {
+    RSX_ORDER_REQUEST = 1,
+    RSX_CANCEL_REQUEST = 2,
+    RSX_ORDER_NEW = 3,
+    RSX_ORDER_CANCEL = 4,
+    RSX_DEPOSIT_REQUEST = 5,
+    RSX_ACCOUNT_QUERY = 6,
+    RSX_MARK_UPDATE = 7,
+    RSX_REQUEST_REJECTED = 16,
+    RSX_ACCOUNT_STATE = 17,
+    RSX_POSITION_STATE = 18,
+    RSX_ORDER_ACCEPTED = 32,
+    RSX_FILL = 33,
+    RSX_ORDER_RESTED = 34,
+    RSX_ORDER_CANCELLED = 35,
+    RSX_ORDER_REJECTED = 36,
+    RSX_ORDER_REDUCED = 37,
+    RSX_CANCEL_REJECTED = 38,
+    RSX_DEPOSIT = 40,
+    RSX_MARK_PRICE = 41,
+    RSX_SYMBOL_CONFIG = 42,
+    RSX_LOG_STARTED = 43,
+    RSX_SEGMENT_STARTED = 44,
+    RSX_SYNC_REQUEST = 64,
+    RSX_SYNC_DONE = 65,
+};
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint8_t rest[96];
+} rsx_record_t;
+_Static_assert(sizeof(rsx_record_t) == 128, "rsx_record_t");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    uint64_t received_ns;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t cid_len;
+    uint8_t cid[36];
+    uint8_t padding[16];
+} rsx_order_request_t;
+_Static_assert(sizeof(rsx_order_request_t) == 128, "rsx_order_request_t size");
+_Static_assert(offsetof(rsx_order_request_t, seq) == 16, "ORDER_REQUEST.seq");
+_Static_assert(offsetof(rsx_order_request_t, ts_ns) == 24, "ORDER_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_order_request_t, oid) == 32, "ORDER_REQUEST.oid");
+_Static_assert(offsetof(rsx_order_request_t, px) == 40, "ORDER_REQUEST.px");
+_Static_assert(offsetof(rsx_order_request_t, qty) == 48, "ORDER_REQUEST.qty");
+_Static_assert(offsetof(rsx_order_request_t, received_ns) == 56, "ORDER_REQUEST.received_ns");
+_Static_assert(offsetof(rsx_order_request_t, user_id) == 64, "ORDER_REQUEST.user_id");
+_Static_assert(offsetof(rsx_order_request_t, symbol_id) == 68, "ORDER_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_order_request_t, side) == 72, "ORDER_REQUEST.side");
+_Static_assert(offsetof(rsx_order_request_t, tif) == 73, "ORDER_REQUEST.tif");
+_Static_assert(offsetof(rsx_order_request_t, flags) == 74, "ORDER_REQUEST.flags");
+_Static_assert(offsetof(rsx_order_request_t, cid_len) == 75, "ORDER_REQUEST.cid_len");
+_Static_assert(offsetof(rsx_order_request_t, cid) == 76, "ORDER_REQUEST.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t pad0;
+    uint8_t pad1;
+    uint8_t pad2;
+    uint8_t cid_len;
+    uint8_t cid[36];
+    uint8_t padding[32];
+} rsx_cancel_request_t;
+_Static_assert(sizeof(rsx_cancel_request_t) == 128, "rsx_cancel_request_t size");
+_Static_assert(offsetof(rsx_cancel_request_t, seq) == 16, "CANCEL_REQUEST.seq");
+_Static_assert(offsetof(rsx_cancel_request_t, ts_ns) == 24, "CANCEL_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_cancel_request_t, oid) == 32, "CANCEL_REQUEST.oid");
+_Static_assert(offsetof(rsx_cancel_request_t, request_id) == 40, "CANCEL_REQUEST.request_id");
+_Static_assert(offsetof(rsx_cancel_request_t, user_id) == 48, "CANCEL_REQUEST.user_id");
+_Static_assert(offsetof(rsx_cancel_request_t, symbol_id) == 52, "CANCEL_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_cancel_request_t, pad0) == 56, "CANCEL_REQUEST.pad0");
+_Static_assert(offsetof(rsx_cancel_request_t, pad1) == 57, "CANCEL_REQUEST.pad1");
+_Static_assert(offsetof(rsx_cancel_request_t, pad2) == 58, "CANCEL_REQUEST.pad2");
+_Static_assert(offsetof(rsx_cancel_request_t, cid_len) == 59, "CANCEL_REQUEST.cid_len");
+_Static_assert(offsetof(rsx_cancel_request_t, cid) == 60, "CANCEL_REQUEST.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t reserved;
+    uint64_t received_ns;
+    uint64_t reserved_ns;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t cid_len;
+    uint8_t cid[36];
+} rsx_order_new_t;
+_Static_assert(sizeof(rsx_order_new_t) == 128, "rsx_order_new_t size");
+_Static_assert(offsetof(rsx_order_new_t, seq) == 16, "ORDER_NEW.seq");
+_Static_assert(offsetof(rsx_order_new_t, ts_ns) == 24, "ORDER_NEW.ts_ns");
+_Static_assert(offsetof(rsx_order_new_t, oid) == 32, "ORDER_NEW.oid");
+_Static_assert(offsetof(rsx_order_new_t, px) == 40, "ORDER_NEW.px");
+_Static_assert(offsetof(rsx_order_new_t, qty) == 48, "ORDER_NEW.qty");
+_Static_assert(offsetof(rsx_order_new_t, reserved) == 56, "ORDER_NEW.reserved");
+_Static_assert(offsetof(rsx_order_new_t, received_ns) == 64, "ORDER_NEW.received_ns");
+_Static_assert(offsetof(rsx_order_new_t, reserved_ns) == 72, "ORDER_NEW.reserved_ns");
+_Static_assert(offsetof(rsx_order_new_t, user_id) == 80, "ORDER_NEW.user_id");
+_Static_assert(offsetof(rsx_order_new_t, symbol_id) == 84, "ORDER_NEW.symbol_id");
+_Static_assert(offsetof(rsx_order_new_t, side) == 88, "ORDER_NEW.side");
+_Static_assert(offsetof(rsx_order_new_t, tif) == 89, "ORDER_NEW.tif");
+_Static_assert(offsetof(rsx_order_new_t, flags) == 90, "ORDER_NEW.flags");
+_Static_assert(offsetof(rsx_order_new_t, cid_len) == 91, "ORDER_NEW.cid_len");
+_Static_assert(offsetof(rsx_order_new_t, cid) == 92, "ORDER_NEW.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t pad0;
+    uint8_t pad1;
+    uint8_t pad2;
+    uint8_t cid_len;
+    uint8_t cid[36];
+    uint8_t padding[32];
+} rsx_order_cancel_t;
+_Static_assert(sizeof(rsx_order_cancel_t) == 128, "rsx_order_cancel_t size");
+_Static_assert(offsetof(rsx_order_cancel_t, seq) == 16, "ORDER_CANCEL.seq");
+_Static_assert(offsetof(rsx_order_cancel_t, ts_ns) == 24, "ORDER_CANCEL.ts_ns");
+_Static_assert(offsetof(rsx_order_cancel_t, oid) == 32, "ORDER_CANCEL.oid");
+_Static_assert(offsetof(rsx_order_cancel_t, request_id) == 40, "ORDER_CANCEL.request_id");
+_Static_assert(offsetof(rsx_order_cancel_t, user_id) == 48, "ORDER_CANCEL.user_id");
+_Static_assert(offsetof(rsx_order_cancel_t, symbol_id) == 52, "ORDER_CANCEL.symbol_id");
+_Static_assert(offsetof(rsx_order_cancel_t, pad0) == 56, "ORDER_CANCEL.pad0");
+_Static_assert(offsetof(rsx_order_cancel_t, pad1) == 57, "ORDER_CANCEL.pad1");
+_Static_assert(offsetof(rsx_order_cancel_t, pad2) == 58, "ORDER_CANCEL.pad2");
+_Static_assert(offsetof(rsx_order_cancel_t, cid_len) == 59, "ORDER_CANCEL.cid_len");
+_Static_assert(offsetof(rsx_order_cancel_t, cid) == 60, "ORDER_CANCEL.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t amount;
+    uint32_t user_id;
+    uint8_t padding[76];
+} rsx_deposit_request_t;
+_Static_assert(sizeof(rsx_deposit_request_t) == 128, "rsx_deposit_request_t size");
+_Static_assert(offsetof(rsx_deposit_request_t, seq) == 16, "DEPOSIT_REQUEST.seq");
+_Static_assert(offsetof(rsx_deposit_request_t, ts_ns) == 24, "DEPOSIT_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_deposit_request_t, request_id) == 32, "DEPOSIT_REQUEST.request_id");
+_Static_assert(offsetof(rsx_deposit_request_t, amount) == 40, "DEPOSIT_REQUEST.amount");
+_Static_assert(offsetof(rsx_deposit_request_t, user_id) == 48, "DEPOSIT_REQUEST.user_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint8_t padding[84];
+} rsx_account_query_t;
+_Static_assert(sizeof(rsx_account_query_t) == 128, "rsx_account_query_t size");
+_Static_assert(offsetof(rsx_account_query_t, seq) == 16, "ACCOUNT_QUERY.seq");
+_Static_assert(offsetof(rsx_account_query_t, ts_ns) == 24, "ACCOUNT_QUERY.ts_ns");
+_Static_assert(offsetof(rsx_account_query_t, request_id) == 32, "ACCOUNT_QUERY.request_id");
+_Static_assert(offsetof(rsx_account_query_t, user_id) == 40, "ACCOUNT_QUERY.user_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t mark_px;
+    int64_t index_px;
+    uint32_t symbol_id;
+    uint8_t padding[76];
+} rsx_mark_update_t;
+_Static_assert(sizeof(rsx_mark_update_t) == 128, "rsx_mark_update_t size");
+_Static_assert(offsetof(rsx_mark_update_t, seq) == 16, "MARK_UPDATE.seq");
+_Static_assert(offsetof(rsx_mark_update_t, ts_ns) == 24, "MARK_UPDATE.ts_ns");
+_Static_assert(offsetof(rsx_mark_update_t, mark_px) == 32, "MARK_UPDATE.mark_px");
+_Static_assert(offsetof(rsx_mark_update_t, index_px) == 40, "MARK_UPDATE.index_px");
+_Static_assert(offsetof(rsx_mark_update_t, symbol_id) == 48, "MARK_UPDATE.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    uint64_t request_id;
+    int64_t required;
+    int64_t available;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t padding[54];
+} rsx_request_rejected_t;
+_Static_assert(sizeof(rsx_request_rejected_t) == 128, "rsx_request_rejected_t size");
+_Static_assert(offsetof(rsx_request_rejected_t, seq) == 16, "REQUEST_REJECTED.seq");
+_Static_assert(offsetof(rsx_request_rejected_t, ts_ns) == 24, "REQUEST_REJECTED.ts_ns");
+_Static_assert(offsetof(rsx_request_rejected_t, oid) == 32, "REQUEST_REJECTED.oid");
+_Static_assert(offsetof(rsx_request_rejected_t, request_id) == 40, "REQUEST_REJECTED.request_id");
+_Static_assert(offsetof(rsx_request_rejected_t, required) == 48, "REQUEST_REJECTED.required");
+_Static_assert(offsetof(rsx_request_rejected_t, available) == 56, "REQUEST_REJECTED.available");
+_Static_assert(offsetof(rsx_request_rejected_t, user_id) == 64, "REQUEST_REJECTED.user_id");
+_Static_assert(offsetof(rsx_request_rejected_t, symbol_id) == 68, "REQUEST_REJECTED.symbol_id");
+_Static_assert(offsetof(rsx_request_rejected_t, reason) == 72, "REQUEST_REJECTED.reason");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t collateral;
+    int64_t unrealised;
+    int64_t equity;
+    int64_t initial_margin;
+    int64_t maintenance_margin;
+    int64_t frozen;
+    int64_t available;
+    int64_t realised;
+    int64_t fees;
+    uint32_t user_id;
+    uint32_t positions;
+    uint8_t padding[8];
+} rsx_account_state_t;
+_Static_assert(sizeof(rsx_account_state_t) == 128, "rsx_account_state_t size");
+_Static_assert(offsetof(rsx_account_state_t, seq) == 16, "ACCOUNT_STATE.seq");
+_Static_assert(offsetof(rsx_account_state_t, ts_ns) == 24, "ACCOUNT_STATE.ts_ns");
+_Static_assert(offsetof(rsx_account_state_t, request_id) == 32, "ACCOUNT_STATE.request_id");
+_Static_assert(offsetof(rsx_account_state_t, collateral) == 40, "ACCOUNT_STATE.collateral");
+_Static_assert(offsetof(rsx_account_state_t, unrealised) == 48, "ACCOUNT_STATE.unrealised");
+_Static_assert(offsetof(rsx_account_state_t, equity) == 56, "ACCOUNT_STATE.equity");
+_Static_assert(offsetof(rsx_account_state_t, initial_margin) == 64, "ACCOUNT_STATE.initial_margin");
+_Static_assert(offsetof(rsx_account_state_t, maintenance_margin) == 72, "ACCOUNT_STATE.maintenance_margin");
+_Static_assert(offsetof(rsx_account_state_t, frozen) == 80, "ACCOUNT_STATE.frozen");
+_Static_assert(offsetof(rsx_account_state_t, available) == 88, "ACCOUNT_STATE.available");
+_Static_assert(offsetof(rsx_account_state_t, realised) == 96, "ACCOUNT_STATE.realised");
+_Static_assert(offsetof(rsx_account_state_t, fees) == 104, "ACCOUNT_STATE.fees");
+_Static_assert(offsetof(rsx_account_state_t, user_id) == 112, "ACCOUNT_STATE.user_id");
+_Static_assert(offsetof(rsx_account_state_t, positions) == 116, "ACCOUNT_STATE.positions");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t net_qty;
+    int64_t entry_cost;
+    int64_t realised;
+    int64_t unrealised;
+    int64_t mark_px;
+    int64_t initial_margin;
+    int64_t maintenance_margin;
+    int64_t frozen;
+    int64_t open_buy_qty;
+    int64_t open_sell_qty;
+    uint32_t user_id;
+    uint32_t symbol_id;
+} rsx_position_state_t;
+_Static_assert(sizeof(rsx_position_state_t) == 128, "rsx_position_state_t size");
+_Static_assert(offsetof(rsx_position_state_t, seq) == 16, "POSITION_STATE.seq");
+_Static_assert(offsetof(rsx_position_state_t, ts_ns) == 24, "POSITION_STATE.ts_ns");
+_Static_assert(offsetof(rsx_position_state_t, request_id) == 32, "POSITION_STATE.request_id");
+_Static_assert(offsetof(rsx_position_state_t, net_qty) == 40, "POSITION_STATE.net_qty");
+_Static_assert(offsetof(rsx_position_state_t, entry_cost) == 48, "POSITION_STATE.entry_cost");
+_Static_assert(offsetof(rsx_position_state_t, realised) == 56, "POSITION_STATE.realised");
+_Static_assert(offsetof(rsx_position_state_t, unrealised) == 64, "POSITION_STATE.unrealised");
+_Static_assert(offsetof(rsx_position_state_t, mark_px) == 72, "POSITION_STATE.mark_px");
+_Static_assert(offsetof(rsx_position_state_t, initial_margin) == 80, "POSITION_STATE.initial_margin");
+_Static_assert(offsetof(rsx_position_state_t, maintenance_margin) == 88, "POSITION_STATE.maintenance_margin");
+_Static_assert(offsetof(rsx_position_state_t, frozen) == 96, "POSITION_STATE.frozen");
+_Static_assert(offsetof(rsx_position_state_t, open_buy_qty) == 104, "POSITION_STATE.open_buy_qty");
+_Static_assert(offsetof(rsx_position_state_t, open_sell_qty) == 112, "POSITION_STATE.open_sell_qty");
+_Static_assert(offsetof(rsx_position_state_t, user_id) == 120, "POSITION_STATE.user_id");
+_Static_assert(offsetof(rsx_position_state_t, symbol_id) == 124, "POSITION_STATE.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t reserved;
+    uint64_t received_ns;
+    uint64_t reserved_ns;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t cid_len;
+    uint8_t cid[36];
+} rsx_order_accepted_t;
+_Static_assert(sizeof(rsx_order_accepted_t) == 128, "rsx_order_accepted_t size");
+_Static_assert(offsetof(rsx_order_accepted_t, seq) == 16, "ORDER_ACCEPTED.seq");
+_Static_assert(offsetof(rsx_order_accepted_t, ts_ns) == 24, "ORDER_ACCEPTED.ts_ns");
+_Static_assert(offsetof(rsx_order_accepted_t, oid) == 32, "ORDER_ACCEPTED.oid");
+_Static_assert(offsetof(rsx_order_accepted_t, px) == 40, "ORDER_ACCEPTED.px");
+_Static_assert(offsetof(rsx_order_accepted_t, qty) == 48, "ORDER_ACCEPTED.qty");
+_Static_assert(offsetof(rsx_order_accepted_t, reserved) == 56, "ORDER_ACCEPTED.reserved");
+_Static_assert(offsetof(rsx_order_accepted_t, received_ns) == 64, "ORDER_ACCEPTED.received_ns");
+_Static_assert(offsetof(rsx_order_accepted_t, reserved_ns) == 72, "ORDER_ACCEPTED.reserved_ns");
+_Static_assert(offsetof(rsx_order_accepted_t, user_id) == 80, "ORDER_ACCEPTED.user_id");
+_Static_assert(offsetof(rsx_order_accepted_t, symbol_id) == 84, "ORDER_ACCEPTED.symbol_id");
+_Static_assert(offsetof(rsx_order_accepted_t, side) == 88, "ORDER_ACCEPTED.side");
+_Static_assert(offsetof(rsx_order_accepted_t, tif) == 89, "ORDER_ACCEPTED.tif");
+_Static_assert(offsetof(rsx_order_accepted_t, flags) == 90, "ORDER_ACCEPTED.flags");
+_Static_assert(offsetof(rsx_order_accepted_t, cid_len) == 91, "ORDER_ACCEPTED.cid_len");
+_Static_assert(offsetof(rsx_order_accepted_t, cid) == 92, "ORDER_ACCEPTED.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t taker_oid;
+    uint64_t maker_oid;
+    int64_t px;
+    int64_t qty;
+    int64_t taker_fee;
+    int64_t maker_fee;
+    int64_t taker_remaining;
+    int64_t maker_remaining;
+    int64_t taker_release;
+    int64_t maker_release;
+    uint32_t taker_user_id;
+    uint32_t maker_user_id;
+    uint32_t symbol_id;
+    uint8_t taker_side;
+    uint8_t padding[3];
+} rsx_fill_t;
+_Static_assert(sizeof(rsx_fill_t) == 128, "rsx_fill_t size");
+_Static_assert(offsetof(rsx_fill_t, seq) == 16, "FILL.seq");
+_Static_assert(offsetof(rsx_fill_t, ts_ns) == 24, "FILL.ts_ns");
+_Static_assert(offsetof(rsx_fill_t, taker_oid) == 32, "FILL.taker_oid");
+_Static_assert(offsetof(rsx_fill_t, maker_oid) == 40, "FILL.maker_oid");
+_Static_assert(offsetof(rsx_fill_t, px) == 48, "FILL.px");
+_Static_assert(offsetof(rsx_fill_t, qty) == 56, "FILL.qty");
+_Static_assert(offsetof(rsx_fill_t, taker_fee) == 64, "FILL.taker_fee");
+_Static_assert(offsetof(rsx_fill_t, maker_fee) == 72, "FILL.maker_fee");
+_Static_assert(offsetof(rsx_fill_t, taker_remaining) == 80, "FILL.taker_remaining");
+_Static_assert(offsetof(rsx_fill_t, maker_remaining) == 88, "FILL.maker_remaining");
+_Static_assert(offsetof(rsx_fill_t, taker_release) == 96, "FILL.taker_release");
+_Static_assert(offsetof(rsx_fill_t, maker_release) == 104, "FILL.maker_release");
+_Static_assert(offsetof(rsx_fill_t, taker_user_id) == 112, "FILL.taker_user_id");
+_Static_assert(offsetof(rsx_fill_t, maker_user_id) == 116, "FILL.maker_user_id");
+_Static_assert(offsetof(rsx_fill_t, symbol_id) == 120, "FILL.symbol_id");
+_Static_assert(offsetof(rsx_fill_t, taker_side) == 124, "FILL.taker_side");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t remaining;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t padding[63];
+} rsx_order_rested_t;
+_Static_assert(sizeof(rsx_order_rested_t) == 128, "rsx_order_rested_t size");
+_Static_assert(offsetof(rsx_order_rested_t, seq) == 16, "ORDER_RESTED.seq");
+_Static_assert(offsetof(rsx_order_rested_t, ts_ns) == 24, "ORDER_RESTED.ts_ns");
+_Static_assert(offsetof(rsx_order_rested_t, oid) == 32, "ORDER_RESTED.oid");
+_Static_assert(offsetof(rsx_order_rested_t, px) == 40, "ORDER_RESTED.px");
+_Static_assert(offsetof(rsx_order_rested_t, remaining) == 48, "ORDER_RESTED.remaining");
+_Static_assert(offsetof(rsx_order_rested_t, user_id) == 56, "ORDER_RESTED.user_id");
+_Static_assert(offsetof(rsx_order_rested_t, symbol_id) == 60, "ORDER_RESTED.symbol_id");
+_Static_assert(offsetof(rsx_order_rested_t, side) == 64, "ORDER_RESTED.side");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t cancelled_qty;
+    int64_t filled_qty;
+    int64_t released;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t side;
+    uint8_t padding[37];
+} rsx_order_cancelled_t;
+_Static_assert(sizeof(rsx_order_cancelled_t) == 128, "rsx_order_cancelled_t size");
+_Static_assert(offsetof(rsx_order_cancelled_t, seq) == 16, "ORDER_CANCELLED.seq");
+_Static_assert(offsetof(rsx_order_cancelled_t, ts_ns) == 24, "ORDER_CANCELLED.ts_ns");
+_Static_assert(offsetof(rsx_order_cancelled_t, oid) == 32, "ORDER_CANCELLED.oid");
+_Static_assert(offsetof(rsx_order_cancelled_t, px) == 40, "ORDER_CANCELLED.px");
+_Static_assert(offsetof(rsx_order_cancelled_t, cancelled_qty) == 48, "ORDER_CANCELLED.cancelled_qty");
+_Static_assert(offsetof(rsx_order_cancelled_t, filled_qty) == 56, "ORDER_CANCELLED.filled_qty");
+_Static_assert(offsetof(rsx_order_cancelled_t, released) == 64, "ORDER_CANCELLED.released");
+_Static_assert(offsetof(rsx_order_cancelled_t, request_id) == 72, "ORDER_CANCELLED.request_id");
+_Static_assert(offsetof(rsx_order_cancelled_t, user_id) == 80, "ORDER_CANCELLED.user_id");
+_Static_assert(offsetof(rsx_order_cancelled_t, symbol_id) == 84, "ORDER_CANCELLED.symbol_id");
+_Static_assert(offsetof(rsx_order_cancelled_t, reason) == 88, "ORDER_CANCELLED.reason");
+_Static_assert(offsetof(rsx_order_cancelled_t, side) == 90, "ORDER_CANCELLED.side");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t released;
+    uint64_t original_oid;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t cid_len;
+    uint8_t cid[36];
+    uint16_t reason;
+    uint8_t padding[6];
+} rsx_order_rejected_t;
+_Static_assert(sizeof(rsx_order_rejected_t) == 128, "rsx_order_rejected_t size");
+_Static_assert(offsetof(rsx_order_rejected_t, seq) == 16, "ORDER_REJECTED.seq");
+_Static_assert(offsetof(rsx_order_rejected_t, ts_ns) == 24, "ORDER_REJECTED.ts_ns");
+_Static_assert(offsetof(rsx_order_rejected_t, oid) == 32, "ORDER_REJECTED.oid");
+_Static_assert(offsetof(rsx_order_rejected_t, px) == 40, "ORDER_REJECTED.px");
+_Static_assert(offsetof(rsx_order_rejected_t, qty) == 48, "ORDER_REJECTED.qty");
+_Static_assert(offsetof(rsx_order_rejected_t, released) == 56, "ORDER_REJECTED.released");
+_Static_assert(offsetof(rsx_order_rejected_t, original_oid) == 64, "ORDER_REJECTED.original_oid");
+_Static_assert(offsetof(rsx_order_rejected_t, user_id) == 72, "ORDER_REJECTED.user_id");
+_Static_assert(offsetof(rsx_order_rejected_t, symbol_id) == 76, "ORDER_REJECTED.symbol_id");
+_Static_assert(offsetof(rsx_order_rejected_t, side) == 80, "ORDER_REJECTED.side");
+_Static_assert(offsetof(rsx_order_rejected_t, tif) == 81, "ORDER_REJECTED.tif");
+_Static_assert(offsetof(rsx_order_rejected_t, flags) == 82, "ORDER_REJECTED.flags");
+_Static_assert(offsetof(rsx_order_rejected_t, cid_len) == 83, "ORDER_REJECTED.cid_len");
+_Static_assert(offsetof(rsx_order_rejected_t, cid) == 84, "ORDER_REJECTED.cid");
+_Static_assert(offsetof(rsx_order_rejected_t, reason) == 120, "ORDER_REJECTED.reason");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t cancelled_qty;
+    int64_t remaining;
+    int64_t released;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t side;
+    uint8_t padding[45];
+} rsx_order_reduced_t;
+_Static_assert(sizeof(rsx_order_reduced_t) == 128, "rsx_order_reduced_t size");
+_Static_assert(offsetof(rsx_order_reduced_t, seq) == 16, "ORDER_REDUCED.seq");
+_Static_assert(offsetof(rsx_order_reduced_t, ts_ns) == 24, "ORDER_REDUCED.ts_ns");
+_Static_assert(offsetof(rsx_order_reduced_t, oid) == 32, "ORDER_REDUCED.oid");
+_Static_assert(offsetof(rsx_order_reduced_t, px) == 40, "ORDER_REDUCED.px");
+_Static_assert(offsetof(rsx_order_reduced_t, cancelled_qty) == 48, "ORDER_REDUCED.cancelled_qty");
+_Static_assert(offsetof(rsx_order_reduced_t, remaining) == 56, "ORDER_REDUCED.remaining");
+_Static_assert(offsetof(rsx_order_reduced_t, released) == 64, "ORDER_REDUCED.released");
+_Static_assert(offsetof(rsx_order_reduced_t, user_id) == 72, "ORDER_REDUCED.user_id");
+_Static_assert(offsetof(rsx_order_reduced_t, symbol_id) == 76, "ORDER_REDUCED.symbol_id");
+_Static_assert(offsetof(rsx_order_reduced_t, reason) == 80, "ORDER_REDUCED.reason");
+_Static_assert(offsetof(rsx_order_reduced_t, side) == 82, "ORDER_REDUCED.side");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t pad0;
+    uint8_t cid_len;
+    uint8_t cid[36];
+    uint8_t padding[32];
+} rsx_cancel_rejected_t;
+_Static_assert(sizeof(rsx_cancel_rejected_t) == 128, "rsx_cancel_rejected_t size");
+_Static_assert(offsetof(rsx_cancel_rejected_t, seq) == 16, "CANCEL_REJECTED.seq");
+_Static_assert(offsetof(rsx_cancel_rejected_t, ts_ns) == 24, "CANCEL_REJECTED.ts_ns");
+_Static_assert(offsetof(rsx_cancel_rejected_t, oid) == 32, "CANCEL_REJECTED.oid");
+_Static_assert(offsetof(rsx_cancel_rejected_t, request_id) == 40, "CANCEL_REJECTED.request_id");
+_Static_assert(offsetof(rsx_cancel_rejected_t, user_id) == 48, "CANCEL_REJECTED.user_id");
+_Static_assert(offsetof(rsx_cancel_rejected_t, symbol_id) == 52, "CANCEL_REJECTED.symbol_id");
+_Static_assert(offsetof(rsx_cancel_rejected_t, reason) == 56, "CANCEL_REJECTED.reason");
+_Static_assert(offsetof(rsx_cancel_rejected_t, pad0) == 58, "CANCEL_REJECTED.pad0");
+_Static_assert(offsetof(rsx_cancel_rejected_t, cid_len) == 59, "CANCEL_REJECTED.cid_len");
+_Static_assert(offsetof(rsx_cancel_rejected_t, cid) == 60, "CANCEL_REJECTED.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t amount;
+    uint32_t user_id;
+    uint8_t padding[76];
+} rsx_deposit_t;
+_Static_assert(sizeof(rsx_deposit_t) == 128, "rsx_deposit_t size");
+_Static_assert(offsetof(rsx_deposit_t, seq) == 16, "DEPOSIT.seq");
+_Static_assert(offsetof(rsx_deposit_t, ts_ns) == 24, "DEPOSIT.ts_ns");
+_Static_assert(offsetof(rsx_deposit_t, request_id) == 32, "DEPOSIT.request_id");
+_Static_assert(offsetof(rsx_deposit_t, amount) == 40, "DEPOSIT.amount");
+_Static_assert(offsetof(rsx_deposit_t, user_id) == 48, "DEPOSIT.user_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t mark_px;
+    int64_t index_px;
+    uint32_t symbol_id;
+    uint8_t padding[76];
+} rsx_mark_price_t;
+_Static_assert(sizeof(rsx_mark_price_t) == 128, "rsx_mark_price_t size");
+_Static_assert(offsetof(rsx_mark_price_t, seq) == 16, "MARK_PRICE.seq");
+_Static_assert(offsetof(rsx_mark_price_t, ts_ns) == 24, "MARK_PRICE.ts_ns");
+_Static_assert(offsetof(rsx_mark_price_t, mark_px) == 32, "MARK_PRICE.mark_px");
+_Static_assert(offsetof(rsx_mark_price_t, index_px) == 40, "MARK_PRICE.index_px");
+_Static_assert(offsetof(rsx_mark_price_t, symbol_id) == 48, "MARK_PRICE.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t tick;
+    int64_t lot;
+    int64_t px_max;
+    int64_t qty_max;
+    int64_t notional_max;
+    int64_t reference_px;
+    int32_t maker_fee_ppm;
+    int32_t taker_fee_ppm;
+    uint32_t initial_margin_ppm;
+    uint32_t maintenance_margin_ppm;
+    uint32_t symbol_id;
+    uint32_t config_version;
+    uint8_t price_decimals;
+    uint8_t qty_decimals;
+    uint16_t pad0;
+    uint8_t name[20];
+} rsx_symbol_config_t;
+_Static_assert(sizeof(rsx_symbol_config_t) == 128, "rsx_symbol_config_t size");
+_Static_assert(offsetof(rsx_symbol_config_t, seq) == 16, "SYMBOL_CONFIG.seq");
+_Static_assert(offsetof(rsx_symbol_config_t, ts_ns) == 24, "SYMBOL_CONFIG.ts_ns");
+_Static_assert(offsetof(rsx_symbol_config_t, tick) == 32, "SYMBOL_CONFIG.tick");
+_Static_assert(offsetof(rsx_symbol_config_t, lot) == 40, "SYMBOL_CONFIG.lot");
+_Static_assert(offsetof(rsx_symbol_config_t, px_max) == 48, "SYMBOL_CONFIG.px_max");
+_Static_assert(offsetof(rsx_symbol_config_t, qty_max) == 56, "SYMBOL_CONFIG.qty_max");
+_Static_assert(offsetof(rsx_symbol_config_t, notional_max) == 64, "SYMBOL_CONFIG.notional_max");
+_Static_assert(offsetof(rsx_symbol_config_t, reference_px) == 72, "SYMBOL_CONFIG.reference_px");
+_Static_assert(offsetof(rsx_symbol_config_t, maker_fee_ppm) == 80, "SYMBOL_CONFIG.maker_fee_ppm");
+_Static_assert(offsetof(rsx_symbol_config_t, taker_fee_ppm) == 84, "SYMBOL_CONFIG.taker_fee_ppm");
+_Static_assert(offsetof(rsx_symbol_config_t, initial_margin_ppm) == 88, "SYMBOL_CONFIG.initial_margin_ppm");
+_Static_assert(offsetof(rsx_symbol_config_t, maintenance_margin_ppm) == 92, "SYMBOL_CONFIG.maintenance_margin_ppm");
+_Static_assert(offsetof(rsx_symbol_config_t, symbol_id) == 96, "SYMBOL_CONFIG.symbol_id");
+_Static_assert(offsetof(rsx_symbol_config_t, config_version) == 100, "SYMBOL_CONFIG.config_version");
+_Static_assert(offsetof(rsx_symbol_config_t, price_decimals) == 104, "SYMBOL_CONFIG.price_decimals");
+_Static_assert(offsetof(rsx_symbol_config_t, qty_decimals) == 105, "SYMBOL_CONFIG.qty_decimals");
+_Static_assert(offsetof(rsx_symbol_config_t, pad0) == 106, "SYMBOL_CONFIG.pad0");
+_Static_assert(offsetof(rsx_symbol_config_t, name) == 108, "SYMBOL_CONFIG.name");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t exchange_id;
+    uint32_t money_decimals;
+    uint8_t padding[84];
+} rsx_log_started_t;
+_Static_assert(sizeof(rsx_log_started_t) == 128, "rsx_log_started_t size");
+_Static_assert(offsetof(rsx_log_started_t, seq) == 16, "LOG_STARTED.seq");
+_Static_assert(offsetof(rsx_log_started_t, ts_ns) == 24, "LOG_STARTED.ts_ns");
+_Static_assert(offsetof(rsx_log_started_t, exchange_id) == 32, "LOG_STARTED.exchange_id");
+_Static_assert(offsetof(rsx_log_started_t, money_decimals) == 40, "LOG_STARTED.money_decimals");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t exchange_id;
+    uint8_t padding[88];
+} rsx_segment_started_t;
+_Static_assert(sizeof(rsx_segment_started_t) == 128, "rsx_segment_started_t size");
+_Static_assert(offsetof(rsx_segment_started_t, seq) == 16, "SEGMENT_STARTED.seq");
+_Static_assert(offsetof(rsx_segment_started_t, ts_ns) == 24, "SEGMENT_STARTED.ts_ns");
+_Static_assert(offsetof(rsx_segment_started_t, exchange_id) == 32, "SEGMENT_STARTED.exchange_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int32_t fd;
+    uint32_t last_use;
+    uint8_t padding[88];
+} rsx_sync_request_t;
+_Static_assert(sizeof(rsx_sync_request_t) == 128, "rsx_sync_request_t size");
+_Static_assert(offsetof(rsx_sync_request_t, seq) == 16, "SYNC_REQUEST.seq");
+_Static_assert(offsetof(rsx_sync_request_t, ts_ns) == 24, "SYNC_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_sync_request_t, fd) == 32, "SYNC_REQUEST.fd");
+_Static_assert(offsetof(rsx_sync_request_t, last_use) == 36, "SYNC_REQUEST.last_use");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int32_t errno;
+    uint32_t elapsed_ns;
+    uint8_t padding[88];
+} rsx_sync_done_t;
+_Static_assert(sizeof(rsx_sync_done_t) == 128, "rsx_sync_done_t size");
+_Static_assert(offsetof(rsx_sync_done_t, seq) == 16, "SYNC_DONE.seq");
+_Static_assert(offsetof(rsx_sync_done_t, ts_ns) == 24, "SYNC_DONE.ts_ns");
+_Static_assert(offsetof(rsx_sync_done_t, errno) == 32, "SYNC_DONE.errno");
+_Static_assert(offsetof(rsx_sync_done_t, elapsed_ns) == 36, "SYNC_DONE.elapsed_ns");
+
+/* Whether release of a record of this type waits for its fsync. */
+static inline int rsx_is_durable(uint16_t type) {
+    return type == RSX_FILL || type == RSX_DEPOSIT || type == RSX_LOG_STARTED;
+}
+
+/* Zero a slot and write its header; seq, crc and epoch stay 0 until the log sets them. */
+static inline void rsx_record_init(void *slot, uint16_t type, uint16_t stream) {
+    rsx_record_t *record = (rsx_record_t *)slot;
+    memset(slot, 0, RSX_RECORD_SIZE);
+    record->version = RSX_VERSION;
+    record->type = type;
+    record->length = 112;
+    record->stream = stream;
+}
+#endif

@@ -1,0 +1,486 @@
+"""The one declaration of every 128-byte record: ring slot, log entry and wire unit.
+
+A record is a 16-byte header and a 112-byte payload, little-endian, naturally aligned,
+padding explicit and zero:
+
+    0        1      2     4       6       8       12      16                      128
+    +--------+------+-----+-------+-------+-------+-------+-----------------------+
+    |version |flags |type |length |stream |crc32c |epoch  |payload                |
+    +--------+------+-----+-------+-------+-------+-------+-----------------------+
+
+From the tables below `python -m rsx.records --write` generates the C header, the Cython
+declarations and the page `specs/records.md`; a test fails when they are stale. The Python
+codecs and the NumPy dtype are built from the same tables at import.
+
+Ids are append-only: a number once used is never given another meaning.
+Source: specs/records.md, specs/enums in this file.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+VERSION = 1
+RECORD_SIZE = 128
+HEADER_SIZE = 16
+PAYLOAD_SIZE = RECORD_SIZE - HEADER_SIZE
+CID_MAX = 36
+
+HEADER = struct.Struct("<BBHHHII")
+
+
+class RecordError(ValueError):
+    """A record that cannot be decoded: names the field and the offending value."""
+
+
+class Side(enum.IntEnum):
+    BUY = 0
+    SELL = 1
+
+
+class Tif(enum.IntEnum):
+    GTC = 0
+    IOC = 1
+    FOK = 2
+
+
+class OrderFlag(enum.IntFlag):
+    NONE = 0
+    POST_ONLY = 1
+    REDUCE_ONLY = 2
+    RESTS = 4  # on ORDER_ACCEPTED: nothing matched, the whole quantity rests
+
+
+class HeaderFlag(enum.IntFlag):
+    NONE = 0
+    GROUP_END = 1  # last record of what one request caused
+
+
+class Kind(enum.Enum):
+    """Where a record lives."""
+
+    REQUEST = "request"  # rings only, towards matching
+    ANSWER = "answer"  # rings only, towards the gateway
+    LOGGED = "logged"  # numbered, written, released
+    INTERNAL = "internal"  # between a tile and its helper
+
+
+C_TYPES = {
+    "u8": ("B", 1, "uint8_t"),
+    "u16": ("H", 2, "uint16_t"),
+    "u32": ("I", 4, "uint32_t"),
+    "i32": ("i", 4, "int32_t"),
+    "u64": ("Q", 8, "uint64_t"),
+    "i64": ("q", 8, "int64_t"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One payload field. `type` is a key of C_TYPES or `bytes[N]`; `unit` names the scale."""
+
+    name: str
+    type: str
+    unit: str
+    meaning: str
+    enum: type[enum.IntEnum] | None = None
+    flags: int | None = None  # mask of the bits that may be set
+
+    @property
+    def size(self) -> int:
+        if self.type.startswith("bytes["):
+            return int(self.type[6:-1])
+        return C_TYPES[self.type][1]
+
+    @property
+    def align(self) -> int:
+        return 1 if self.type.startswith("bytes[") else self.size
+
+
+SEQ = Field("seq", "u64", "number", "place in the log, from 1; 0 before the log has numbered it")
+TS = Field("ts_ns", "u64", "ns", "wall clock of the tile that made the record")
+
+
+def _user(name: str = "user_id", meaning: str = "account") -> Field:
+    return Field(name, "u32", "id", meaning)
+
+
+def _symbol() -> Field:
+    return Field("symbol_id", "u32", "id", "market")
+
+
+def _oid(name: str = "oid", meaning: str = "order id, below 2^53") -> Field:
+    return Field(name, "u64", "id", meaning)
+
+
+def _px(name: str = "px", meaning: str = "limit price") -> Field:
+    return Field(name, "i64", "price units", meaning)
+
+
+def _qty(name: str = "qty", meaning: str = "quantity") -> Field:
+    return Field(name, "i64", "quantity units", meaning)
+
+
+def _money(name: str, meaning: str) -> Field:
+    return Field(name, "i64", "money units", meaning)
+
+
+SIDE = Field("side", "u8", "enum", "0 buy, 1 sell", enum=Side)
+TIF = Field("tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK", enum=Tif)
+FLAGS = Field("flags", "u8", "bits", "1 post-only, 2 reduce-only, 4 rests", flags=7)
+CID_LEN = Field("cid_len", "u8", "bytes", "length of the client id; 0 = none")
+CID = Field("cid", f"bytes[{CID_MAX}]", "utf-8", "client order id, zero-padded")
+REASON = Field("reason", "u16", "enum", "number from rsx/errors.py; 0 = none")
+REQUEST_ID = Field("request_id", "u64", "id", "the gateway's number for the request it answers")
+RECEIVED = Field("received_ns", "u64", "ns", "when the gateway had the whole frame; 0 = unset")
+RESERVED = _money("reserved", "margin held for this order at acceptance")
+ORDER_TAIL = (SIDE, TIF, FLAGS, CID_LEN, CID)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record type and its codec. Unpacked values are NamedTuple-like, by field name."""
+
+    name: str
+    type: int
+    kind: Kind
+    meaning: str
+    fields: tuple[Field, ...]
+    since: int = 1
+    durable: bool = False  # release waits for the fsync of this record
+    offsets: dict[str, int] = field(default_factory=dict, compare=False)
+    codec: struct.Struct = field(init=False, compare=False)
+    checks: tuple[tuple[int, Field], ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        layout, at = "<BBHHHII", 0
+        for f in self.fields:
+            if at % f.align:
+                raise RecordError(f"{self.name}.{f.name}: offset {at} is not {f.align}-aligned")
+            self.offsets[f.name] = at
+            at += f.size
+            if f.type.startswith("bytes["):
+                layout += f"{f.size}s"
+            else:
+                layout += C_TYPES[f.type][0]
+        if at > PAYLOAD_SIZE:
+            raise RecordError(f"{self.name}: payload of {at} bytes exceeds {PAYLOAD_SIZE}")
+        if [f.name for f in self.fields[:2]] != ["seq", "ts_ns"]:
+            raise RecordError(f"{self.name}: a payload begins with seq, ts_ns")
+        layout += f"{PAYLOAD_SIZE - at}x"
+        object.__setattr__(self, "codec", struct.Struct(layout))
+        checked = tuple(
+            (i + 7, f) for i, f in enumerate(self.fields) if f.enum or f.flags is not None
+        )
+        object.__setattr__(self, "checks", checked)
+
+    @property
+    def padding(self) -> int:
+        """Bytes of zero at the end of the payload."""
+        return PAYLOAD_SIZE - sum(f.size for f in self.fields)
+
+    def pack(self, **values: Any) -> bytes:
+        """Encode; fields that are not named are zero. Raises RecordError on a bad value."""
+        unknown = values.keys() - self.offsets.keys() - {"header_flags", "stream", "epoch"}
+        if unknown:
+            raise RecordError(f"{self.name} has no field {sorted(unknown)[0]!r}")
+        header_flags = values.pop("header_flags", 0)
+        stream = values.pop("stream", 0)
+        epoch = values.pop("epoch", 0)
+        row = [values.get(f.name, b"" if f.type[0] == "b" else 0) for f in self.fields]
+        try:
+            return self.codec.pack(
+                VERSION, header_flags, self.type, PAYLOAD_SIZE, stream, 0, epoch, *row
+            )
+        except struct.error as error:
+            raise RecordError(f"{self.name}: {error} in {values}") from None
+
+    def unpack(self, data: bytes | bytearray | memoryview, offset: int = 0) -> View:
+        """Decode and check one record of this type; the checksum is `decode`'s business."""
+        row = self.codec.unpack_from(data, offset)
+        if row[0] != VERSION:
+            raise RecordError(f"record version {row[0]} (known: {VERSION})")
+        if row[2] != self.type or row[3] != PAYLOAD_SIZE:
+            raise RecordError(f"type {row[2]} length {row[3]} where {self.name} is due")
+        for at, f in self.checks:
+            value = row[at]
+            if f.enum is not None and value not in f.enum._value2member_map_:
+                raise RecordError(f"{self.name}.{f.name} = {value} is no {f.enum.__name__}")
+            if f.flags is not None and value & ~f.flags:
+                raise RecordError(f"{self.name}.{f.name} = {value:#x} has unknown bits")
+        return View(self, row)
+
+
+class View:
+    """A decoded record: fields as attributes, plus `record`, `stream`, `epoch`, `crc`."""
+
+    __slots__ = ("record", "row")
+
+    def __init__(self, record: Record, row: tuple[Any, ...]):
+        self.record = record
+        self.row = row
+
+    def __getattr__(self, name: str) -> Any:
+        names = _FIELD_INDEX[self.record.type]
+        try:
+            return self.row[names[name]]
+        except KeyError:
+            raise AttributeError(f"{self.record.name} has no field {name!r}") from None
+
+    @property
+    def client_id(self) -> str:
+        """The client order id as text; '' when none was given."""
+        return bytes(self.cid[: self.cid_len]).decode("utf-8", "replace")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values by field name, client id as text, for JSON and logs."""
+        out: dict[str, Any] = {"type": self.record.name}
+        for f in self.record.fields:
+            if f.name == "cid":
+                out["cid"] = self.client_id
+            elif f.type.startswith("bytes["):
+                out[f.name] = getattr(self, f.name).rstrip(b"\0").decode("utf-8", "replace")
+            elif f.name != "cid_len":
+                out[f.name] = getattr(self, f.name)
+        out.update(flags_header=self.row[1], stream=self.row[4], epoch=self.row[6])
+        return out
+
+    def __repr__(self) -> str:
+        return f"<{' '.join(f'{k}={v}' for k, v in self.as_dict().items())}>"
+
+
+# --- requests: rings only ---------------------------------------------------------------
+
+_ORDER_HEAD = (SEQ, TS, _oid(), _px(), _qty())
+
+ORDER_REQUEST = Record(
+    "ORDER_REQUEST", 1, Kind.REQUEST, "gateway to risk: a validated order",
+    (*_ORDER_HEAD, RECEIVED, _user(), _symbol(), *ORDER_TAIL),
+)  # fmt: skip
+CANCEL_REQUEST = Record(
+    "CANCEL_REQUEST", 2, Kind.REQUEST, "gateway to risk: cancel by order id or client id",
+    (SEQ, TS, _oid("oid", "order to cancel; 0 = by client id"), REQUEST_ID, _user(), _symbol(),
+     Field("pad0", "u8", "zero", "zero"), Field("pad1", "u8", "zero", "zero"),
+     Field("pad2", "u8", "zero", "zero"), CID_LEN, CID),
+)  # fmt: skip
+ORDER_NEW = Record(
+    "ORDER_NEW", 3, Kind.REQUEST, "risk to matching: an order whose margin is reserved",
+    (*_ORDER_HEAD, RESERVED, RECEIVED, Field("reserved_ns", "u64", "ns", "when it was reserved"),
+     _user(), _symbol(), *ORDER_TAIL),
+)  # fmt: skip
+ORDER_CANCEL = Record(
+    "ORDER_CANCEL", 4, Kind.REQUEST, "risk to matching: CANCEL_REQUEST, passed on",
+    CANCEL_REQUEST.fields,
+)  # fmt: skip
+DEPOSIT_REQUEST = Record(
+    "DEPOSIT_REQUEST", 5, Kind.REQUEST, "gateway to risk: an admin's deposit",
+    (SEQ, TS, REQUEST_ID, _money("amount", "positive"), _user()),
+)  # fmt: skip
+ACCOUNT_QUERY = Record(
+    "ACCOUNT_QUERY", 6, Kind.REQUEST, "gateway to risk: account and positions of one user",
+    (SEQ, TS, REQUEST_ID, _user()),
+)  # fmt: skip
+MARK_UPDATE = Record(
+    "MARK_UPDATE", 7, Kind.REQUEST, "mark to risk: a new mark and index price",
+    (SEQ, TS, _px("mark_px", "mark price, positive"),
+     _px("index_px", "index price; 0 = unset"), _symbol()),
+)  # fmt: skip
+
+# --- answers: rings only ----------------------------------------------------------------
+
+REQUEST_REJECTED = Record(
+    "REQUEST_REJECTED", 16, Kind.ANSWER, "risk to gateway: refused before the match",
+    (SEQ, TS, _oid(), REQUEST_ID, _money("required", "margin it would take; 0 = not the matter"),
+     _money("available", "margin that was free"), _user(), _symbol(), REASON),
+)  # fmt: skip
+ACCOUNT_STATE = Record(
+    "ACCOUNT_STATE", 17, Kind.ANSWER, "risk to gateway: last record of an ACCOUNT_QUERY's answer",
+    (SEQ, TS, REQUEST_ID, _money("collateral", "settled balance"),
+     _money("unrealised", "profit of open positions at mark"),
+     _money("equity", "collateral + unrealised"),
+     _money("initial_margin", "held for positions and exposure of open orders"),
+     _money("maintenance_margin", "floor of equity"),
+     _money("frozen", "held for open orders"),
+     _money("available", "equity - what is held"),
+     _money("realised", "profit taken since the account began, before fees"),
+     _money("fees", "fees paid less rebates"),
+     _user(), Field("positions", "u32", "count", "POSITION_STATE records sent before this one")),
+)  # fmt: skip
+POSITION_STATE = Record(
+    "POSITION_STATE", 18, Kind.ANSWER, "risk to gateway: one open position of the answer",
+    (SEQ, TS, REQUEST_ID, _qty("net_qty", "signed"), _money("entry_cost", "sum of px x qty, >= 0"),
+     _money("realised", "profit taken in this market"), _money("unrealised", "at mark_px"),
+     _px("mark_px", "mark used; 0 = none"), _money("initial_margin", "of the position"),
+     _money("maintenance_margin", "of the position"), _money("frozen", "of open orders here"),
+     _qty("open_buy_qty", "resting and in flight"),
+     _qty("open_sell_qty", "resting and in flight"), _user(), _symbol()),
+)  # fmt: skip
+
+# --- logged -----------------------------------------------------------------------------
+
+ORDER_ACCEPTED = Record(
+    "ORDER_ACCEPTED", 32, Kind.LOGGED, "matching took the order; with flag RESTS it rests whole",
+    (*_ORDER_HEAD, RESERVED, RECEIVED, Field("reserved_ns", "u64", "ns", "when it was reserved"),
+     _user(), _symbol(), *ORDER_TAIL),
+)  # fmt: skip
+FILL = Record(
+    "FILL", 33, Kind.LOGGED,
+    "one taker met one maker; remaining 0 is that order's terminal event (filled)",
+    (SEQ, TS, _oid("taker_oid", "incoming order"), _oid("maker_oid", "resting order"),
+     _px("px", "the maker's price"), _qty("qty", "traded"),
+     _money("taker_fee", "positive = paid"), _money("maker_fee", "positive = paid"),
+     _qty("taker_remaining", "after this fill"), _qty("maker_remaining", "after this fill"),
+     _money("taker_release", "margin released from the taker's order"),
+     _money("maker_release", "margin released from the maker's order"),
+     _user("taker_user_id"), _user("maker_user_id"), _symbol(),
+     Field("taker_side", "u8", "enum", "0 buy, 1 sell", enum=Side)),
+    durable=True,
+)  # fmt: skip
+ORDER_RESTED = Record(
+    "ORDER_RESTED", 34, Kind.LOGGED, "what its fills left of an accepted order now rests",
+    (SEQ, TS, _oid(), _px(), _qty("remaining", "resting quantity"), _user(), _symbol(), SIDE),
+)  # fmt: skip
+ORDER_CANCELLED = Record(
+    "ORDER_CANCELLED", 35, Kind.LOGGED, "terminal: the remainder is cancelled",
+    (SEQ, TS, _oid(), _px(), _qty("cancelled_qty", "what was left"),
+     _qty("filled_qty", "traded before"), _money("released", "margin released"),
+     REQUEST_ID, _user(), _symbol(), REASON, SIDE),
+)  # fmt: skip
+ORDER_REJECTED = Record(
+    "ORDER_REJECTED", 36, Kind.LOGGED, "terminal: matching refused the order, nothing traded",
+    (*_ORDER_HEAD, _money("released", "margin released"),
+     _oid("original_oid", "for a duplicate client id: the order that has it"),
+     _user(), _symbol(), *ORDER_TAIL, REASON),
+)  # fmt: skip
+ORDER_REDUCED = Record(
+    "ORDER_REDUCED", 37, Kind.LOGGED, "part of an order is cancelled, the rest lives on",
+    (SEQ, TS, _oid(), _px(), _qty("cancelled_qty", "cut off"), _qty("remaining", "still open"),
+     _money("released", "margin released"), _user(), _symbol(), REASON, SIDE),
+)  # fmt: skip
+CANCEL_REJECTED = Record(
+    "CANCEL_REJECTED", 38, Kind.LOGGED, "a cancel that found no such open order of this user",
+    (SEQ, TS, _oid(), REQUEST_ID, _user(), _symbol(), REASON,
+     Field("pad0", "u8", "zero", "zero"), CID_LEN, CID),
+)  # fmt: skip
+DEPOSIT = Record(
+    "DEPOSIT", 40, Kind.LOGGED, "collateral enters an account",
+    (SEQ, TS, REQUEST_ID, _money("amount", "positive"), _user()),
+    durable=True,
+)  # fmt: skip
+MARK_PRICE = Record(
+    "MARK_PRICE", 41, Kind.LOGGED, "the mark price that margin is measured at from here on",
+    (SEQ, TS, _px("mark_px", "positive"), _px("index_px", "0 = unset"), _symbol()),
+)  # fmt: skip
+SYMBOL_CONFIG = Record(
+    "SYMBOL_CONFIG", 42, Kind.LOGGED, "the full rules of one market from here on",
+    (SEQ, TS, _px("tick", "price step"), _qty("lot", "quantity step"),
+     _px("px_max", "largest price"), _qty("qty_max", "largest order"),
+     _money("notional_max", "largest order value"), _px("reference_px", "mark before any trade"),
+     Field("maker_fee_ppm", "i32", "ppm of notional", "negative = rebate"),
+     Field("taker_fee_ppm", "i32", "ppm of notional", "not below -maker_fee_ppm"),
+     Field("initial_margin_ppm", "u32", "ppm of notional", "to open"),
+     Field("maintenance_margin_ppm", "u32", "ppm of notional", "to keep"),
+     _symbol(), Field("config_version", "u32", "number", "from 1, rises by 1"),
+     Field("price_decimals", "u8", "digits", "price unit = 10^-this"),
+     Field("qty_decimals", "u8", "digits", "quantity unit = 10^-this"),
+     Field("pad0", "u16", "zero", "zero"), Field("name", "bytes[20]", "ascii", "zero-padded")),
+)  # fmt: skip
+LOG_STARTED = Record(
+    "LOG_STARTED", 43, Kind.LOGGED, "a process took the log over; the header's epoch is new",
+    (SEQ, TS, Field("exchange_id", "u64", "random", "drawn once, when the log is made"),
+     Field("money_decimals", "u32", "digits", "money unit = 10^-this")),
+    durable=True,
+)  # fmt: skip
+SEGMENT_STARTED = Record(
+    "SEGMENT_STARTED", 44, Kind.LOGGED, "first record of every segment file",
+    (SEQ, TS, Field("exchange_id", "u64", "random", "as in LOG_STARTED")),
+)  # fmt: skip
+
+# --- internal: WAL tile and its sync helper ---------------------------------------------
+
+SYNC_REQUEST = Record(
+    "SYNC_REQUEST", 64, Kind.INTERNAL, "wal to wal_sync: make everything up to seq durable",
+    (SEQ, TS, Field("fd", "i32", "descriptor", "segment file"),
+     Field("last_use", "u32", "0/1", "1 = close it afterwards")),
+)  # fmt: skip
+SYNC_DONE = Record(
+    "SYNC_DONE", 65, Kind.INTERNAL, "wal_sync to wal: durable up to seq, or the error",
+    (SEQ, TS, Field("errno", "i32", "errno", "0 = done"),
+     Field("elapsed_ns", "u32", "ns", "of the call, at most 2^32-1")),
+)  # fmt: skip
+
+RECORDS: tuple[Record, ...] = tuple(r for r in list(globals().values()) if isinstance(r, Record))
+BY_TYPE: dict[int, Record] = {r.type: r for r in RECORDS}
+BY_NAME: dict[str, Record] = {r.name: r for r in RECORDS}
+_FIELD_INDEX: dict[int, dict[str, int]] = {
+    r.type: {"header_flags": 1, "stream": 4, "crc": 5, "epoch": 6}
+    | {f.name: i + 7 for i, f in enumerate(r.fields)}
+    for r in RECORDS
+}
+if len(BY_TYPE) != len(RECORDS):
+    raise RecordError("two record types share a number")
+
+
+def type_of(data: bytes | bytearray | memoryview, offset: int = 0) -> int:
+    """The type number of the record at `offset`, unchecked."""
+    return int(data[offset + 2]) | int(data[offset + 3]) << 8
+
+
+def decode(data: bytes | bytearray | memoryview, offset: int = 0, *, crc: bool = True) -> View:
+    """Decode one record of any type. Raises RecordError naming what is wrong.
+
+    Args  data: at least 128 bytes from offset; crc: check the checksum too (logged records)
+    """
+    if len(data) - offset < RECORD_SIZE:
+        raise RecordError(f"{len(data) - offset} bytes where a record takes {RECORD_SIZE}")
+    if data[offset] != VERSION:
+        raise RecordError(f"record version {data[offset]} (known: {VERSION})")
+    record = BY_TYPE.get(type_of(data, offset))
+    if record is None:
+        raise RecordError(f"unknown record type {type_of(data, offset)}")
+    view = record.unpack(data, offset)
+    used = HEADER_SIZE + PAYLOAD_SIZE - record.padding
+    if any(data[offset + used : offset + RECORD_SIZE]):
+        raise RecordError(f"{record.name}: padding is not zero")
+    if crc:
+        from rsx.core.crc import record_crc
+
+        due = record_crc(data, offset)
+        if due != view.crc:
+            raise RecordError(f"{record.name}: checksum {view.crc:#010x}, should be {due:#010x}")
+    return view
+
+
+def iterate(data: bytes, *, crc: bool = True) -> Iterator[View]:
+    """Decode back-to-back records."""
+    for at in range(0, len(data), RECORD_SIZE):
+        yield decode(data, at, crc=crc)
+
+
+def numpy_dtype(record: Record) -> Any:
+    """NumPy dtype of one record type, for research on log files (needs numpy)."""
+    import numpy as np
+
+    codes = {"u8": "u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "u64": "<u8", "i64": "<i8"}
+    head = [("version", "u1", 0), ("header_flags", "u1", 1), ("type", "<u2", 2),
+            ("length", "<u2", 4), ("stream", "<u2", 6), ("crc", "<u4", 8), ("epoch", "<u4", 12)]  # fmt: skip
+    body = [
+        (f.name, codes.get(f.type, f"S{f.size}"), HEADER_SIZE + record.offsets[f.name])
+        for f in record.fields
+    ]
+    names, formats, offsets = zip(*head, *body, strict=True)
+    return np.dtype(
+        {"names": names, "formats": formats, "offsets": offsets, "itemsize": RECORD_SIZE}
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    from rsx.records_gen import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,552 @@
+# Generated from rsx/records.py and rsx/errors.py; do not edit.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "rsx/records.h" nogil:
+    enum:
+        RSX_VERSION
+        RSX_RECORD_SIZE
+        RSX_HEADER_SIZE
+        RSX_GROUP_END
+        RSX_POST_ONLY
+        RSX_REDUCE_ONLY
+        RSX_RESTS
+        RSX_BUY
+        RSX_SELL
+        RSX_GTC
+        RSX_IOC
+        RSX_FOK
+        RSX_ORDER_REQUEST
+        RSX_CANCEL_REQUEST
+        RSX_ORDER_NEW
+        RSX_ORDER_CANCEL
+        RSX_DEPOSIT_REQUEST
+        RSX_ACCOUNT_QUERY
+        RSX_MARK_UPDATE
+        RSX_REQUEST_REJECTED
+        RSX_ACCOUNT_STATE
+        RSX_POSITION_STATE
+        RSX_ORDER_ACCEPTED
+        RSX_FILL
+        RSX_ORDER_RESTED
+        RSX_ORDER_CANCELLED
+        RSX_ORDER_REJECTED
+        RSX_ORDER_REDUCED
+        RSX_CANCEL_REJECTED
+        RSX_DEPOSIT
+        RSX_MARK_PRICE
+        RSX_SYMBOL_CONFIG
+        RSX_LOG_STARTED
+        RSX_SEGMENT_STARTED
+        RSX_SYNC_REQUEST
+        RSX_SYNC_DONE
+        RSX_R_NONE
+        RSX_R_INVALID_UTF8
+        RSX_R_MALFORMED
+        RSX_R_TOO_MANY_PENDING
+        RSX_R_UNEXPECTED_FRAME
+        RSX_R_ORDER_NOT_FOUND
+        RSX_R_RATE_LIMITED
+        RSX_R_UNKNOWN_SYMBOL
+        RSX_R_PRICE_OFF_TICK
+        RSX_R_QTY_OFF_LOT
+        RSX_R_CLIENT_ID_INVALID
+        RSX_R_OVERLOADED
+        RSX_R_BINARY_FRAME
+        RSX_R_FRAME_TOO_LARGE
+        RSX_R_INVALID_VALUE
+        RSX_R_PRICE_OUT_OF_RANGE
+        RSX_R_QTY_OUT_OF_RANGE
+        RSX_R_NOTIONAL_TOO_LARGE
+        RSX_R_FLAGS_CONTRADICT
+        RSX_R_SLOW_READER
+        RSX_R_TOO_MANY_SUBSCRIPTIONS
+        RSX_R_NO_ANSWER
+        RSX_R_TOO_MANY_CONNECTIONS
+        RSX_R_IDLE
+        RSX_R_NOT_FOUND
+        RSX_R_INSUFFICIENT_MARGIN
+        RSX_R_MARK_UNAVAILABLE
+        RSX_R_TOO_MANY_ACCOUNTS
+        RSX_R_AMOUNT_INVALID
+        RSX_R_BALANCE_LIMIT
+        RSX_R_TOO_MANY_POSITIONS
+        RSX_R_DUPLICATE_CLIENT_ID
+        RSX_R_POST_ONLY_WOULD_CROSS
+        RSX_R_FOK_NOT_FILLABLE
+        RSX_R_REDUCE_ONLY_NO_POSITION
+        RSX_R_BOOK_FULL
+        RSX_R_TOO_MANY_OPEN_ORDERS
+        RSX_R_ORDER_NOT_OPEN
+        RSX_R_ORDER_INVALID
+        RSX_R_USER_CANCEL
+        RSX_R_IOC_REMAINDER
+        RSX_R_REDUCE_ONLY_EXCESS
+        RSX_R_RESTART
+        RSX_R_TOKEN_MISSING
+        RSX_R_TOKEN_INVALID
+        RSX_R_TOKEN_EXPIRED
+        RSX_R_FORBIDDEN
+        RSX_R_INTERNAL
+        RSX_R_STOPPING
+
+    ctypedef struct rsx_record_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+
+    ctypedef struct rsx_order_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        uint64_t received_ns
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_cancel_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t pad0
+        uint8_t pad1
+        uint8_t pad2
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_order_new_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t reserved
+        uint64_t received_ns
+        uint64_t reserved_ns
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_order_cancel_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t pad0
+        uint8_t pad1
+        uint8_t pad2
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_deposit_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t amount
+        uint32_t user_id
+
+    ctypedef struct rsx_account_query_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+
+    ctypedef struct rsx_mark_update_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t mark_px
+        int64_t index_px
+        uint32_t symbol_id
+
+    ctypedef struct rsx_request_rejected_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        uint64_t request_id
+        int64_t required
+        int64_t available
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+
+    ctypedef struct rsx_account_state_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t collateral
+        int64_t unrealised
+        int64_t equity
+        int64_t initial_margin
+        int64_t maintenance_margin
+        int64_t frozen
+        int64_t available
+        int64_t realised
+        int64_t fees
+        uint32_t user_id
+        uint32_t positions
+
+    ctypedef struct rsx_position_state_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t net_qty
+        int64_t entry_cost
+        int64_t realised
+        int64_t unrealised
+        int64_t mark_px
+        int64_t initial_margin
+        int64_t maintenance_margin
+        int64_t frozen
+        int64_t open_buy_qty
+        int64_t open_sell_qty
+        uint32_t user_id
+        uint32_t symbol_id
+
+    ctypedef struct rsx_order_accepted_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t reserved
+        uint64_t received_ns
+        uint64_t reserved_ns
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_fill_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t taker_oid
+        uint64_t maker_oid
+        int64_t px
+        int64_t qty
+        int64_t taker_fee
+        int64_t maker_fee
+        int64_t taker_remaining
+        int64_t maker_remaining
+        int64_t taker_release
+        int64_t maker_release
+        uint32_t taker_user_id
+        uint32_t maker_user_id
+        uint32_t symbol_id
+        uint8_t taker_side
+
+    ctypedef struct rsx_order_rested_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t remaining
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t side
+
+    ctypedef struct rsx_order_cancelled_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t cancelled_qty
+        int64_t filled_qty
+        int64_t released
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+        uint8_t side
+
+    ctypedef struct rsx_order_rejected_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t released
+        uint64_t original_oid
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+        uint8_t cid_len
+        uint8_t cid[36]
+        uint16_t reason
+
+    ctypedef struct rsx_order_reduced_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t cancelled_qty
+        int64_t remaining
+        int64_t released
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+        uint8_t side
+
+    ctypedef struct rsx_cancel_rejected_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+        uint8_t pad0
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_deposit_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t amount
+        uint32_t user_id
+
+    ctypedef struct rsx_mark_price_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t mark_px
+        int64_t index_px
+        uint32_t symbol_id
+
+    ctypedef struct rsx_symbol_config_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t tick
+        int64_t lot
+        int64_t px_max
+        int64_t qty_max
+        int64_t notional_max
+        int64_t reference_px
+        int32_t maker_fee_ppm
+        int32_t taker_fee_ppm
+        uint32_t initial_margin_ppm
+        uint32_t maintenance_margin_ppm
+        uint32_t symbol_id
+        uint32_t config_version
+        uint8_t price_decimals
+        uint8_t qty_decimals
+        uint16_t pad0
+        uint8_t name[20]
+
+    ctypedef struct rsx_log_started_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t exchange_id
+        uint32_t money_decimals
+
+    ctypedef struct rsx_segment_started_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t exchange_id
+
+    ctypedef struct rsx_sync_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int32_t fd
+        uint32_t last_use
+
+    ctypedef struct rsx_sync_done_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int32_t errno
+        uint32_t elapsed_ns
+
+    int rsx_is_durable(uint16_t type) noexcept
+    void rsx_record_init(void *slot, uint16_t type, uint16_t stream) noexcept

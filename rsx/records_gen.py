@@ -1,0 +1,209 @@
+"""Writes what is derived from rsx/records.py and rsx/errors.py, or checks that it is fresh.
+
+    python -m rsx.records --write     write rsx/records.h, rsx/records_c.pxd, specs/records.md
+    python -m rsx.records --check     exit 1 naming the first stale file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rsx.errors import SENTENCES, Reason
+from rsx.records import C_TYPES, HEADER_SIZE, PAYLOAD_SIZE, RECORDS, VERSION, Kind, Record
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADER_FIELDS = (
+    ("version", "u8"), ("header_flags", "u8"), ("type", "u16"), ("length", "u16"),
+    ("stream", "u16"), ("crc", "u32"), ("epoch", "u32"),
+)  # fmt: skip
+
+
+def struct_name(record: Record) -> str:
+    return f"rsx_{record.name.lower()}_t"
+
+
+def _c_fields(record: Record) -> list[str]:
+    lines = [f"    {C_TYPES[t][2]} {name};" for name, t in HEADER_FIELDS]
+    for f in record.fields:
+        if f.type.startswith("bytes["):
+            lines.append(f"    uint8_t {f.name}[{f.size}];")
+        else:
+            lines.append(f"    {C_TYPES[f.type][2]} {f.name};")
+    if record.padding:
+        lines.append(f"    uint8_t padding[{record.padding}];")
+    return lines
+
+
+def c_header() -> str:
+    out = [
+        "/* Generated from rsx/records.py and rsx/errors.py; do not edit. */",
+        "#ifndef RSX_RECORDS_H",
+        "#define RSX_RECORDS_H",
+        "#include <stddef.h>",
+        "#include <stdint.h>",
+        "#include <string.h>",
+        "",
+        f"enum {{ RSX_VERSION = {VERSION}, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16,",
+        "       RSX_GROUP_END = 1, RSX_POST_ONLY = 1, RSX_REDUCE_ONLY = 2, RSX_RESTS = 4,",
+        "       RSX_BUY = 0, RSX_SELL = 1, RSX_GTC = 0, RSX_IOC = 1, RSX_FOK = 2 };",
+        "",
+        "enum rsx_reason {",
+        *[f"    RSX_R_{r.name} = {r.value}," for r in Reason],
+        "};",
+        "",
+        "enum rsx_type {",
+        *[f"    RSX_{r.name} = {r.type}," for r in RECORDS],
+        "};",
+        "",
+        "typedef struct {",
+        *[f"    {C_TYPES[t][2]} {name};" for name, t in HEADER_FIELDS],
+        "    uint64_t seq;",
+        "    uint64_t ts_ns;",
+        "    uint8_t rest[96];",
+        "} rsx_record_t;",
+        '_Static_assert(sizeof(rsx_record_t) == 128, "rsx_record_t");',
+        "",
+    ]
+    for record in RECORDS:
+        name = struct_name(record)
+        out += ["typedef struct {", *_c_fields(record), f"}} {name};"]
+        out.append(f'_Static_assert(sizeof({name}) == 128, "{name} size");')
+        for f in record.fields:
+            at = HEADER_SIZE + record.offsets[f.name]
+            out.append(
+                f"_Static_assert(offsetof({name}, {f.name}) == {at}, "
+                f'"{record.name}.{f.name}");'
+            )
+        out.append("")
+    durable = [r for r in RECORDS if r.durable]
+    out += [
+        "/* Whether release of a record of this type waits for its fsync. */",
+        "static inline int rsx_is_durable(uint16_t type) {",
+        "    return " + " || ".join(f"type == RSX_{r.name}" for r in durable) + ";",
+        "}",
+        "",
+        "/* Zero a slot and write its header; seq, crc and epoch stay 0 until the log sets them. */",
+        "static inline void rsx_record_init(void *slot, uint16_t type, uint16_t stream) {",
+        "    rsx_record_t *record = (rsx_record_t *)slot;",
+        "    memset(slot, 0, RSX_RECORD_SIZE);",
+        "    record->version = RSX_VERSION;",
+        "    record->type = type;",
+        f"    record->length = {PAYLOAD_SIZE};",
+        "    record->stream = stream;",
+        "}",
+        "#endif",
+        "",
+    ]
+    return "\n".join(out)
+
+
+def cython_pxd() -> str:
+    out = [
+        "# Generated from rsx/records.py and rsx/errors.py; do not edit.",
+        "from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t",
+        "",
+        'cdef extern from "rsx/records.h" nogil:',
+        "    enum:",
+        *[f"        {n}" for n in (
+            "RSX_VERSION", "RSX_RECORD_SIZE", "RSX_HEADER_SIZE", "RSX_GROUP_END", "RSX_POST_ONLY",
+            "RSX_REDUCE_ONLY", "RSX_RESTS", "RSX_BUY", "RSX_SELL", "RSX_GTC", "RSX_IOC", "RSX_FOK")],
+        *[f"        RSX_{r.name}" for r in RECORDS],
+        *[f"        RSX_R_{r.name}" for r in Reason],
+        "",
+        "    ctypedef struct rsx_record_t:",
+        *[f"        {C_TYPES[t][2]} {name}" for name, t in HEADER_FIELDS],
+        "        uint64_t seq",
+        "        uint64_t ts_ns",
+        "",
+    ]  # fmt: skip
+    for record in RECORDS:
+        out.append(f"    ctypedef struct {struct_name(record)}:")
+        out += [f"        {C_TYPES[t][2]} {name}" for name, t in HEADER_FIELDS]
+        for f in record.fields:
+            if f.type.startswith("bytes["):
+                out.append(f"        uint8_t {f.name}[{f.size}]")
+            else:
+                out.append(f"        {C_TYPES[f.type][2]} {f.name}")
+        out.append("")
+    out += [
+        "    int rsx_is_durable(uint16_t type) noexcept",
+        "    void rsx_record_init(void *slot, uint16_t type, uint16_t stream) noexcept",
+        "",
+    ]
+    return "\n".join(out)
+
+
+KIND_TEXT = {
+    Kind.REQUEST: "requests, in rings only",
+    Kind.ANSWER: "answers, in rings only",
+    Kind.LOGGED: "logged: numbered by the WAL, written, then released",
+    Kind.INTERNAL: "between a tile and its helper",
+}
+
+
+def spec_page() -> str:
+    out = [
+        "# Records",
+        "",
+        "Generated from `rsx/records.py` and `rsx/errors.py` by `python -m rsx.records --write`.",
+        "Every record is 128 bytes: ring slot, log entry and wire unit are the same bytes.",
+        "Little-endian, naturally aligned, padding explicit and zero.",
+        "",
+        "| offset | field | type | meaning |",
+        "|---|---|---|---|",
+        f"| 0 | version | u8 | {VERSION} |",
+        "| 1 | flags | u8 | 1 = last record of what one request caused |",
+        "| 2 | type | u16 | see below; 0 is never valid |",
+        f"| 4 | length | u16 | payload bytes, {PAYLOAD_SIZE} |",
+        "| 6 | stream | u16 | symbol id of the matching tile; 65535 risk; 65534 the log itself |",
+        "| 8 | crc | u32 | CRC-32C over the other 124 bytes; 0 before the log |",
+        "| 12 | epoch | u32 | which start of the log wrote it; 0 before the log |",
+        "",
+    ]
+    for kind, text in KIND_TEXT.items():
+        out += [f"## {text.capitalize()}", ""]
+        for record in (r for r in RECORDS if r.kind is kind):
+            durable = " Released only after its fsync." if record.durable else ""
+            out += [
+                f"### {record.type} {record.name}",
+                "",
+                f"{record.meaning}. Since version {record.since}.{durable}",
+                "",
+                "| offset | field | type | unit | meaning |",
+                "|---|---|---|---|---|",
+            ]
+            out += [
+                f"| {HEADER_SIZE + record.offsets[f.name]} | {f.name} | {f.type} | {f.unit} "
+                f"| {f.meaning} |"
+                for f in record.fields
+            ]
+            if record.padding:
+                at = 128 - record.padding
+                out.append(f"| {at} | padding | bytes[{record.padding}] | zero | zero |")
+            out.append("")
+    out += ["## Reasons", "", "| number | name | sentence |", "|---|---|---|"]
+    out += [f"| {r.value} | {r.name} | {SENTENCES[r]} |" for r in Reason]
+    return "\n".join(out) + "\n"
+
+
+def outputs() -> dict[Path, str]:
+    """Path and due content of each generated file."""
+    return {
+        ROOT / "rsx" / "records.h": c_header(),
+        ROOT / "rsx" / "records_c.pxd": cython_pxd(),
+        ROOT / "specs" / "records.md": spec_page(),
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    write = "--write" in argv
+    for path, text in outputs().items():
+        if path.exists() and path.read_text() == text:
+            continue
+        if not write:
+            print(f"{path.relative_to(ROOT)} is stale; run: python -m rsx.records --write")
+            return 1
+        path.write_text(text)
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
