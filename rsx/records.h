@@ -86,6 +86,7 @@ enum rsx_type {
     RSX_SEGMENT_STARTED = 44,
     RSX_SYNC_REQUEST = 64,
     RSX_SYNC_DONE = 65,
+    RSX_SEGMENT_READY = 66,
 };
 
 typedef struct {
@@ -821,14 +822,16 @@ typedef struct {
     uint64_t seq;
     uint64_t ts_ns;
     int32_t fd;
-    uint32_t last_use;
-    uint8_t padding[88];
+    uint32_t sync_folder;
+    int32_t close_fd;
+    uint8_t padding[84];
 } rsx_sync_request_t;
 _Static_assert(sizeof(rsx_sync_request_t) == 128, "rsx_sync_request_t size");
 _Static_assert(offsetof(rsx_sync_request_t, seq) == 16, "SYNC_REQUEST.seq");
 _Static_assert(offsetof(rsx_sync_request_t, ts_ns) == 24, "SYNC_REQUEST.ts_ns");
 _Static_assert(offsetof(rsx_sync_request_t, fd) == 32, "SYNC_REQUEST.fd");
-_Static_assert(offsetof(rsx_sync_request_t, last_use) == 36, "SYNC_REQUEST.last_use");
+_Static_assert(offsetof(rsx_sync_request_t, sync_folder) == 36, "SYNC_REQUEST.sync_folder");
+_Static_assert(offsetof(rsx_sync_request_t, close_fd) == 40, "SYNC_REQUEST.close_fd");
 
 typedef struct {
     uint8_t version;
@@ -849,6 +852,26 @@ _Static_assert(offsetof(rsx_sync_done_t, seq) == 16, "SYNC_DONE.seq");
 _Static_assert(offsetof(rsx_sync_done_t, ts_ns) == 24, "SYNC_DONE.ts_ns");
 _Static_assert(offsetof(rsx_sync_done_t, errno) == 32, "SYNC_DONE.errno");
 _Static_assert(offsetof(rsx_sync_done_t, elapsed_ns) == 36, "SYNC_DONE.elapsed_ns");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int32_t fd;
+    uint32_t number;
+    uint8_t padding[88];
+} rsx_segment_ready_t;
+_Static_assert(sizeof(rsx_segment_ready_t) == 128, "rsx_segment_ready_t size");
+_Static_assert(offsetof(rsx_segment_ready_t, seq) == 16, "SEGMENT_READY.seq");
+_Static_assert(offsetof(rsx_segment_ready_t, ts_ns) == 24, "SEGMENT_READY.ts_ns");
+_Static_assert(offsetof(rsx_segment_ready_t, fd) == 32, "SEGMENT_READY.fd");
+_Static_assert(offsetof(rsx_segment_ready_t, number) == 36, "SEGMENT_READY.number");
 
 /* Whether release of a record of this type waits for its fsync. */
 static inline int rsx_is_durable(uint16_t type) {

@@ -13,7 +13,7 @@ declarations and the page `specs/records.md`; a test fails when they are stale. 
 codecs and the NumPy dtype are built from the same tables at import.
 
 Ids are append-only: a number once used is never given another meaning.
-Source: specs/records.md, specs/enums in this file.
+Source: specs/records.md.
 """
 
 from __future__ import annotations
@@ -405,12 +405,19 @@ SEGMENT_STARTED = Record(
 SYNC_REQUEST = Record(
     "SYNC_REQUEST", 64, Kind.INTERNAL, "wal to wal_sync: make everything up to seq durable",
     (SEQ, TS, Field("fd", "i32", "descriptor", "segment file"),
-     Field("last_use", "u32", "0/1", "1 = close it afterwards")),
+     Field("sync_folder", "u32", "0/1", "1 = make the folder's entries durable too"),
+     Field("close_fd", "i32", "descriptor", "to close afterwards; -1 = none")),
 )  # fmt: skip
 SYNC_DONE = Record(
     "SYNC_DONE", 65, Kind.INTERNAL, "wal_sync to wal: durable up to seq, or the error",
     (SEQ, TS, Field("errno", "i32", "errno", "0 = done"),
      Field("elapsed_ns", "u32", "ns", "of the call, at most 2^32-1")),
+)  # fmt: skip
+
+SEGMENT_READY = Record(
+    "SEGMENT_READY", 66, Kind.INTERNAL, "wal_sync to wal: a zeroed segment file is at hand",
+    (SEQ, TS, Field("fd", "i32", "descriptor", "open for writing"),
+     Field("number", "u32", "number", "of the file's temporary name")),
 )  # fmt: skip
 
 RECORDS: tuple[Record, ...] = tuple(r for r in list(globals().values()) if isinstance(r, Record))

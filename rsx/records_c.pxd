@@ -39,6 +39,7 @@ cdef extern from "rsx/records.h" nogil:
         RSX_SEGMENT_STARTED
         RSX_SYNC_REQUEST
         RSX_SYNC_DONE
+        RSX_SEGMENT_READY
         RSX_R_NONE
         RSX_R_INVALID_UTF8
         RSX_R_MALFORMED
@@ -533,7 +534,8 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t seq
         uint64_t ts_ns
         int32_t fd
-        uint32_t last_use
+        uint32_t sync_folder
+        int32_t close_fd
 
     ctypedef struct rsx_sync_done_t:
         uint8_t version
@@ -547,6 +549,19 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t ts_ns
         int32_t errno
         uint32_t elapsed_ns
+
+    ctypedef struct rsx_segment_ready_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int32_t fd
+        uint32_t number
 
     int rsx_is_durable(uint16_t type) noexcept
     void rsx_record_init(void *slot, uint16_t type, uint16_t stream) noexcept
