@@ -1,0 +1,319 @@
+"""The configuration: config.toml read strictly into frozen structs.
+
+Unknown keys, wrong types and values out of range are refused with the key and the value. The
+ranges are those that config.toml states. Source: config.toml, specs/setup.md.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from rsx.errors import ConfigError
+from rsx.units import UnitsError, to_units
+
+ROOT = Path(__file__).resolve().parent.parent
+LEVELS_MAX = 1 << 24
+NOTIONAL_MAX = 1 << 60
+
+
+def _within(low: int, high: int) -> Meta:
+    return Meta(ge=low, le=high)
+
+
+Depth = Annotated[int, _within(1024, 1 << 22)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every table of the file."""
+
+
+class Server(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, _within(0, 65535)] = 8080
+
+
+class Data(Section):
+    dir: str = "data"
+
+
+class Wal(Section):
+    durability: Literal["fill", "all", "async"] = "fill"
+    flush_ms: Annotated[int, _within(1, 1000)] = 10
+    segment_mib: Annotated[int, _within(1, 1024)] = 64
+    segments_ahead: Annotated[int, _within(0, 8)] = 1
+
+
+class Tiles(Section):
+    layout: Literal["auto", "shared", "dedicated"] = "auto"
+    idle: Literal["backoff", "spin"] = "backoff"
+    spin_us: Annotated[int, _within(0, 100_000)] = 50
+    yield_us: Annotated[int, _within(0, 100_000)] = 50
+    cpus: Literal["auto", "none"] | list[int] = "auto"
+    switch_interval_us: Annotated[int, _within(50, 5000)] = 200
+    reply_poll_us: Annotated[int, _within(0, 1000)] = 30
+
+
+class Rings(Section):
+    gateway_risk: Depth = 16384
+    mark_risk: Depth = 1024
+    risk_matching: Depth = 16384
+    risk_gateway: Depth = 16384
+    matching_wal: Depth = 65536
+    risk_wal: Depth = 16384
+    wal_gateway: Depth = 65536
+    wal_risk: Depth = 65536
+    wal_marketdata: Depth = 65536
+
+
+class Risk(Section):
+    accounts_max: Annotated[int, _within(1, 1 << 26)] = 1 << 20
+    positions_max: Annotated[int, _within(1, 1 << 26)] = 1 << 22
+
+
+class Matching(Section):
+    orders_max: Annotated[int, _within(1024, 1 << 26)] = 1 << 18
+    users_max: Annotated[int, _within(1024, 1 << 26)] = 1 << 20
+    open_orders_per_user_max: Annotated[int, _within(1, 1 << 26)] = 10_000
+    dedup_window_s: Annotated[int, _within(1, 7 * 86_400)] = 3600
+    dedup_orders_max: Annotated[int, _within(2048, 1 << 27)] = 1 << 20
+
+
+class Mark(Section):
+    source: Literal["auto", "last", "synthetic"] = "auto"
+    stale_ms: Annotated[int, _within(100, 3_600_000)] = 10_000
+    seed: Annotated[int, _within(0, (1 << 63) - 1)] = 0
+    synthetic_hz: Annotated[int, _within(1, 1000)] = 4
+    synthetic_step_ppm: Annotated[int, _within(0, 100_000)] = 60
+
+
+class Edge(Section):
+    orders_per_second: Annotated[int, _within(1, 10_000_000)] = 5000
+    pending_per_user: Annotated[int, _within(1, 1_000_000)] = 10_000
+    answer_timeout_ms: Annotated[int, _within(10, 600_000)] = 5000
+    connections_per_user: Annotated[int, _within(1, 100_000)] = 16
+    connections_max: Annotated[int, _within(1, 1_000_000)] = 1024
+    private_backlog_bytes: Annotated[int, _within(4096, 1 << 30)] = 1 << 20
+    public_backlog_bytes: Annotated[int, _within(4096, 1 << 30)] = 1 << 18
+    slow_reader_ms: Annotated[int, _within(0, 600_000)] = 5000
+    heartbeat_s: Annotated[int, _within(1, 3600)] = 5
+    idle_s: Annotated[int, _within(2, 36_000)] = 30
+
+
+class Demo(Section):
+    enabled: bool = True
+    levels: Annotated[int, _within(1, 200)] = 25
+    requote_s: Annotated[float, Meta(ge=0.05, le=3600)] = 1.0
+    trades_per_second: Annotated[float, Meta(ge=0, le=1000)] = 6.0
+
+
+class SymbolText(Section):
+    """One [[symbols]] table as written: decimal strings."""
+
+    id: Annotated[int, _within(1, 65_000)]
+    name: Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,19}$")]
+    price_decimals: Annotated[int, _within(0, 12)]
+    qty_decimals: Annotated[int, _within(0, 12)]
+    tick: str
+    lot: str
+    max_price: str
+    max_qty: str
+    max_notional: str
+    reference_price: str
+    maker_fee_ppm: Annotated[int, _within(-10_000, 100_000)]
+    taker_fee_ppm: Annotated[int, _within(-10_000, 100_000)]
+    initial_margin_ppm: Annotated[int, _within(10_000, 1_000_000)]
+    maintenance_margin_ppm: Annotated[int, _within(1, 1_000_000)]
+
+
+class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules of one market in integer units (specs/risk.md).
+
+    px_* and tick in price units, lot and qty_* in quantity units, notional_max in money units.
+    """
+
+    id: int
+    name: str
+    price_decimals: int
+    qty_decimals: int
+    tick: int
+    lot: int
+    px_max: int
+    qty_max: int
+    notional_max: int
+    reference_px: int
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    initial_margin_ppm: int
+    maintenance_margin_ppm: int
+
+
+class _File(Section):
+    server: Server = Server()
+    data: Data = Data()
+    wal: Wal = Wal()
+    tiles: Tiles = Tiles()
+    rings: Rings = Rings()
+    risk: Risk = Risk()
+    matching: Matching = Matching()
+    mark: Mark = Mark()
+    edge: Edge = Edge()
+    demo: Demo = Demo()
+    symbols: tuple[SymbolText, ...]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration, checked. `replace` gives a changed copy."""
+
+    server: Server
+    data: Data
+    wal: Wal
+    tiles: Tiles
+    rings: Rings
+    risk: Risk
+    matching: Matching
+    mark: Mark
+    edge: Edge
+    demo: Demo
+    symbols: tuple[SymbolConfig, ...]
+    path: str = ""
+
+    @property
+    def money_decimals(self) -> int:
+        return self.symbols[0].price_decimals + self.symbols[0].qty_decimals
+
+    @property
+    def mark_source(self) -> str:
+        """"last" or "synthetic", with "auto" resolved."""
+        if self.mark.source == "auto":
+            return "synthetic" if self.demo.enabled else "last"
+        return self.mark.source
+
+    def replace(self, **sections: dict[str, object]) -> Config:
+        """A copy with keys of some sections changed: replace(server={"port": 0})."""
+        changed = {
+            name: msgspec.structs.replace(getattr(self, name), **keys)
+            for name, keys in sections.items()
+        }
+        return msgspec.structs.replace(self, **changed)
+
+
+def _units(key: str, text: str, decimals: int) -> int:
+    try:
+        value = to_units(text, decimals)
+    except UnitsError as error:
+        raise ConfigError(f"{key}: {error}") from None
+    if value <= 0:
+        raise ConfigError(f"{key} = {text!r}: must be positive")
+    return value
+
+
+def _symbol(raw: SymbolText) -> SymbolConfig:
+    at = f"symbols.{raw.name}"
+    money = raw.price_decimals + raw.qty_decimals
+    symbol = SymbolConfig(
+        id=raw.id,
+        name=raw.name,
+        price_decimals=raw.price_decimals,
+        qty_decimals=raw.qty_decimals,
+        tick=_units(f"{at}.tick", raw.tick, raw.price_decimals),
+        lot=_units(f"{at}.lot", raw.lot, raw.qty_decimals),
+        px_max=_units(f"{at}.max_price", raw.max_price, raw.price_decimals),
+        qty_max=_units(f"{at}.max_qty", raw.max_qty, raw.qty_decimals),
+        notional_max=_units(f"{at}.max_notional", raw.max_notional, money),
+        reference_px=_units(f"{at}.reference_price", raw.reference_price, raw.price_decimals),
+        maker_fee_ppm=raw.maker_fee_ppm,
+        taker_fee_ppm=raw.taker_fee_ppm,
+        initial_margin_ppm=raw.initial_margin_ppm,
+        maintenance_margin_ppm=raw.maintenance_margin_ppm,
+    )
+    levels = symbol.px_max // symbol.tick + 1
+    rules = (
+        (levels <= LEVELS_MAX, f"max_price / tick = {levels} levels; at most {LEVELS_MAX}"),
+        (symbol.notional_max <= NOTIONAL_MAX, f"max_notional = {raw.max_notional} is too large"),
+        (symbol.px_max % symbol.tick == 0, "max_price is not a multiple of tick"),
+        (symbol.reference_px % symbol.tick == 0, "reference_price is not a multiple of tick"),
+        (symbol.reference_px <= symbol.px_max, "reference_price is above max_price"),
+        (symbol.lot <= symbol.qty_max, "lot is above max_qty"),
+        (
+            symbol.maker_fee_ppm + symbol.taker_fee_ppm >= 0,
+            f"maker_fee_ppm + taker_fee_ppm = {raw.maker_fee_ppm + raw.taker_fee_ppm} is below 0",
+        ),
+        (
+            symbol.maintenance_margin_ppm <= symbol.initial_margin_ppm,
+            "maintenance_margin_ppm is above initial_margin_ppm",
+        ),
+    )
+    for holds, text in rules:
+        if not holds:
+            raise ConfigError(f"{at}: {text}")
+    return symbol
+
+
+def _check(config: Config) -> None:
+    symbols = config.symbols
+    if not symbols:
+        raise ConfigError("symbols: at least one market is needed")
+    if len(symbols) > 64:
+        raise ConfigError(f"symbols: {len(symbols)} markets; at most 64")
+    for key in ("id", "name"):
+        values = [getattr(s, key) for s in symbols]
+        if len(set(values)) != len(values):
+            raise ConfigError(f"symbols: a {key} is used twice: {values}")
+    for s in symbols:
+        if s.price_decimals + s.qty_decimals != config.money_decimals:
+            raise ConfigError(
+                f"symbols.{s.name}: price_decimals + qty_decimals = "
+                f"{s.price_decimals + s.qty_decimals}, but {symbols[0].name} has "
+                f"{config.money_decimals}; the sum is the money unit and must be the same"
+            )
+    for section, key in (("rings", None), ("matching", "dedup_orders_max")):
+        table = getattr(config, section)
+        for name in [key] if key else table.__struct_fields__:
+            value = getattr(table, name)
+            if value & (value - 1):
+                raise ConfigError(f"{section}.{name} = {value}: must be a power of two")
+    matching = config.matching
+    if matching.dedup_orders_max < 2 * matching.orders_max:
+        raise ConfigError(
+            f"matching.dedup_orders_max = {matching.dedup_orders_max}: "
+            f"must be at least twice orders_max = {matching.orders_max}"
+        )
+    if config.edge.idle_s <= config.edge.heartbeat_s:
+        raise ConfigError(f"edge.idle_s = {config.edge.idle_s}: must be above heartbeat_s")
+
+
+def parse(text: str, name: str = "config.toml") -> Config:
+    """Read configuration text. Raises ConfigError with one line: file, key, value, rule."""
+    try:
+        raw = msgspec.convert(tomllib.loads(text), _File)
+        fields = {f: getattr(raw, f) for f in _File.__struct_fields__ if f != "symbols"}
+        config = Config(symbols=tuple(map(_symbol, raw.symbols)), path=name, **fields)
+        _check(config)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    return config
+
+
+def default_path() -> Path:
+    """config.toml beside the code, or the copy that the installed package carries."""
+    beside = ROOT / "config.toml"
+    return beside if beside.exists() else Path(__file__).with_name("_default_config.toml")
+
+
+def load(path: str | Path | None = None) -> Config:
+    """Read a configuration file; None = the default one."""
+    chosen = Path(path) if path is not None else default_path()
+    try:
+        text = chosen.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {chosen}: {error}") from None
+    return parse(text, str(chosen))

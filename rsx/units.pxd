@@ -1,0 +1,10 @@
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+cdef extern from "rsx/units.h" nogil:
+    int rsx_multiply(int64_t a, int64_t b, int64_t* out) noexcept
+    int rsx_add(int64_t a, int64_t b, int64_t* out) noexcept
+    int64_t rsx_requirement(int64_t money, uint32_t ppm) noexcept
+    int64_t rsx_fee(int64_t notional, int32_t ppm) noexcept
+    int64_t rsx_keep(int64_t reserved, int64_t after, int64_t before) noexcept
+    int64_t rsx_share(int64_t cost, int64_t part, int64_t whole) noexcept
+    bint rsx_product_within(int64_t a, int64_t b, int64_t limit) noexcept
