@@ -28,7 +28,7 @@ def _within(low: int, high: int) -> Meta:
 Depth = Annotated[int, _within(1024, 1 << 22)]
 
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every table of the file."""
 
 
@@ -111,7 +111,7 @@ class Demo(Section):
     trades_per_second: Annotated[float, Meta(ge=0, le=1000)] = 6.0
 
 
-class SymbolText(Section):
+class SymbolText(Section, kw_only=True):
     """One [[symbols]] table as written: decimal strings."""
 
     id: Annotated[int, _within(1, 65_000)]
@@ -152,7 +152,7 @@ class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_margin_ppm: int
 
 
-class _File(Section):
+class _File(Section, kw_only=True):
     server: Server = Server()
     data: Data = Data()
     wal: Wal = Wal()
