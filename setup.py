@@ -220,6 +220,12 @@ class BuildExt(build_ext):
 
     def run(self):
         place = bootstrap.Place(ROOT)
+        os.makedirs(place.path("build"), exist_ok=True)
+        lock = place.path("build", "setup.lock")
+        with bootstrap.Lock(lock, lambda text: print(text, flush=True)):
+            self.build_and_place(place)
+
+    def build_and_place(self, place):
         modules, orphans = bootstrap.scan(place)
         build_stale(place, modules, int(self.parallel or 0) or cores())
         for module in modules:

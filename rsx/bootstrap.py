@@ -223,7 +223,7 @@ class Progress:
 
 
 class Lock:
-    """A file lock that child processes inherit (S11)."""
+    """A file lock; the kernel drops it when its last holder is gone (S11)."""
 
     def __init__(self, path, say):
         self.path, self.say, self.fd = path, say, -1
@@ -251,18 +251,18 @@ class Lock:
         os.close(self.fd)
 
 
-def run_logged(place, command, lock, on_line, env=None):
+def run_logged(place, command, on_line, lock=None, env=None):
     """Run a step with its output in the log; return its exit status.
 
-    The child holds the lock too, so that an orphan of a killed start keeps
-    the next one waiting.
+    The child holds the lock too, so that the orphan of a killed start keeps
+    the next start waiting.
     """
     import subprocess
 
     with open(place.log, "a", encoding="utf-8", errors="replace") as log:
         log.write(f"$ {' '.join(command)}\n")
         log.flush()
-        child = subprocess.Popen(
+        with subprocess.Popen(
             command,
             cwd=place.root,
             env={**os.environ, **(env or {})},
@@ -271,17 +271,16 @@ def run_logged(place, command, lock, on_line, env=None):
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            pass_fds=(lock,),
-        )
-        try:
-            for line in child.stdout:
-                log.write(line)
-                on_line(line.rstrip())
-            return child.wait()
-        except BaseException:
-            child.terminate()
-            child.wait()
-            raise
+            pass_fds=() if lock is None else (lock,),
+        ) as child:
+            try:
+                for line in child.stdout or ():
+                    log.write(line)
+                    on_line(line.rstrip())
+            except BaseException:
+                child.terminate()
+                raise
+        return child.returncode
 
 
 # ---- The steps ----------------------------------------------------------
@@ -391,7 +390,7 @@ def make_venv(place, lock, say):
     say(f"making {place.shown(place.venv)}")
     # The interpreter under the one that runs: that one may be what was just emptied.
     python = getattr(sys, "_base_executable", None) or sys.executable
-    if run_logged(place, [python, "-I", "-m", "venv", place.venv], lock, lambda line: None):
+    if run_logged(place, [python, "-I", "-m", "venv", place.venv], lambda line: None, lock):
         raise SetupError(
             f"could not make {place.shown(place.venv)} with {python}; "
             f"details: {place.shown(place.log)}"
@@ -432,7 +431,7 @@ def install(place, names, lock, say):
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_RETRIES": os.environ.get("PIP_RETRIES", "2"),
     }
-    if not run_logged(place, command, lock, on_line, env):
+    if not run_logged(place, command, on_line, lock, env):
         return
     what = (
         "no way to the package server: check network and proxy"
@@ -442,18 +441,18 @@ def install(place, names, lock, say):
     raise SetupError(f"{what} and start again; details: {place.shown(place.log)}")
 
 
-def build(place, lock, say):
-    """Compile what is stale and put every module beside its source."""
+def build(place, say):
+    """Have setup.py, under its own lock, compile what is stale and put it in place."""
     output = []
 
     def on_line(line):
-        if line.startswith("building "):
+        if line.startswith(("building ", "waiting ")):
             say(line)
         elif line:
             output.append(line)
 
     command = [place.python, "-I", "setup.py", "-q", "build_ext", "--inplace"]
-    if run_logged(place, command, lock, on_line, {"RSX_BUILD": place.profile}):
+    if run_logged(place, command, on_line, env={"RSX_BUILD": place.profile}):
         say.write(say.clear + "\n".join(output[-80:]) + "\n")
         raise SetupError(f"the build failed, as shown above; details: {place.shown(place.log)}")
 
@@ -482,10 +481,7 @@ def set_up(place, dev, say):
             write_stamp(place, **digests)
         replace_file(place.pth, place.root + "\n")
     if "compile" in steps or "place" in steps:
-        os.makedirs(place.path("build"), exist_ok=True)
-        with Lock(place.path("build", "setup.lock"), say) as lock:
-            if {"compile", "place"}.intersection(pending(place, dev)):
-                build(place, lock, say)
+        build(place, say)
     say.line(f"ready after {time.monotonic() - started:.0f} s")
 
 
