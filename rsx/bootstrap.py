@@ -161,6 +161,15 @@ def is_placed(module):
     return (built.st_mtime_ns, built.st_size) == (target.st_mtime_ns, target.st_size)
 
 
+def pth_line(place):
+    """Return what puts the clone on the path of the environment's Python (S12).
+
+    A bare path would be decoded with the locale's encoding, and a clone below
+    /home/zoë would break every start under LC_ALL=C. This line is ASCII.
+    """
+    return f"import sys; sys.path.append({ascii(place.root)})\n"
+
+
 def pending(place, dev=False):
     """Return the steps that a start must take before it can hand over."""
     stamp = dict(
@@ -174,7 +183,7 @@ def pending(place, dev=False):
         steps.append("packages")
     if dev and stamp.get("dev") != digest(read(place.path(DEV))):
         steps.append("dev")
-    if read(place.pth) != os.fsencode(place.root) + b"\n":
+    if read(place.pth) != pth_line(place).encode():
         steps.append("path")
     modules, orphans = scan(place)
     key = build_key(place) if modules else ""
@@ -196,7 +205,7 @@ def write_stamp(place, **lines):
 
 
 def replace_file(path, text):
-    with open(path + ".new", "w", encoding="utf-8", errors="surrogateescape") as file:
+    with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(path + ".new", path)
 
@@ -367,14 +376,15 @@ def claim(place):
     """Make the environment's folder, or refuse one that RSX did not make (S10)."""
     os.makedirs(place.venv, exist_ok=True)
     marker = os.path.join(place.venv, MARKER)
-    if os.path.exists(marker):
-        return
-    if os.listdir(place.venv):
+    # In this order, and with the marker as the first file ever: another start may be
+    # doing the same, and nobody holds a lock before there is a folder to put it in.
+    if os.listdir(place.venv) and not os.path.exists(marker):
         raise SetupError(
             f"{place.shown(place.venv)} holds something that RSX did not make: move it away, or "
             "set RSX_VENV to a new folder, and start again"
         )
-    replace_file(marker, "Made by rsx.py, which may empty this folder and fill it again.\n")
+    with open(marker, "w", encoding="utf-8") as file:
+        file.write("Made by rsx.py, which may empty this folder and fill it again.\n")
 
 
 def make_venv(place, lock, say):
@@ -479,7 +489,7 @@ def set_up(place, dev, say):
             digests = {step: digest(read(place.path(name))) for step, name in names.items()}
             install(place, list(names.values()), lock, say)
             write_stamp(place, **digests)
-        replace_file(place.pth, place.root + "\n")
+        replace_file(place.pth, pth_line(place))
     if "compile" in steps or "place" in steps:
         build(place, say)
     say.line(f"ready after {time.monotonic() - started:.0f} s")

@@ -100,7 +100,7 @@ def fake_environment(place, script="exit 0"):
         packages=bootstrap.digest(bootstrap.read(place.path(bootstrap.RUNTIME))),
         dev=bootstrap.digest(bootstrap.read(place.path(bootstrap.DEV))),
     )
-    bootstrap.replace_file(place.pth, place.root + "\n")
+    bootstrap.replace_file(place.pth, bootstrap.pth_line(place))
 
 
 def fake_build(place):
@@ -334,6 +334,15 @@ def test_a_moved_clone_is_put_on_the_path_again(place, tmp_path):
     bootstrap.prepare(place=place)
 
     assert bootstrap.pending(place) == []
+
+
+def test_the_path_line_is_ascii_wherever_the_clone_lies():
+    line = bootstrap.pth_line(bootstrap.Place("/home/zoë/it's \udcff"))
+
+    assert line.isascii()
+    found = []
+    exec(line, {"__builtins__": {"__import__": lambda *_args: type("sys", (), {"path": found})}})
+    assert found == ["/home/zoë/it's \udcff"]
 
 
 def test_a_step_that_was_cut_off_is_repeated(place, capsys):
