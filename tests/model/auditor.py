@@ -1,0 +1,366 @@
+"""An auditor of released records: replays them into naive structures and lists what is wrong.
+
+It shares no code with the engine or with the other models: an order is a row in a dict, the book
+is all rows that rest, and the best maker is found by looking at every one of them.
+
+Checks INV-1, 2, 3, 4, 5, 6, 11, 12, 13, 17, 20 and 21 of specs/invariants.md. What a log alone
+cannot show (whether the engine's own positions and balances agree) is checked when they are given.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from rsx.records import View
+
+GROUP_END = 1
+RESTS, REDUCE_ONLY = 4, 2
+BUY, SELL = 0, 1
+GTC, IOC, FOK = 0, 1, 2
+Key = tuple[int, int]  # user, symbol
+
+
+class Violation(NamedTuple):
+    seq: int  # of the record that shows it; 0 = shown by the end of the log
+    invariant: str
+    text: str
+
+
+@dataclass(slots=True)
+class Row:
+    oid: int
+    symbol: int
+    user: int
+    side: int
+    tif: int
+    px: int
+    qty: int
+    reserved: int
+    reduce_only: bool
+    left: int
+    filled: int = 0
+    cut: int = 0
+    queue: int = 0  # place in time among resting orders
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Position:
+    net: int = 0  # by the orders that the fills name
+    told: int = 0  # by the users and sides that the fills name
+    cost: int = 0
+
+
+@dataclass
+class Auditor:
+    found: list[Violation] = field(default_factory=list)
+    rows: dict[int, Row] = field(default_factory=dict)
+    rejected: set[int] = field(default_factory=set)
+    resting: dict[int, dict[int, Row]] = field(default_factory=lambda: defaultdict(dict))
+    collateral: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    positions: dict[Key, Position] = field(default_factory=lambda: defaultdict(Position))
+    fees: int = 0
+    deposits: int = 0
+    in_hand: dict[int, Row] = field(default_factory=dict)  # by symbol
+    configs: dict[int, View] = field(default_factory=dict)
+    last: tuple[int, int] = (0, 0)  # epoch, seq
+    queued: int = 0
+    seq: int = 0
+
+    def wrong(self, invariant: int | str, text: str) -> None:
+        name = f"INV-{invariant}" if isinstance(invariant, int) else invariant
+        self.found.append(Violation(self.seq, name, text))
+
+    # --- records ------------------------------------------------------------------------
+
+    def read(self, record: View) -> None:
+        self.seq = record.seq
+        epoch, seq = self.last
+        if record.seq != seq + 1:
+            self.wrong(5, f"number {record.seq} after {seq}")
+        if record.epoch < epoch:
+            self.wrong(5, f"epoch {record.epoch} after {epoch}")
+        self.last = (record.epoch, record.seq)
+        handler = getattr(self, "on_" + record.record.name.lower(), None)
+        if handler:
+            handler(record)
+        if record.header_flags & GROUP_END and record.record.name.startswith(
+            ("ORDER_", "CANCEL_", "FILL")
+        ):
+            self.end_of_group(record.symbol_id)
+
+    def on_symbol_config(self, r: View) -> None:
+        self.configs[r.symbol_id] = r
+
+    def on_deposit(self, r: View) -> None:
+        self.collateral[r.user_id] += r.amount
+        self.deposits += r.amount
+
+    def on_order_accepted(self, r: View) -> None:
+        if r.oid in self.rows or r.oid in self.rejected:
+            return self.wrong(2, f"order {r.oid} is accepted a second time")
+        if r.symbol_id in self.in_hand:
+            self.wrong(2, f"order {self.in_hand[r.symbol_id].oid} was left in hand")
+        row = Row(r.oid, r.symbol_id, r.user_id, r.side, r.tif, r.px, r.qty, r.reserved,
+                  bool(r.flags & REDUCE_ONLY), r.qty)  # fmt: skip
+        if r.reserved < 0:
+            self.wrong(11, f"order {r.oid} reserves {r.reserved}")
+        self.rows[r.oid] = row
+        if not r.flags & RESTS:
+            self.in_hand[r.symbol_id] = row
+            return None
+        if row.tif != GTC:
+            self.wrong(20, f"order {row.oid} of tif {row.tif} rests")
+        return self.rest(row)
+
+    def on_order_rejected(self, r: View) -> None:
+        if r.oid in self.rows or r.oid in self.rejected:
+            self.wrong(2, f"order {r.oid} is rejected after another answer")
+        self.rejected.add(r.oid)
+
+    def on_order_rested(self, r: View) -> None:
+        row = self.living(r.oid, 2)
+        if row is None:
+            return
+        if self.in_hand.pop(row.symbol, None) is not row:
+            self.wrong(2, f"order {row.oid} comes to rest, but is not in hand")
+        if row.tif != GTC:
+            self.wrong(20, f"order {row.oid} of tif {row.tif} rests")
+        if r.remaining != row.left:
+            self.wrong(13, f"order {row.oid} rests with {r.remaining}, has {row.left}")
+        self.rest(row)
+
+    def on_order_reduced(self, r: View) -> None:
+        row = self.living(r.oid, 2)
+        if row is None:
+            return
+        row.cut += r.cancelled_qty
+        row.left -= r.cancelled_qty
+        if r.remaining != row.left or r.cancelled_qty <= 0 or row.left <= 0:
+            self.wrong(13, f"order {row.oid} is cut to {r.remaining}, has {row.left}")
+        self.release(row, r.released)
+
+    def on_order_cancelled(self, r: View) -> None:
+        row = self.living(r.oid, 2)
+        if row is None:
+            return
+        if r.cancelled_qty != row.left or r.filled_qty != row.filled:
+            self.wrong(
+                13,
+                f"order {row.oid}: {r.cancelled_qty} cancelled and {r.filled_qty} filled, "
+                f"should be {row.left} and {row.filled}",
+            )
+        if row.tif == FOK:
+            self.wrong(20, f"fill-or-kill order {row.oid} is cancelled")
+        row.cut += row.left
+        row.left = 0
+        self.release(row, r.released)
+        self.end(row)
+
+    def on_fill(self, r: View) -> None:
+        taker, maker = self.living(r.taker_oid, 1), self.living(r.maker_oid, 1)
+        self.money(r)
+        if taker is None or maker is None:
+            return
+        if self.in_hand.get(taker.symbol) is not taker:
+            self.wrong(1, f"order {taker.oid} takes, but is not in hand")
+        if maker.user != r.maker_user_id or taker.user != r.taker_user_id:
+            self.wrong(4, f"fill of {taker.oid} with {maker.oid} names other users")
+        if taker.side != r.taker_side or maker.side == r.taker_side:
+            self.wrong(4, f"fill of {taker.oid} with {maker.oid} has the sides wrong")
+        self.price_time(r, taker, maker)
+        signed = r.qty if taker.side == BUY else -r.qty
+        self.reduces(taker, r.qty)
+        self.reduces(maker, r.qty)
+        self.positions[taker.user, taker.symbol].net += signed
+        self.positions[maker.user, maker.symbol].net -= signed
+        self.traded(taker, r.qty, r.taker_remaining, r.taker_release)
+        self.traded(maker, r.qty, r.maker_remaining, r.maker_release)
+
+    # --- checks -------------------------------------------------------------------------
+
+    def living(self, oid: int, invariant: int) -> Row | None:
+        row = self.rows.get(oid)
+        if row is None or row.ended:
+            self.wrong(invariant, f"order {oid} is {'unknown' if row is None else 'ended'}")
+            return None
+        return row
+
+    def price_time(self, r: View, taker: Row, maker: Row) -> None:
+        """INV-3, INV-21: the maker is the oldest at the best price, and the price is its own."""
+        if r.px != maker.px:
+            self.wrong(21, f"fill at {r.px}, the maker's price is {maker.px}")
+        low, high = (taker.px, maker.px) if taker.side == SELL else (maker.px, taker.px)
+        if not low <= r.px <= high:
+            self.wrong(21, f"fill at {r.px} outside {low} .. {high}")
+        resting = [o for o in self.resting[maker.symbol].values() if o.side == maker.side]
+        sign = 1 if maker.side == SELL else -1
+        first = min(resting, key=lambda o: (sign * o.px, o.queue), default=None)
+        if first is not maker:
+            self.wrong(3, f"{maker.oid} trades before {first.oid if first else None}")
+
+    def reduces(self, row: Row, qty: int) -> None:
+        """INV-17, against the position before the fill."""
+        net = self.positions[row.user, row.symbol].net
+        room = max(0, -net if row.side == BUY else net)
+        if row.reduce_only and qty > room:
+            self.wrong(17, f"reduce-only {row.oid} trades {qty} on a position of {net}")
+
+    def traded(self, row: Row, qty: int, left: int, released: int) -> None:
+        row.filled += qty
+        row.left -= qty
+        if qty <= 0 or row.left != left or left < 0:
+            self.wrong(13, f"order {row.oid} has {row.left} left, the fill of {qty} says {left}")
+        self.release(row, released)
+        if row.left <= 0:
+            self.end(row)
+
+    def release(self, row: Row, released: int) -> None:
+        row.reserved -= released
+        if released < 0 or row.reserved < 0:
+            self.wrong(11, f"order {row.oid} releases {released}, then holds {row.reserved}")
+        if row.left <= 0 and row.reserved:
+            self.wrong(11, f"order {row.oid} ends and still holds {row.reserved}")
+
+    def end(self, row: Row) -> None:
+        row.ended = True
+        self.resting[row.symbol].pop(row.oid, None)
+        if row.qty != row.filled + row.cut:
+            self.wrong(13, f"order {row.oid}: {row.qty} is not {row.filled} + {row.cut}")
+        if self.in_hand.get(row.symbol) is row:
+            del self.in_hand[row.symbol]
+
+    def rest(self, row: Row) -> None:
+        self.queued += 1
+        row.queue = self.queued
+        self.resting[row.symbol][row.oid] = row
+
+    def end_of_group(self, symbol: int) -> None:
+        """INV-2, INV-6: nothing in hand, nothing crossed."""
+        row = self.in_hand.pop(symbol, None)
+        if row is not None:
+            number = 20 if row.tif == FOK else 2
+            self.wrong(number, f"order {row.oid} neither rests nor ended when its request did")
+        resting = self.resting[symbol].values()
+        bids = [o.px for o in resting if o.side == BUY]
+        asks = [o.px for o in resting if o.side == SELL]
+        if bids and asks and max(bids) >= min(asks):
+            self.wrong(6, f"bid {max(bids)}, ask {min(asks)}")
+
+    def money(self, r: View) -> None:
+        """INV-12: what the two sides and the fee account get."""
+        notional = r.px * r.qty
+        config = self.configs.get(r.symbol_id)
+        sides = (("taker", r.taker_user_id, r.taker_fee, r.taker_side == BUY),
+                 ("maker", r.maker_user_id, r.maker_fee, r.taker_side != BUY))  # fmt: skip
+        for name, user, fee, buys in sides:
+            if config is not None:
+                exact = Fraction(notional * getattr(config, f"{name}_fee_ppm"), 1_000_000)
+                if not exact <= fee < exact + 1:
+                    self.wrong(12, f"{name} fee {fee}, should be {exact} rounded up")
+            profit = self.settle(user, r.symbol_id, r.qty if buys else -r.qty, r.px)
+            self.collateral[user] += profit - fee
+            self.fees += fee
+
+    def settle(self, user: int, symbol: int, qty: int, px: int) -> int:
+        """A-3 of specs/risk.md; returns the profit."""
+        p = self.positions[user, symbol]
+        size = abs(qty)
+        net = p.told
+        p.told += qty
+        if net == 0 or (net > 0) == (qty > 0):
+            p.cost += size * px
+            return 0
+        closed = min(size, abs(net))
+        part = p.cost * closed // abs(net)
+        p.cost += px * (size - closed) - part
+        return px * closed - part if net > 0 else part - px * closed
+
+    # --- the end of the log -------------------------------------------------------------
+
+    def close(self, requests: Iterable[View], answers: Iterable[View]) -> None:
+        """Every order asked for has one answer, and it is about that order."""
+        self.seq = 0
+        for row in self.in_hand.values():
+            self.wrong(2, f"order {row.oid} is still in hand")
+        refused: set[int] = set()
+        for a in answers:
+            if a.record.name == "REQUEST_REJECTED" and a.oid:
+                if a.oid in refused or a.oid in self.rows or a.oid in self.rejected:
+                    self.wrong(2, f"order {a.oid} is refused after another answer")
+                refused.add(a.oid)
+        for q in requests:
+            if q.record.name not in ("ORDER_NEW", "ORDER_REQUEST"):
+                continue
+            row = self.rows.get(q.oid)
+            if row is None and q.oid not in self.rejected and q.oid not in refused:
+                self.wrong(2, f"order {q.oid} has no answer")
+            asked = (q.user_id, q.symbol_id, q.side, q.tif, q.px, q.qty)
+            if row and asked != (row.user, row.symbol, row.side, row.tif, row.px, row.qty):
+                self.wrong(13, f"order {q.oid} was accepted as another order than was asked")
+        self.conservation()
+
+    def conservation(self) -> None:
+        by_symbol: dict[int, int] = defaultdict(int)
+        for (user, symbol), p in self.positions.items():
+            by_symbol[symbol] += p.net
+            if p.net != p.told:
+                self.wrong(4, f"position of user {user} in {symbol}: {p.net} and {p.told}")
+        for symbol, total in by_symbol.items():
+            if total:
+                self.wrong(4, f"positions of symbol {symbol} add up to {total}")
+        collateral = sum(self.collateral.values())
+        cost = sum(p.cost if p.net >= 0 else -p.cost for p in self.positions.values())
+        if collateral - cost + self.fees != self.deposits:
+            self.wrong(12, f"{collateral} - {cost} + {self.fees} is not {self.deposits}")
+
+    def frozen(self) -> dict[Key, int]:
+        """INV-11: reserved by the open orders, per user and symbol."""
+        out: dict[Key, int] = defaultdict(int)
+        for row in self.rows.values():
+            if not row.ended:
+                out[row.user, row.symbol] += row.reserved
+        return out
+
+    def compare_ledger(
+        self, nets: dict[Key, int], frozen: dict[Key, int], collateral: dict[int, int]
+    ) -> None:
+        """Hold what the exchange says of its accounts against what the log adds up to."""
+        own_frozen = self.frozen()
+        for key in {*nets, *self.positions}:
+            if nets.get(key, 0) != self.positions[key].net:
+                self.wrong(4, f"position {key} is {nets.get(key, 0)}: {self.positions[key].net}")
+        for key in {*frozen, *own_frozen}:
+            if frozen.get(key, 0) != own_frozen.get(key, 0):
+                self.wrong(11, f"frozen {key} is {frozen.get(key, 0)}: {own_frozen.get(key, 0)}")
+        for user in {*collateral, *self.collateral}:
+            own = self.collateral[user]
+            if collateral.get(user, 0) != own:
+                self.wrong(12, f"collateral of {user} is {collateral.get(user, 0)}: {own}")
+
+
+def audit(
+    records: Iterable[View],
+    requests: Iterable[View] = (),
+    answers: Iterable[View] = (),
+    *,
+    nets: dict[Key, int] | None = None,
+    frozen: dict[Key, int] | None = None,
+    collateral: dict[int, int] | None = None,
+) -> list[Violation]:
+    """Violations in a log from its first record on; empty when all is well.
+
+    Args  requests: what was asked (ORDER_NEW or ORDER_REQUEST); answers: REQUEST_REJECTED;
+          nets, frozen, collateral: the exchange's own figures at the end, all three or none
+    """
+    auditor = Auditor()
+    for record in records:
+        auditor.read(record)
+    auditor.close(requests, answers)
+    if nets is not None:
+        auditor.compare_ledger(nets, frozen or {}, collateral or {})
+    return auditor.found
