@@ -1,0 +1,113 @@
+"""What the client raises. Source: specs/client.md section 7."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rsx.errors import SENTENCES, Reason, RsxError
+
+if TYPE_CHECKING:
+    from rsx.client.models import Order
+
+
+def reason_name(code: int) -> str:
+    """Name of a reason code; a number this version does not know is `REASON_<number>`."""
+    try:
+        return Reason(code).name
+    except ValueError:
+        return f"REASON_{code}"
+
+
+def reason_code(name: str | None) -> int:
+    """Number of a reason name; 0 for None and for one this version does not know."""
+    return int(Reason[name]) if name in Reason.__members__ else 0
+
+
+def reason_sentence(code: int) -> str:
+    """One sentence on a reason code."""
+    try:
+        return SENTENCES[Reason(code)]
+    except (ValueError, KeyError):
+        return f"reason {code}"
+
+
+class ClientError(RsxError):
+    """Base of every error the client raises on purpose."""
+
+
+class InvalidAmount(ClientError, ValueError):
+    """A number that the market can't hold: nothing was sent.
+
+    `field`: price, qty or amount; `value`: what was passed, unchanged.
+    """
+
+    def __init__(self, field: str, value: object, why: str):
+        self.field = field
+        self.value = value
+        super().__init__(f"{field} {str(value)[:64]!r}: {why}")
+
+
+class OrderRejected(ClientError):
+    """The engine refused the order; it traded nothing and is not open.
+
+    `order`: the rejected order, with its oid; `code`, `name`: the reason (specs/errors.md).
+    """
+
+    def __init__(self, order: Order):
+        self.order = order
+        self.code = order.reason_code
+        self.name = order.reason or reason_name(order.reason_code)
+        self.message = reason_sentence(self.code)
+        super().__init__(
+            f"{self.name} ({self.code}): {self.message} "
+            f"[{order.side} {order.qty:f} {order.symbol} at {order.price:f}, cid {order.cid}]"
+        )
+
+
+class RequestRefused(ClientError):
+    """The exchange refused a request; nothing was done.
+
+    `code`, `name`: the reason; `field`, `value`: what in the request was wrong, when one thing
+    was; `ref`: the client id or order id it named.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        field: str | None = None,
+        value: Any = None,
+        ref: str | int | None = None,
+    ):
+        self.code = code
+        self.name = reason_name(code)
+        self.message = message
+        self.field = field
+        self.value = value
+        self.ref = ref
+        where = f" [{field} = {value!r}]" if field else ""
+        super().__init__(f"{self.name} ({code}): {message}{where}")
+
+
+class NotConnected(ClientError, TimeoutError):
+    """There is no connection to the exchange: the request was not sent."""
+
+
+class FateUnknown(ClientError, TimeoutError):
+    """The request was sent and not answered in time: it may or may not have been done.
+
+    `cid`, `oid`: what it named. `client.order(cid=...)` tells, as soon as there is a connection.
+    """
+
+    def __init__(self, what: str, cid: str | None = None, oid: int | None = None):
+        self.cid = cid
+        self.oid = oid
+        super().__init__(f"{what}; its fate is unknown, ask with client.order()")
+
+
+class AuthenticationFailed(ClientError):
+    """The token is missing, invalid or expired."""
+
+
+class ClientClosed(ClientError):
+    """The client was closed."""

@@ -1,0 +1,101 @@
+"""The questions asked after a reconnection, in the order that makes their answers fit together.
+
+O first, then FL, then the lookups: so the fills of every order that had ended by O are in FL. What
+they find is judged and emitted elsewhere, all at once.
+Source: specs/client.md CL-35 .. CL-37.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from rsx.client.memory import Memory, traded
+from rsx.client.models import Fill, Order
+from rsx.client.requests import PlaceRequest
+from rsx.errors import Reason
+
+Lookup = Callable[..., Awaitable[Order | None]]
+
+# What the exchange keeps per user, and the most that one FL answer holds (wire.md).
+HISTORY_MAX = 1000
+PAGE_MAX = 500
+LOOKUPS_AT_ONCE = 8
+
+
+async def missed_fills(
+    page: Callable[[int], Awaitable[list[Fill]]], known_seq: int
+) -> tuple[list[Fill], bool]:
+    """Fills back to the newest known one, and whether the history reached it (CL-36).
+
+    Args  page: fills before a seq, newest first, 0 = the newest; known_seq: 0 = none was known
+    """
+    found: dict[tuple[int, int], Fill] = {}
+    before = 0
+    while True:
+        fresh = {
+            (fill.seq, fill.oid): fill
+            for fill in await page(before)
+            if (fill.seq, fill.oid) not in found
+        }
+        found.update(fresh)
+        oldest = min((fill.seq for fill in fresh.values()), default=0)
+        if fresh and oldest > known_seq:
+            # One trade with oneself is two rows of one seq, and a page may end between them.
+            before = oldest + 1
+            continue
+        reached = bool(fresh) if known_seq else len(found) < HISTORY_MAX
+        return list(found.values()), reached
+
+
+async def look_up_gone(
+    lookup: Lookup, memory: Memory, rows: list[Order], fills: list[Fill]
+) -> list[Order]:
+    """Terminal states of the orders that were open and are not listed any more."""
+    slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+
+    async def look_up(order: Order) -> Order:
+        async with slots:
+            found = await lookup(oid=order.oid)
+        if found is None or found.is_open:
+            return memory.guess_end(order, fills)
+        return found
+
+    return list(await asyncio.gather(*map(look_up, memory.gone(rows))))
+
+
+async def look_up_places(
+    lookup: Lookup,
+    memory: Memory,
+    places: list[PlaceRequest],
+    rows: list[Order],
+    fills: list[Fill],
+    complete: bool,
+) -> tuple[list[Order], list[PlaceRequest]]:
+    """Of the orders in flight: those that ended, and those that the exchange never saw."""
+    settled: list[Order] = []
+    unseen: list[PlaceRequest] = []
+    listed = {(order.symbol, order.cid) for order in rows}
+    sums = traded(fills, memory)
+    for place in places:
+        if (place.symbol, place.cid) in listed:
+            continue
+        found = await lookup(cid=place.cid, symbol=place.symbol)
+        if found is None or found.reason == Reason.DUPLICATE_CLIENT_ID.name:
+            unseen.append(place)
+        elif not found.is_open and (found.filled <= sums[found.oid] or not complete):
+            settled.append(with_terms(found, place.template))
+        # Else its last events are on their way on this connection, fills first.
+    return settled, unseen
+
+
+def with_terms(order: Order, template: Order) -> Order:
+    """The order with the terms that it was placed with."""
+    return msgspec.structs.replace(
+        order,
+        tif=template.tif,
+        post_only=template.post_only,
+        reduce_only=template.reduce_only,
+    )
