@@ -103,8 +103,7 @@ class Auditor:
     def on_order_accepted(self, r: View) -> None:
         if r.oid in self.rows or r.oid in self.rejected:
             return self.wrong(2, f"order {r.oid} is accepted a second time")
-        if r.symbol_id in self.in_hand:
-            self.wrong(2, f"order {self.in_hand[r.symbol_id].oid} was left in hand")
+        self.nothing_in_hand(r.symbol_id)
         row = Row(r.oid, r.symbol_id, r.user_id, r.side, r.tif, r.px, r.qty, r.reserved,
                   bool(r.flags & REDUCE_ONLY), r.qty)  # fmt: skip
         if r.reserved < 0:
@@ -130,8 +129,8 @@ class Auditor:
             self.wrong(2, f"order {row.oid} comes to rest, but is not in hand")
         if row.tif != GTC:
             self.wrong(20, f"order {row.oid} of tif {row.tif} rests")
-        if r.remaining != row.left:
-            self.wrong(13, f"order {row.oid} rests with {r.remaining}, has {row.left}")
+        if (r.remaining, r.px) != (row.left, row.px):
+            self.wrong(13, f"order {row.oid} rests with {r.remaining} @ {r.px}, has {row.left}")
         self.rest(row)
 
     def on_order_reduced(self, r: View) -> None:
@@ -140,7 +139,7 @@ class Auditor:
             return
         row.cut += r.cancelled_qty
         row.left -= r.cancelled_qty
-        if r.remaining != row.left or r.cancelled_qty <= 0 or row.left <= 0:
+        if r.remaining != row.left or r.px != row.px or r.cancelled_qty <= 0 or row.left <= 0:
             self.wrong(13, f"order {row.oid} is cut to {r.remaining}, has {row.left}")
         self.release(row, r.released)
 
@@ -148,7 +147,7 @@ class Auditor:
         row = self.living(r.oid, 2)
         if row is None:
             return
-        if r.cancelled_qty != row.left or r.filled_qty != row.filled:
+        if r.cancelled_qty != row.left or r.px != row.px or r.filled_qty != row.filled:
             self.wrong(
                 13,
                 f"order {row.oid}: {r.cancelled_qty} cancelled and {r.filled_qty} filled, "
@@ -241,15 +240,18 @@ class Auditor:
 
     def end_of_group(self, symbol: int) -> None:
         """INV-2, INV-6: nothing in hand, nothing crossed."""
-        row = self.in_hand.pop(symbol, None)
-        if row is not None:
-            number = 20 if row.tif == FOK else 2
-            self.wrong(number, f"order {row.oid} neither rests nor ended when its request did")
+        self.nothing_in_hand(symbol)
         resting = self.resting[symbol].values()
         bids = [o.px for o in resting if o.side == BUY]
         asks = [o.px for o in resting if o.side == SELL]
         if bids and asks and max(bids) >= min(asks):
             self.wrong(6, f"bid {max(bids)}, ask {min(asks)}")
+
+    def nothing_in_hand(self, symbol: int) -> None:
+        row = self.in_hand.pop(symbol, None)
+        if row is not None:
+            number = 20 if row.tif == FOK else 2
+            self.wrong(number, f"order {row.oid} neither rests nor ended when its request did")
 
     def money(self, r: View) -> None:
         """INV-12: what the two sides and the fee account get."""
@@ -285,8 +287,8 @@ class Auditor:
     def close(self, requests: Iterable[View], answers: Iterable[View]) -> None:
         """Every order asked for has one answer, and it is about that order."""
         self.seq = 0
-        for row in self.in_hand.values():
-            self.wrong(2, f"order {row.oid} is still in hand")
+        for symbol in list(self.in_hand):
+            self.nothing_in_hand(symbol)
         refused: set[int] = set()
         for a in answers:
             if a.record.name == "REQUEST_REJECTED" and a.oid:

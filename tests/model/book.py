@@ -7,7 +7,7 @@ of the records and the reason numbers, nothing else.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,7 @@ class Order:
 
 @dataclass(slots=True)
 class Remembered:
+    key: tuple[int, bytes] | None  # None: a younger order has the key now
     oid: int
     ts_ns: int
 
@@ -81,7 +82,8 @@ class ModelEngine:
         self.open: dict[int, Order] = {}
         self.open_count: dict[int, int] = {}
         self.nets: dict[int, int] = {}  # every user that an accepted order came from
-        self.memory: OrderedDict[tuple[int, bytes], Remembered] = OrderedDict()
+        self.memory: dict[tuple[int, bytes], Remembered] = {}
+        self.places: deque[Remembered] = deque()  # oldest first
         self.events: list[Event] = []
         self.ts_ns = 0
 
@@ -216,7 +218,7 @@ class ModelEngine:
     def _can_fill(self, order: Order) -> bool:
         """M-6 by force: match a copy of the order against a copy of the book, see what is left."""
         copy = ModelEngine(self.symbol)
-        copy.nets = dict(self.nets)
+        copy.nets = {order.user: 0, **self.nets}
         other = 1 - order.side
         for px in self._prices(other):
             if self._beyond(order, px):
@@ -242,11 +244,11 @@ class ModelEngine:
                 self._leave(maker)
                 self._cancelled(maker, Reason.REDUCE_ONLY_EXCESS)
                 continue
-            qty = min(order.remaining, allowed_taker, maker.remaining, allowed)
-            self._fill(order, maker, qty)
+            wanted = min(order.remaining, allowed_taker, maker.remaining)
+            self._fill(order, maker, min(wanted, allowed))
             if maker.remaining == 0:
                 self._leave(maker)
-            elif qty == allowed:
+            elif allowed < wanted:
                 self._leave(maker)
                 self._cancelled(maker, Reason.REDUCE_ONLY_EXCESS)
 
@@ -336,20 +338,22 @@ class ModelEngine:
         return entry.oid in self.open or self.ts_ns - entry.ts_ns <= self.dedup_window_ns
 
     def _remember(self, order: Order) -> None:
-        """D-1: above three quarters, up to four of the oldest are looked at and dropped."""
+        """D-1. A replaced entry keeps its place, empty, until it is the oldest."""
         if not order.cid:
             return
-        for _ in range(4):
-            if 4 * len(self.memory) <= 3 * self.dedup_orders_max:
-                break
-            key, entry = next(iter(self.memory.items()))
-            if entry.oid in self.open:
-                self.memory.move_to_end(key)
-            else:
-                del self.memory[key]
         key = (order.user, order.cid)
-        self.memory[key] = Remembered(order.oid, self.ts_ns)
-        self.memory.move_to_end(key)
+        if key in self.memory:
+            self.memory[key].key = None
+        for _ in range(4):
+            if 4 * (len(self.places) + 1) <= 3 * self.dedup_orders_max:
+                break
+            oldest = self.places.popleft()
+            if oldest.key is not None and oldest.oid in self.open:
+                self.places.append(oldest)
+            elif oldest.key is not None:
+                del self.memory[oldest.key]
+        self.memory[key] = Remembered(key, order.oid, self.ts_ns)
+        self.places.append(self.memory[key])
 
     # --- events -------------------------------------------------------------------------
 

@@ -1,0 +1,862 @@
+"""specs/matching.md, sentence by sentence, over the plain model and the compiled engine.
+
+The language of the tables is that of `model/table.py`.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from model.wire import as_event, order_cancel, order_new
+
+from rsx.records import BY_NAME
+
+SECOND = 1_000_000_000
+
+
+def new(oid, user, side, qty, px, *, tif=0, flags=0, **more):
+    return order_new(
+        oid=oid, user_id=user, side=side, qty=qty, px=px, tif=tif, flags=flags, symbol_id=1, **more
+    )
+
+
+def ask(engine, request, ts_ns=0):
+    return [as_event(e) for e in engine.submit(request, ts_ns)]
+
+
+def test_every_example_of_the_spec_holds(make_table):
+    make_table().run("""
+        u1 sell 10 @ 50000 GTC  -> accepted rests
+        u2 buy 5 @ 50000 IOC    -> accepted, fill 5 @ 50000 of #1 left 0/5
+        u2 buy 15 @ 50000 IOC   -> accepted, fill 5 @ 50000 of #1 left 10/0, cancelled 10 3102
+        """)
+    make_table().run("""
+        u1 sell 5 @ 50000 GTC   -> accepted rests
+        u1 sell 10 @ 51000 GTC  -> accepted rests
+        u2 buy 10 @ 51000 FOK   -> accepted, fill 5 @ 50000 of #1 left 5/0,
+                                 + fill 5 @ 51000 of #2 left 0/5
+        u2 buy 15 @ 51000 FOK   -> rejected 3003
+        book                    -> bid - | ask #2:5@51000
+        """)
+    make_table().run("""
+        u9 sell 30 @ 50000 GTC        -> accepted rests
+        u1 buy 30 @ 50000 IOC         -> accepted, fill 30 @ 50000 of #1 left 0/0
+        u1 sell 100 @ 50000 IOC reduce -> accepted, reduced by 70 to 30 3103, cancelled 30 3102
+        """)
+    make_table().run("""
+        u9 sell 10 @ 50000 GTC         -> accepted rests
+        u1 buy 10 @ 50000 IOC          -> accepted, fill 10 @ 50000 of #1 left 0/0
+        u1 sell 10 @ 50001 GTC reduce  -> accepted rests
+        u1 sell 10 @ 50001 GTC reduce  -> accepted rests
+        u2 buy 20 @ 50001 GTC          -> accepted, fill 10 @ 50001 of #3 left 10/0,
+                                        + cancelled #4 10 3103, rests 10
+        u1 net                         -> 0
+        """)
+    make_table().run("""
+        u1 sell 5 @ 50000 GTC        -> accepted rests
+        u2 buy 5 @ 50000 GTC post    -> rejected 3002
+        """)
+
+
+class TestPriority:
+    """B-1, M-8."""
+
+    def test_the_better_price_comes_first_and_then_the_older_order(self, table):
+        table.run("""
+            u1 sell 3 @ 102 GTC  -> accepted rests
+            u2 sell 3 @ 101 GTC  -> accepted rests
+            u3 sell 3 @ 101 GTC  -> accepted rests
+            u4 sell 3 @ 100 GTC  -> accepted rests
+            u5 buy 10 @ 102 IOC  -> accepted, fill 3 @ 100 of #4 left 7/0,
+                                  + fill 3 @ 101 of #2 left 4/0, fill 3 @ 101 of #3 left 1/0,
+                                  + fill 1 @ 102 of #1 left 0/2
+            """)
+
+    def test_bids_are_taken_from_the_highest_down(self, table):
+        table.run("""
+            u1 buy 3 @ 98 GTC   -> accepted rests
+            u2 buy 3 @ 99 GTC   -> accepted rests
+            u3 buy 3 @ 99 GTC   -> accepted rests
+            u4 sell 8 @ 98 IOC  -> accepted, fill 3 @ 99 of #2 left 5/0,
+                                 + fill 3 @ 99 of #3 left 2/0, fill 2 @ 98 of #1 left 0/1
+            book                -> bid #1:1@98 | ask -
+            """)
+
+    def test_a_maker_that_trades_in_part_keeps_its_place(self, table):
+        table.run("""
+            u1 sell 10 @ 100 GTC  -> accepted rests
+            u2 sell 10 @ 100 GTC  -> accepted rests
+            u3 buy 4 @ 100 IOC    -> accepted, fill 4 @ 100 of #1 left 0/6
+            u3 buy 7 @ 100 IOC    -> accepted, fill 6 @ 100 of #1 left 1/0,
+                                   + fill 1 @ 100 of #2 left 0/9
+            """)
+
+    def test_the_price_is_the_makers_so_improvement_is_the_takers(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC   -> accepted rests
+            u2 buy 5 @ 150 GTC    -> accepted, fill 5 @ 100 of #1 left 0/0
+            u1 buy 5 @ 100 GTC    -> accepted rests
+            u2 sell 5 @ 50 GTC    -> accepted, fill 5 @ 100 of #3 left 0/0
+            """)
+
+    def test_an_order_taken_away_and_sent_again_is_last_in_its_queue(self, table):
+        """TST-12."""
+        table.run("""
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            u2 sell 5 @ 100 GTC  -> accepted rests
+            u1 cancel #1         -> cancelled 5 3101
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            book                 -> bid - | ask #2:5@100 #3:5@100
+            u3 buy 5 @ 100 IOC   -> accepted, fill 5 @ 100 of #2 left 0/0
+            """)
+
+
+class TestRules:
+    """M-2: what matching itself refuses, whatever the edge let pass."""
+
+    @pytest.mark.parametrize(
+        ("name", "order"),
+        [
+            ("quantity 0", {"qty": 0}),
+            ("a negative quantity", {"qty": -5}),
+            ("a quantity off the lot", {"qty": 12}),
+            ("a quantity over qty_max", {"qty": 1005}),
+            ("price 0", {"px": 0}),
+            ("a negative price", {"px": -10}),
+            ("a price off the tick", {"px": 1005}),
+            ("a price over px_max", {"px": 20_010}),
+            ("a notional over the limit", {"px": 20_000, "qty": 1000}),
+            ("post-only with IOC", {"tif": 1, "flags": 1}),
+            ("post-only with FOK", {"tif": 2, "flags": 1}),
+            ("an unknown flag", {"flags": 8}),
+            ("the flag that only an acceptance carries", {"flags": 4}),
+            ("an unknown side", {"side": 2}),
+            ("an unknown tif", {"tif": 3}),
+        ],
+    )
+    def test_an_order_outside_the_rules_is_rejected_with_3008(self, make_engine, name, order):
+        engine = make_engine(tick=10, lot=5, px_max=20_000, qty_max=1000, notional_max=19_999_999)
+        right = {"side": 0, "qty": 10, "px": 1000, "cid": "a", "reserved": 77}
+
+        (event,) = ask(engine, new(oid=1, user=1, **{**right, **order}))
+
+        assert (event["type"], event["reason"]) == ("ORDER_REJECTED", 3008), name
+        assert event["released"] == 77
+        assert engine.best() == (0, 0)
+        (event,) = ask(engine, new(oid=2, user=1, **right))
+        assert event["type"] == "ORDER_ACCEPTED", "the client id is not used up"
+
+    def test_the_limits_themselves_are_allowed(self, make_engine):
+        engine = make_engine(tick=10, lot=5, px_max=20_000, qty_max=1000, notional_max=20_000_000)
+
+        for oid, order in enumerate([(1000, 20_000), (5, 10), (1000, 10), (5, 20_000)], 1):
+            assert ask(engine, new(oid, 1, 0, *order))[0]["type"] == "ORDER_ACCEPTED", order
+
+    def test_a_product_that_leaves_64_bits_is_refused_and_not_wrapped(self, make_engine):
+        engine = make_engine(px_max=(1 << 24) - 1, qty_max=1 << 62, notional_max=1 << 60)
+
+        (event,) = ask(engine, new(1, 1, 0, 1 << 62, 1 << 22))
+
+        assert event["reason"] == 3008
+
+    def test_an_unknown_side_tif_or_flag_reads_0_in_the_answer(self, make_engine):
+        engine = make_engine()
+
+        (event,) = ask(engine, new(1, 1, 7, 10, 100, tif=9, flags=0x81))
+
+        assert (event["side"], event["tif"], event["flags"]) == (0, 0, 0)
+
+
+class TestRoom:
+    """M-3."""
+
+    def test_a_full_book_refuses_gtc_and_still_takes_ioc_and_fok(self, make_table):
+        make_table(orders_max=2).run("""
+            u1 sell 5 @ 100 GTC   -> accepted rests
+            u2 sell 5 @ 101 GTC   -> accepted rests
+            u3 sell 5 @ 102 GTC   -> rejected 3005
+            u3 buy 9 @ 100 GTC    -> rejected 3005
+            u3 buy 2 @ 100 IOC    -> accepted, fill 2 @ 100 of #1 left 0/3
+            u3 buy 3 @ 100 FOK    -> accepted, fill 3 @ 100 of #1 left 0/0
+            u3 sell 5 @ 102 GTC   -> accepted rests
+            """)
+
+    def test_a_full_user_table_refuses_a_new_user_of_any_tif(self, make_table):
+        make_table(users_max=2).run("""
+            u1 sell 5 @ 100 GTC   -> accepted rests
+            u2 sell 5 @ 101 GTC   -> accepted rests
+            u3 buy 5 @ 100 IOC    -> rejected 3005
+            u3 buy 5 @ 90 GTC     -> rejected 3005
+            u1 buy 1 @ 90 GTC     -> accepted rests
+            """)
+
+    def test_a_refused_request_takes_no_place_in_the_user_table(self, make_table):
+        make_table(users_max=2).run("""
+            u1 sell 5 @ 100 GTC        -> accepted rests
+            u2 buy 5 @ 100 GTC post    -> rejected 3002
+            u3 buy 6 @ 100 FOK         -> rejected 3003
+            u4 buy 6 @ 90 GTC reduce   -> rejected 3004
+            u5 buy 5 @ 90 GTC          -> accepted rests
+            u6 buy 5 @ 90 GTC          -> rejected 3005
+            """)
+
+    def test_too_many_open_orders_of_one_user_are_3006_and_only_for_gtc(self, make_table):
+        make_table(open_orders_per_user_max=2).run("""
+            u1 sell 5 @ 100 GTC   -> accepted rests
+            u1 sell 5 @ 101 GTC   -> accepted rests
+            u1 sell 5 @ 102 GTC   -> rejected 3006
+            u1 buy 9 @ 102 GTC    -> rejected 3006
+            u1 buy 1 @ 100 IOC    -> accepted, fill 1 @ 100 of #1 left 0/4
+            u2 sell 5 @ 102 GTC   -> accepted rests
+            u1 cancel #2          -> cancelled 5 3101
+            u1 sell 5 @ 102 GTC   -> accepted rests
+            """)
+
+    def test_a_filled_order_no_longer_counts_as_open(self, make_table):
+        make_table(open_orders_per_user_max=1, orders_max=2).run("""
+            u1 sell 5 @ 100 GTC   -> accepted rests
+            u2 buy 5 @ 100 IOC    -> accepted, fill 5 @ 100 of #1 left 0/0
+            u1 sell 5 @ 100 GTC   -> accepted rests
+            u2 buy 3 @ 100 GTC    -> accepted, fill 3 @ 100 of #3 left 0/2
+            u2 buy 3 @ 90 GTC     -> accepted rests
+            """)
+
+    def test_a_full_book_is_said_before_too_many_open_orders(self, make_table):
+        make_table(orders_max=1, open_orders_per_user_max=1).run("""
+            u1 sell 5 @ 100 GTC   -> accepted rests
+            u1 sell 5 @ 100 GTC   -> rejected 3005
+            """)
+
+    def test_a_thousand_inserts_and_cancels_lose_no_slot(self, make_table):
+        """TST-10, shortened, on a slab of two."""
+        table = make_table(orders_max=2)
+        for n in range(500):
+            table.run(f"""
+                u1 sell 5 @ {100 + n} GTC         -> accepted rests
+                u2 sell 5 @ 100 GTC               -> accepted rests
+                u1 cancel #{2 * n + 1}            -> cancelled 5 3101
+                u2 cancel #{2 * n + 2}            -> cancelled 5 3101
+                """)
+        table.run("book -> bid - | ask -")
+
+
+class TestReduceOnly:
+    """M-4, M-9; INV-17."""
+
+    OPEN = """
+        u9 sell 10 @ 100 GTC  -> accepted rests
+        u1 buy 10 @ 100 IOC   -> accepted, fill 10 @ 100 of #1 left 0/0
+        """
+
+    def test_it_needs_a_position_of_the_other_side(self, table):
+        table.run("u1 sell 5 @ 100 GTC reduce   -> rejected 3004")
+        table.oid = 0
+        table.run(self.OPEN)
+        table.run("""
+            u1 buy 5 @ 90 GTC reduce    -> rejected 3004
+            u9 sell 5 @ 100 GTC reduce  -> rejected 3004
+            u2 sell 5 @ 100 GTC reduce  -> rejected 3004
+            u1 sell 5 @ 110 GTC reduce  -> accepted rests
+            u9 buy 5 @ 90 GTC reduce    -> accepted rests
+            """)
+
+    def test_the_cut_is_reported_after_the_acceptance_with_the_original_quantity(self, table):
+        table.run(self.OPEN)
+
+        events = ask(table.engine, new(3, 1, 1, 15, 100, flags=2, reserved=100))
+
+        assert [e["type"] for e in events] == ["ORDER_ACCEPTED", "ORDER_REDUCED", "ORDER_RESTED"]
+        accepted, reduced, rested = events
+        assert (accepted["qty"], accepted["flags"], accepted["reserved"]) == (15, 2, 100)
+        assert (reduced["cancelled_qty"], reduced["remaining"]) == (5, 10)
+        assert (reduced["released"], reduced["reason"]) == (33, 3103)
+        assert (rested["remaining"], rested["px"]) == (10, 100)
+        assert table.engine.resting(1) == [(3, 1, 100, 10, 67, "")]
+
+    def test_a_quantity_equal_to_the_position_is_not_cut(self, table):
+        table.run(self.OPEN)
+        table.run("u1 sell 10 @ 110 GTC reduce  -> accepted rests")
+
+    def test_a_cut_fok_fills_the_cut_size(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u2 buy 12 @ 95 GTC           -> accepted rests
+            u1 sell 50 @ 95 FOK reduce   -> accepted, reduced by 40 to 10 3103,
+                                          + fill 10 @ 95 of #3 left 0/2
+            u1 net                       -> 0
+            """)
+
+    def test_a_cut_fok_that_cannot_fill_is_rejected_and_reports_no_cut(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u2 buy 9 @ 95 GTC            -> accepted rests
+            u1 sell 50 @ 95 FOK reduce   -> rejected 3003
+            book                         -> bid #3:9@95 | ask -
+            """)
+
+    def test_a_cut_gtc_that_crosses_trades_and_rests_what_is_left(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u2 buy 4 @ 95 GTC            -> accepted rests
+            u1 sell 50 @ 95 GTC reduce   -> accepted, reduced by 40 to 10 3103,
+                                          + fill 4 @ 95 of #3 left 6/0, rests 6
+            """)
+
+    def test_a_resting_one_whose_position_is_gone_is_cancelled_when_met(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 10 @ 110 GTC reduce  -> accepted rests
+            u2 buy 10 @ 95 GTC           -> accepted rests
+            u1 sell 10 @ 95 IOC          -> accepted, fill 10 @ 95 of #4 left 0/0
+            book                         -> bid - | ask #3:10@110
+            u3 buy 10 @ 110 IOC          -> accepted, cancelled #3 10 3103, cancelled 10 3102
+            book                         -> bid - | ask -
+            """)
+
+    def test_what_its_position_does_not_allow_is_cancelled_after_its_fill(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 10 @ 110 GTC reduce  -> accepted rests
+            u2 buy 6 @ 95 GTC            -> accepted rests
+            u1 sell 6 @ 95 IOC           -> accepted, fill 6 @ 95 of #4 left 0/0
+            u3 buy 9 @ 110 GTC           -> accepted, fill 4 @ 110 of #3 left 5/6,
+                                          + cancelled #3 6 3103, rests 5
+            u1 net                       -> 0
+            """)
+
+    def test_it_stays_when_the_taker_wanted_no_more_than_is_allowed(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 10 @ 110 GTC reduce  -> accepted rests
+            u2 buy 6 @ 95 GTC            -> accepted rests
+            u1 sell 6 @ 95 IOC           -> accepted, fill 6 @ 95 of #4 left 0/0
+            u3 buy 4 @ 110 IOC           -> accepted, fill 4 @ 110 of #3 left 0/6
+            book                         -> bid - | ask #3:6@110
+            u3 buy 1 @ 110 IOC           -> accepted, cancelled #3 6 3103, cancelled 1 3102
+            """)
+
+    def test_the_cut_after_a_fill_ends_the_group_when_the_taker_is_done(self, table):
+        """One of 4 allowed, then 5 of another maker: the cancel stands between the fills."""
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 10 @ 110 GTC reduce  -> accepted rests
+            u2 sell 5 @ 110 GTC          -> accepted rests
+            u2 buy 6 @ 95 GTC            -> accepted rests
+            u1 sell 6 @ 95 IOC           -> accepted, fill 6 @ 95 of #5 left 0/0
+            u3 buy 9 @ 110 FOK           -> accepted, fill 4 @ 110 of #3 left 5/6,
+                                          + cancelled #3 6 3103, fill 5 @ 110 of #4 left 0/0
+            """)
+
+    def test_two_makers_of_one_user_share_its_position(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 7 @ 110 GTC reduce   -> accepted rests
+            u1 sell 7 @ 111 GTC reduce   -> accepted rests
+            u3 buy 14 @ 111 IOC          -> accepted, fill 7 @ 110 of #3 left 7/0,
+                                          + fill 3 @ 111 of #4 left 4/4, cancelled #4 4 3103,
+                                          + cancelled 4 3102
+            """)
+
+    def test_fok_counts_only_what_reduce_only_makers_may_trade(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 7 @ 110 GTC reduce   -> accepted rests
+            u1 sell 7 @ 111 GTC reduce   -> accepted rests
+            u3 buy 11 @ 111 FOK          -> rejected 3003
+            book                         -> bid - | ask #3:7@110 #4:7@111
+            u3 buy 10 @ 111 FOK          -> accepted, fill 7 @ 110 of #3 left 3/0,
+                                          + fill 3 @ 111 of #4 left 0/4
+            """)
+
+    def test_fok_counts_with_the_positions_that_its_own_fills_leave(self, table):
+        """The plain sell takes 6 off the position, so only 4 of the reduce-only one count."""
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 6 @ 109 GTC          -> accepted rests
+            u1 sell 10 @ 110 GTC reduce  -> accepted rests
+            u3 buy 11 @ 110 FOK          -> rejected 3003
+            u3 buy 10 @ 110 FOK          -> accepted, fill 6 @ 109 of #3 left 4/0,
+                                         + fill 4 @ 110 of #4 left 0/6
+            """)
+
+    def test_a_reduce_only_taker_that_meets_its_own_order_never_flips_its_position(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 buy 4 @ 95 GTC            -> accepted rests
+            u2 buy 9 @ 94 GTC            -> accepted rests
+            u1 sell 10 @ 94 IOC reduce   -> accepted, fill 4 @ 95 of #3 left 6/0,
+                                          + fill 6 @ 94 of #4 left 0/3
+            u1 net                       -> 4
+            """)
+
+    def test_its_own_crossing_order_may_take_a_reduce_only_maker(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 10 @ 110 GTC reduce  -> accepted rests
+            u1 buy 4 @ 110 IOC           -> accepted, fill 4 @ 110 of #3 left 0/6
+            u1 net                       -> 10
+            """)
+
+    def test_a_short_is_reduced_by_buying(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u2 sell 20 @ 105 GTC         -> accepted rests
+            u9 buy 15 @ 105 IOC reduce   -> accepted, reduced by 5 to 10 3103,
+                                          + fill 10 @ 105 of #3 left 0/10
+            u9 net                       -> 0
+            """)
+
+    def test_a_gtc_that_meets_only_dead_makers_rests_at_last(self, table):
+        table.run(self.OPEN)
+        table.run("""
+            u1 sell 10 @ 110 GTC reduce  -> accepted rests
+            u2 buy 10 @ 95 GTC           -> accepted rests
+            u1 sell 10 @ 95 IOC          -> accepted, fill 10 @ 95 of #4 left 0/0
+            u3 buy 7 @ 110 GTC           -> accepted, cancelled #3 10 3103, rests 7
+            book                         -> bid #6:7@110 | ask -
+            """)
+
+
+class TestPostOnly:
+    """M-5."""
+
+    def test_it_rests_when_it_does_not_cross_and_equality_crosses(self, table):
+        table.run("""
+            u1 buy 5 @ 99 GTC post     -> accepted rests
+            u1 sell 5 @ 101 GTC post   -> accepted rests
+            u2 buy 5 @ 101 GTC post    -> rejected 3002
+            u2 buy 5 @ 102 GTC post    -> rejected 3002
+            u2 sell 5 @ 99 GTC post    -> rejected 3002
+            u2 sell 5 @ 98 GTC post    -> rejected 3002
+            u2 buy 5 @ 100 GTC post    -> accepted rests
+            u1 cancel #1               -> cancelled 5 3101
+            u2 sell 5 @ 101 GTC post   -> accepted rests
+            book                       -> bid #7:5@100 | ask #2:5@101 #8:5@101
+            """)
+
+    def test_cancelling_the_best_makes_room_below_the_next(self, make_table):
+        """TST-5 (e)."""
+        make_table().run("""
+            u1 sell 100 @ 52501 GTC      -> accepted rests
+            u2 sell 100 @ 52509 GTC      -> accepted rests
+            u1 cancel #1                 -> cancelled 100 3101
+            u3 buy 10 @ 52505 GTC post   -> accepted rests
+            book                         -> bid #3:10@52505 | ask #2:100@52509
+            """)
+
+
+class TestFillOrKill:
+    """M-6; INV-20."""
+
+    def test_it_fills_whole_or_is_rejected_with_the_book_untouched(self, make_table):
+        make_table().run("""
+            u1 sell 10 @ 50000 GTC  -> accepted rests
+            u2 buy 15 @ 50000 FOK   -> rejected 3003
+            u2 buy 10 @ 49999 FOK   -> rejected 3003
+            book                    -> bid - | ask #1:10@50000
+            u2 buy 10 @ 50000 FOK   -> accepted, fill 10 @ 50000 of #1 left 0/0
+            u2 buy 1 @ 50000 FOK    -> rejected 3003
+            """)
+
+    def test_prices_beyond_its_limit_do_not_count(self, make_table):
+        """TST-5 (c) and (d)."""
+        table = make_table(tick=3, px_max=210_000)
+        table.run("""
+            u1 sell 10 @ 52497 GTC  -> accepted rests
+            u2 sell 10 @ 52500 GTC  -> accepted rests
+            u3 buy 20 @ 52497 FOK   -> rejected 3003
+            book                    -> bid - | ask #1:10@52497 #2:10@52500
+            u3 buy 20 @ 52500 FOK   -> accepted, fill 10 @ 52497 of #1 left 10/0,
+                                     + fill 10 @ 52500 of #2 left 0/0
+            u3 net                  -> 20
+            """)
+
+
+class TestRegressions:
+    def test_prices_that_once_shared_a_slot_do_not_trade_at_each_other(self, table):
+        """TST-5 (a) and (b)."""
+        table.run("""
+            u1 buy 10 @ 47491 GTC   -> accepted rests
+            u2 sell 10 @ 47495 GTC  -> accepted rests
+            u3 sell 20 @ 47490 GTC  -> accepted, fill 10 @ 47491 of #1 left 10/0, rests 10
+            u1 net                  -> 10
+            u2 net                  -> 0
+            u3 net                  -> -10
+            book                    -> bid - | ask #3:10@47490 #2:10@47495
+            u4 buy 10 @ 47000 GTC   -> accepted rests
+            u5 sell 10 @ 46900 GTC  -> accepted, fill 10 @ 47000 of #4 left 0/0
+            u6 buy 40 @ 47495 GTC   -> accepted, fill 10 @ 47490 of #3 left 30/0,
+                                     + fill 10 @ 47495 of #2 left 20/0, rests 20
+            book                    -> bid #6:20@47495 | ask -
+            """)
+
+    def test_a_sweep_of_500_makers_makes_500_fills(self, make_engine):
+        """TST-10."""
+        engine = make_engine(users_max=600)
+        for oid in range(1, 501):
+            ask(engine, new(oid, oid, 1, 2, 100 + oid % 7))
+
+        events = ask(engine, new(501, 501, 0, 1000, 106, tif=1))
+
+        fills = [e for e in events if e["type"] == "FILL"]
+        assert len(events) == 501 and len(fills) == 500
+        assert all(e["maker_remaining"] == 0 for e in fills)
+        assert fills[-1]["taker_remaining"] == 0
+        keys = [(e["px"], e["maker_oid"]) for e in fills]
+        assert keys == sorted(keys)
+        assert engine.best() == (0, 0)
+
+
+class TestGroups:
+    """M-7, M-10, M-11 (the table helper checks the group flag on every line)."""
+
+    def test_a_crossing_gtc_that_fills_whole_does_not_rest(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            u2 buy 5 @ 100 GTC   -> accepted, fill 5 @ 100 of #1 left 0/0
+            book                 -> bid - | ask -
+            """)
+
+    def test_a_crossing_gtc_rests_with_what_is_left_at_its_limit(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            u2 buy 8 @ 101 GTC   -> accepted, fill 5 @ 100 of #1 left 3/0, rests 3
+            book                 -> bid #2:3@101 | ask -
+            """)
+
+    def test_an_ioc_without_a_match_is_accepted_and_cancelled_whole(self, table):
+        table.run("""
+            u1 buy 10 @ 50000 IOC   -> accepted, cancelled 10 3102
+            u2 sell 10 @ 51000 GTC  -> accepted rests
+            u1 buy 10 @ 50000 IOC   -> accepted, cancelled 10 3102
+            """)
+
+    def test_the_acceptance_repeats_the_request_and_adds_the_flag_rests(self, make_engine):
+        engine = make_engine()
+        request = new(
+            7, 3, 1, 10, 100, flags=1, cid="my-order", reserved=555, received_ns=11, reserved_ns=12
+        )
+
+        (event,) = ask(engine, request, ts_ns=99)
+
+        due = as_event(request) | {
+            "type": "ORDER_ACCEPTED", "flags": 5, "header_flags": 1, "stream": 1, "ts_ns": 99,
+        }  # fmt: skip
+        assert event == due
+
+    def test_a_rejection_repeats_the_request_with_the_reason(self, make_engine):
+        engine = make_engine()
+        request = new(7, 3, 1, 10, 100, flags=2, cid="my-order", reserved=555)
+
+        (event,) = ask(engine, request, ts_ns=99)
+
+        names = {f.name for f in BY_NAME["ORDER_REJECTED"].fields} & as_event(request).keys()
+        assert {n: event[n] for n in names - {"ts_ns"}} == {
+            n: as_event(request)[n] for n in names - {"ts_ns"}
+        }
+        assert (event["ts_ns"], event["released"], event["reason"]) == (99, 555, 3004)
+        assert (event["original_oid"], event["cid"][:9]) == (0, b"my-order\0")
+
+    def test_every_refusal_leaves_the_client_id_free(self, make_table):
+        make_table(orders_max=2, open_orders_per_user_max=1).run("""
+            u1 sell 5 @ 100 GTC              -> accepted rests
+            u2 buy 5 @ 0 GTC cid=a           -> rejected 3008
+            u2 buy 5 @ 90 GTC reduce cid=a   -> rejected 3004
+            u2 buy 5 @ 100 GTC post cid=a    -> rejected 3002
+            u2 buy 6 @ 100 FOK cid=a         -> rejected 3003
+            u2 buy 5 @ 90 GTC cid=a          -> accepted rests
+            u2 buy 5 @ 90 GTC cid=b          -> rejected 3005
+            u1 cancel #1                     -> cancelled 5 3101
+            u2 buy 5 @ 90 GTC cid=b          -> rejected 3006
+            u2 cancel #6                     -> cancelled 5 3101
+            u2 buy 5 @ 90 GTC cid=b          -> accepted rests
+            """)
+
+
+class TestSelfTrade:
+    """M-13."""
+
+    def test_a_user_trades_with_itself_like_with_another(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            u1 buy 3 @ 100 IOC   -> accepted, fill 3 @ 100 of #1 left 0/2
+            u1 net               -> 0
+            """)
+
+
+class TestCancel:
+    """C-1, C-2."""
+
+    def test_it_must_name_an_open_order_of_the_same_user(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            u2 cancel #1         -> refused 3007
+            u1 cancel #2         -> refused 3007
+            u1 cancel #1         -> cancelled 5 3101
+            u1 cancel #1         -> refused 3007
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            u2 buy 5 @ 100 IOC   -> accepted, fill 5 @ 100 of #2 left 0/0
+            u1 cancel #2         -> refused 3007
+            u2 cancel #3         -> refused 3007
+            """)
+
+    def test_a_handle_that_was_used_again_is_not_reached_by_the_old_id(self, make_table):
+        """TST-10."""
+        make_table(orders_max=1).run("""
+            u1 sell 5 @ 100 GTC  -> accepted rests
+            u1 cancel #1         -> cancelled 5 3101
+            u1 sell 7 @ 101 GTC  -> accepted rests
+            u1 cancel #1         -> refused 3007
+            book                 -> bid - | ask #2:7@101
+            """)
+
+    def test_by_client_id_it_finds_the_users_own_order(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC cid=a  -> accepted rests
+            u2 sell 6 @ 100 GTC cid=a  -> accepted rests
+            u1 sell 7 @ 100 GTC        -> accepted rests
+            u3 cancel cid=a            -> refused 3007
+            u1 cancel cid=b            -> refused 3007
+            u1 cancel cid=             -> refused 3007
+            u2 cancel cid=a            -> cancelled #2 6 3101
+            u2 cancel cid=a            -> refused 3007
+            u1 cancel cid=a            -> cancelled #1 5 3101
+            book                       -> bid - | ask #3:7@100
+            """)
+
+    def test_by_client_id_it_does_not_find_what_has_filled(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC cid=a  -> accepted rests
+            u2 buy 5 @ 100 IOC cid=a   -> accepted, fill 5 @ 100 of #1 left 0/0
+            u1 cancel cid=a            -> refused 3007
+            u2 cancel cid=a            -> refused 3007
+            """)
+
+    def test_by_client_id_it_finds_the_rest_of_an_order_that_traded_on_arrival(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC        -> accepted rests
+            u2 buy 8 @ 100 GTC cid=a   -> accepted, fill 5 @ 100 of #1 left 3/0, rests 3
+            u2 cancel cid=a            -> cancelled #2 3 3101
+            """)
+
+    def test_the_order_id_goes_before_the_client_id(self, make_engine):
+        engine = make_engine()
+        ask(engine, new(1, 1, 1, 5, 100, cid="a"))
+        ask(engine, new(2, 1, 1, 6, 100, cid="b"))
+
+        (event,) = ask(engine, order_cancel(oid=2, user_id=1, symbol_id=1, cid="a"))
+
+        assert (event["type"], event["oid"]) == ("ORDER_CANCELLED", 2)
+
+    def test_it_says_what_was_left_filled_and_released(self, make_engine):
+        engine = make_engine()
+        ask(engine, new(1, 1, 1, 10, 100, reserved=1000))
+        ask(engine, new(2, 2, 0, 3, 100, tif=1))
+
+        (event,) = ask(engine, order_cancel(oid=1, user_id=1, symbol_id=1, request_id=42), ts_ns=9)
+
+        assert event == {
+            "type": "ORDER_CANCELLED", "header_flags": 1, "stream": 1, "epoch": 0, "seq": 0,
+            "ts_ns": 9, "oid": 1, "px": 100, "cancelled_qty": 7, "filled_qty": 3, "released": 700,
+            "request_id": 42, "user_id": 1, "symbol_id": 1, "reason": 3101, "side": 1,
+        }  # fmt: skip
+
+    def test_a_refused_cancel_repeats_what_it_named(self, make_engine):
+        engine = make_engine()
+        request = order_cancel(oid=0, user_id=4, symbol_id=1, request_id=42, cid="none")
+
+        (event,) = ask(engine, request, ts_ns=9)
+
+        due = as_event(request) | {
+            "type": "CANCEL_REJECTED", "header_flags": 1, "stream": 1, "ts_ns": 9, "reason": 3007,
+        }  # fmt: skip
+        assert event == {k: v for k, v in due.items() if not k.startswith("pad") or k == "pad0"}
+
+
+class TestClientIds:
+    """M-1, D-1, D-2."""
+
+    def test_a_second_order_with_the_same_client_id_names_the_first(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC cid=a   -> accepted rests
+            u1 sell 5 @ 100 GTC cid=a   -> rejected 3001 like #1
+            u1 buy 0 @ 0 GTC cid=a      -> rejected 3001 like #1
+            u2 sell 5 @ 100 GTC cid=a   -> accepted rests
+            u1 sell 5 @ 100 GTC cid=aa  -> accepted rests
+            u1 sell 5 @ 100 GTC         -> accepted rests
+            u1 sell 5 @ 100 GTC         -> accepted rests
+            book                        -> bid - | ask #1:5@100 #4:5@100 #5:5@100 #6:5@100 #7:5@100
+            """)
+
+    def test_it_is_remembered_after_the_order_has_ended(self, table):
+        table.run("""
+            u1 sell 5 @ 100 GTC cid=a  -> accepted rests
+            u2 buy 5 @ 100 IOC cid=b   -> accepted, fill 5 @ 100 of #1 left 0/0
+            u1 sell 5 @ 100 GTC cid=a  -> rejected 3001 like #1
+            u2 buy 5 @ 100 IOC cid=b   -> rejected 3001 like #2
+            u3 buy 5 @ 100 IOC cid=c   -> accepted, cancelled 5 3102
+            u3 buy 5 @ 100 IOC cid=c   -> rejected 3001 like #5
+            """)
+
+    def test_an_ended_order_is_remembered_until_it_is_older_than_the_window(self, make_table):
+        make_table(dedup_window_s=60).run("""
+            u1 buy 5 @ 100 IOC cid=a at=100  -> accepted, cancelled 5 3102
+            u1 buy 5 @ 100 IOC cid=a at=159  -> rejected 3001 like #1
+            u1 buy 5 @ 100 IOC cid=a at=160  -> rejected 3001 like #1
+            u1 buy 5 @ 100 IOC cid=a at=161  -> accepted, cancelled 5 3102
+            u1 buy 5 @ 100 IOC cid=a at=221  -> rejected 3001 like #4
+            """)
+
+    def test_a_living_order_is_remembered_however_old_it_is(self, make_table):
+        make_table(dedup_window_s=60).run("""
+            u1 buy 5 @ 100 GTC cid=a at=100  -> accepted rests
+            u1 buy 5 @ 100 GTC cid=a at=900  -> rejected 3001 like #1
+            u1 cancel cid=a at=900           -> cancelled #1 5 3101
+            u1 buy 5 @ 100 GTC cid=a at=900  -> accepted rests
+            u1 cancel cid=a                  -> cancelled #3 5 3101
+            """)
+
+    def test_the_36_bytes_of_a_client_id_are_all_compared(self, make_engine):
+        engine = make_engine()
+        ids = ["x" * 36, "x" * 35 + "y", "x" * 35, "y" + "x" * 35]
+
+        for oid, cid in enumerate(ids, 1):
+            assert ask(engine, new(oid, 1, 0, 5, 100, cid=cid))[0]["type"] == "ORDER_ACCEPTED"
+        for oid, cid in enumerate(ids, 1):
+            (event,) = ask(engine, new(oid + 10, 1, 0, 5, 100, cid=cid))
+            assert (event["reason"], event["original_oid"]) == (3001, oid)
+
+    def test_a_full_memory_drops_the_oldest_ended_and_keeps_the_living(self, make_table):
+        """16 places, 12 used freely; from the 13th on each acceptance looks at the oldest."""
+        table = make_table(orders_max=8, dedup_orders_max=16)
+        table.run("""
+            u1 buy 5 @ 10 GTC cid=live  -> accepted rests
+            u1 buy 5 @ 10 IOC cid=old   -> accepted, cancelled 5 3102
+            """)
+        for n in range(10):
+            table.run(f"u1 buy 5 @ 10 IOC cid=n{n} -> accepted, cancelled 5 3102")
+        table.run("""
+            u1 buy 5 @ 10 IOC cid=old   -> rejected 3001 like #2
+            u1 buy 5 @ 10 IOC cid=last  -> accepted, cancelled 5 3102
+            u1 buy 5 @ 10 IOC cid=old   -> accepted, cancelled 5 3102
+            u1 buy 5 @ 10 IOC cid=n0    -> accepted, cancelled 5 3102
+            u1 buy 5 @ 10 IOC cid=live  -> rejected 3001 like #1
+            u1 cancel cid=live          -> cancelled #1 5 3101
+            u1 buy 5 @ 10 IOC cid=live  -> rejected 3001 like #1
+            """)
+
+    def test_living_orders_are_never_dropped_however_many_ids_pass(self, make_table):
+        table = make_table(orders_max=8, dedup_orders_max=16)
+        for n in range(8):
+            table.run(f"u1 buy 5 @ 10 GTC cid=live{n} -> accepted rests")
+        for n in range(200):
+            table.run(f"u1 buy 5 @ 10 IOC cid=n{n} -> accepted, cancelled 5 3102")
+        for n in range(8):
+            table.run(f"u1 buy 5 @ 10 GTC cid=live{n} -> rejected 3001 like #{n + 1}")
+            table.run(f"u1 cancel cid=live{n} -> cancelled #{n + 1} 5 3101")
+
+
+class TestReservationAndFees:
+    """R-1, R-2."""
+
+    def test_each_fill_releases_in_proportion_and_keeps_the_rounding_until_the_last(
+        self, make_engine
+    ):
+        engine = make_engine()
+        ask(engine, new(1, 1, 1, 3, 100, reserved=100))
+
+        released = [
+            ask(engine, new(oid, 2, 0, 1, 100, tif=1, reserved=oid))[1] for oid in (2, 3, 4)
+        ]
+
+        assert [e["maker_release"] for e in released] == [33, 33, 34]
+        assert [e["taker_release"] for e in released] == [2, 3, 4]
+
+    def test_the_takers_reservation_goes_with_each_of_its_fills(self, make_engine):
+        engine = make_engine()
+        for oid in (1, 2):
+            ask(engine, new(oid, 1, 1, 1, 100))
+
+        events = ask(engine, new(3, 2, 0, 3, 100, reserved=100))
+
+        assert [e["taker_release"] for e in events if e["type"] == "FILL"] == [33, 33]
+        assert engine.resting(0) == [(3, 2, 100, 1, 34, "")]
+
+    def test_what_an_order_releases_in_all_is_what_it_reserved(self, make_engine):
+        engine = make_engine()
+        ask(engine, new(1, 1, 1, 7, 100, reserved=1000))
+
+        fills = [ask(engine, new(oid, 2, 0, 2, 100, tif=1))[1] for oid in (2, 3)]
+        (cancelled,) = ask(engine, order_cancel(oid=1, user_id=1, symbol_id=1))
+
+        assert sum(e["maker_release"] for e in fills) + cancelled["released"] == 1000
+        assert cancelled["released"] == 429
+
+    @pytest.mark.parametrize(
+        ("ppm", "qty", "px", "fee"),
+        [
+            (1000, 100, 100, 10),
+            (1000, 7, 3, 1),
+            (-500, 100, 100, -5),
+            (100, 1, 1, 1),
+            (-100, 1, 1, 0),
+            (-333, 10, 1000, -3),
+            (333, 10, 1000, 4),
+            (0, 10, 1000, 0),
+        ],
+    )
+    def test_charges_round_up_and_rebates_toward_zero(self, make_engine, ppm, qty, px, fee):
+        engine = make_engine(taker_fee_ppm=ppm, maker_fee_ppm=ppm)
+        ask(engine, new(1, 1, 1, qty, px))
+
+        _, fill = ask(engine, new(2, 2, 0, qty, px, tif=1))
+
+        assert (fill["taker_fee"], fill["maker_fee"]) == (fee, fee)
+
+    def test_the_fee_of_the_largest_order_is_exact(self, make_engine):
+        engine = make_engine(
+            px_max=1 << 23, qty_max=1 << 40, notional_max=1 << 60, taker_fee_ppm=999_999,
+            maker_fee_ppm=-999_999,
+        )  # fmt: skip
+        qty, px = (1 << 37) - 1, (1 << 23) - 1
+        ask(engine, new(1, 1, 1, qty, px, reserved=(1 << 62) + 1))
+
+        _, fill = ask(engine, new(2, 2, 0, qty - 1, px, tif=1))
+
+        exact = px * (qty - 1) * 999_999
+        assert fill["taker_fee"] == -(-exact // 1_000_000)
+        assert fill["maker_fee"] == -(exact // 1_000_000)
+        assert fill["maker_release"] == (1 << 62) + 1 - -(-((1 << 62) + 1) // qty)
+
+
+class TestPositions:
+    """R-3."""
+
+    def test_the_net_position_is_the_signed_sum_of_fills(self, table):
+        table.run("""
+            u1 sell 10 @ 100 GTC  -> accepted rests
+            u2 buy 4 @ 100 IOC    -> accepted, fill 4 @ 100 of #1 left 0/6
+            u1 net                -> -4
+            u2 net                -> 4
+            u1 buy 9 @ 90 GTC     -> accepted rests
+            u2 sell 9 @ 90 IOC    -> accepted, fill 9 @ 90 of #3 left 0/0
+            u1 net                -> 5
+            u2 net                -> -5
+            u3 net                -> 0
+            """)
+
+
+def test_bids_and_asks_are_listed_best_first(table):
+    table.run("""
+        u1 sell 5 @ 102 GTC  -> accepted rests
+        u1 sell 5 @ 101 GTC  -> accepted rests
+        u1 buy 5 @ 98 GTC    -> accepted rests
+        u1 buy 5 @ 99 GTC    -> accepted rests
+        book                 -> bid #4:5@99 #3:5@98 | ask #2:5@101 #1:5@102
+        """)
+
+    assert table.engine.best() == (99, 101)
+    for side, sign in ((0, -1), (1, 1)):
+        prices = [sign * row[2] for row in table.engine.resting(side)]
+        assert all(a <= b for a, b in pairwise(prices))
