@@ -1,0 +1,232 @@
+"""The edge as one object, and the HTTP server in front of it.
+
+`Edge` owns everything between the sockets and the rings: entry, sessions, tokens, routes. The
+gateway tile gives it `collect` and feeds it with released records. Source: specs/wire.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiohttp import web
+
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
+from rsx.edge import codec, handoff
+from rsx.edge.auth import Verifier
+from rsx.edge.entry import OrderEntry
+from rsx.edge.events import Events
+from rsx.edge.metrics import Row
+from rsx.edge.orders import OrderIds
+from rsx.edge.rest import Rest, error_reply
+from rsx.edge.sessions import Sessions
+from rsx.edge.ws import private_socket
+from rsx.errors import Reason, RequestError, StartError
+from rsx.tiles.gateway import Gateway
+
+BODY_BYTES_MAX = 4096
+BACKLOG = 1024
+SHUTDOWN_S = 2.0
+
+_log = logging.getLogger("rsx.edge")
+
+
+class LogPosition:
+    """The newest log number released to the gateway, and the log's epoch."""
+
+    __slots__ = ("epoch", "seq")
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.seq = 0
+
+
+def _healthy() -> dict[str, Any]:
+    return {"status": "ok"}
+
+
+class Edge:
+    """See the module. Thread: the gateway's loop, after construction."""
+
+    def __init__(
+        self, config: Any, symbols: Iterable[Any], secret: bytes, clock: Clock, gateway_risk: Ring
+    ):
+        self.config = config
+        self.symbols = tuple(symbols)
+        self.by_name = {s.name: s for s in self.symbols}
+        first = self.symbols[0]
+        self.money_decimals = first.price_decimals + first.qty_decimals
+        self.clock = clock
+        self.log = LogPosition()
+        self.entry = OrderEntry(config.edge, self.symbols, clock, gateway_risk)
+        self.events = Events(self.entry, self.log)
+        self.sessions = Sessions(config.edge)
+        self.verifier = Verifier(secret)
+        self.symbols_frame = codec.encode_symbols(self.symbols)
+        self.collect: Callable[[], None] = lambda: None
+        self.health_source: Callable[[], dict[str, Any]] = _healthy
+        self.metrics_source: Callable[[], Iterable[Row]] = self.metrics
+        self.marketdata: Any = None
+        self.refusals: Counter[int] = Counter()
+        self.runner: web.AppRunner | None = None
+        self.address: tuple[str, int] | None = None
+
+    def now_s(self) -> int:
+        return self.clock.now_ns() // 1_000_000_000
+
+    def count_refusal(self, code: Reason) -> None:
+        self.refusals[int(code)] += 1
+
+    def load(
+        self, open_orders: Iterable[Any] = (), recent_fills: Iterable[Any] = (),
+        next_oid_floor: int = 0, epoch: int = 0, seq: int = 0,
+    ) -> None:  # fmt: skip
+        """Take recovered state, before the start.
+
+        Args  open_orders, recent_fills: see Events.load; next_oid_floor: every new order id is
+              above it; epoch, seq: of the log, seq being the last number already applied
+        """
+        self.events.load(open_orders, recent_fills)
+        self.entry.ids = OrderIds(0, next_oid_floor)
+        self.log.epoch = epoch
+        self.log.seq = seq
+
+    # --- server -----------------------------------------------------------------------------
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self._errors], client_max_size=BODY_BYTES_MAX)
+        app.add_routes(Rest(self).routes())
+        app.router.add_get("/ws", self._private)
+        app.router.add_get("/ws/public", self._public)
+        return app
+
+    async def serve(self) -> None:
+        """Listen; `address` then says where.
+
+        Raises  StartError when the address cannot be had
+        """
+        server = self.config.server
+        self.runner = web.AppRunner(
+            self.application(), access_log=None, handle_signals=False,
+            shutdown_timeout=SHUTDOWN_S, logger=_log,
+        )  # fmt: skip
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, server.host, server.port, backlog=BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            await self.runner.cleanup()
+            self.runner = None
+            text = error.strerror or str(error)
+            raise StartError(f"cannot listen on {server.host}:{server.port}: {text}") from None
+        host, port = self.runner.addresses[0][:2]
+        self.address = (host, port)
+
+    async def close(self) -> None:
+        """Stop listening, close sessions with 1001, end REST requests with STOPPING."""
+        self.entry.stop()
+        self.sessions.stop()
+        if self.runner is not None:
+            await self.runner.cleanup()
+            self.runner = None
+
+    async def _private(self, request: web.Request) -> web.StreamResponse:
+        return await private_socket(request, self)
+
+    async def _public(self, request: web.Request) -> web.StreamResponse:
+        """Public sockets live on the marketdata tile's loop: hand the connection over."""
+        tile = self.marketdata
+        if tile is None:
+            raise RequestError(Reason.OVERLOADED, detail="no market data is served here")
+        left, head = handoff.release(request)
+        try:
+            tile.loop.call_soon_threadsafe(tile.adopt, left, head)
+        except RuntimeError:  # that loop has stopped
+            left.close()
+        return handoff.HandedOff()
+
+    @web.middleware
+    async def _errors(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Every refusal in the one form of errors; a failure of ours is logged and said."""
+        try:
+            return await handler(request)
+        except RequestError as error:
+            return self._refused(error)
+        except web.HTTPRequestEntityTooLarge:
+            return self._refused(RequestError(Reason.FRAME_TOO_LARGE, "body"))
+        except web.HTTPMethodNotAllowed as error:
+            refused = RequestError(
+                Reason.INVALID_VALUE, "method", request.method,
+                detail=f"{', '.join(sorted(error.allowed_methods))} is due",
+            )  # fmt: skip
+            response = self._refused(refused)
+            response.set_status(405)
+            response.headers["Allow"] = error.headers["Allow"]
+            return response
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return self._refused(RequestError(Reason.NOT_FOUND, "path", request.path))
+        except (asyncio.CancelledError, ConnectionResetError):
+            raise
+        except TimeoutError:
+            return self._refused(RequestError(Reason.NO_ANSWER))
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            return self._refused(RequestError(Reason.INTERNAL))
+
+    def _refused(self, error: RequestError) -> Any:
+        self.count_refusal(error.code)
+        return error_reply(error)
+
+    # --- numbers ----------------------------------------------------------------------------
+
+    def metrics(self) -> list[Row]:
+        """Rows of the edge for /metrics."""
+        entry, sessions = self.entry, self.sessions
+        rows: list[Row] = [
+            ("rsx_gateway_orders", "counter", "Orders handed to risk", {}, entry.orders_total),
+            ("rsx_gateway_cancels", "counter", "Cancels handed to risk", {}, entry.cancels_total),
+            ("rsx_gateway_queries", "counter", "Account queries", {}, entry.queries_total),
+            ("rsx_gateway_deposits", "counter", "Deposits handed over", {}, entry.deposits_total),
+            ("rsx_gateway_timeouts", "counter", "Requests unanswered", {}, entry.timeouts_total),
+            ("rsx_gateway_overloads", "counter", "Times the ring to risk was full", {},
+             entry.overloads_total),
+            ("rsx_gateway_pending", "gauge", "Orders and requests without an answer", {},
+             len(entry.unanswered) + len(entry.requests)),
+            ("rsx_gateway_orders_tracked", "gauge", "Orders kept, ended ones included", {},
+             len(entry.tracker.orders)),
+            ("rsx_gateway_sessions", "gauge", "Private connections", {}, len(sessions.live)),
+            ("rsx_gateway_sessions_opened", "counter", "Private connections opened", {},
+             sessions.opened_total),
+            ("rsx_gateway_sessions_slow", "counter", "Closed for reading too slowly", {},
+             sessions.slow_total),
+            ("rsx_gateway_sessions_idle", "counter", "Closed for silence", {},
+             sessions.idle_total),
+            ("rsx_gateway_sessions_expired", "counter", "Closed with their token", {},
+             sessions.expired_total),
+            ("rsx_gateway_fills", "counter", "Fills released here", {}, self.events.fills_total),
+            ("rsx_gateway_seq", "gauge", "Newest log number released here", {}, self.log.seq),
+        ]  # fmt: skip
+        text = "Requests refused, by reason"
+        for code, count in sorted(self.refusals.items()):
+            labels = {"reason": Reason(code).name}
+            rows.append(("rsx_gateway_refusals", "counter", text, labels, count))
+        return rows
+
+
+def make_gateway(
+    config: Any, symbols: Iterable[Any], secret: bytes, clock: Clock, gateway_risk: Ring,
+    risk_gateway: Ring, wal_gateway: Ring,
+) -> Gateway:  # fmt: skip
+    """The gateway tile with its edge.
+
+    Args  config: rsx.config.Config; secret: of auth.load_secret; clock: the gateway's own
+    """
+    edge = Edge(config, symbols, secret, clock, gateway_risk)
+    poll_ns = config.tiles.reply_poll_us * 1000
+    return Gateway(edge, clock, risk_gateway, wal_gateway, poll_ns)

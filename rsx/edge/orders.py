@@ -1,0 +1,226 @@
+"""Order ids, and what the gateway knows of orders and their owners.
+
+Order id, 53 bits: ms since 2024-01-01 (41) | gateway (2) | counter (10).
+
+An order is tracked from the moment it is handed to risk until its terminal event, however long
+that takes; ended ones and fills are kept up to a bound per account. Accounts that hold nothing
+live are forgotten, oldest first, above a bound. No I/O, no clock. Source: specs/wire.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from rsx.core.check import check
+from rsx.errors import Reason, RequestError
+
+EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
+OID_LIMIT = 1 << 53
+COUNTER_BITS = 10
+GATEWAY_BITS = 2
+MS_SHIFT = COUNTER_BITS + GATEWAY_BITS
+COUNTER_MASK = (1 << COUNTER_BITS) - 1
+
+FILLED, RESTING, CANCELLED, REJECTED, PENDING = range(5)
+STATUS_NAMES = ("filled", "resting", "cancelled", "rejected", "pending")
+
+ENDED_MAX = 1000
+FILLS_MAX = 1000
+ACCOUNTS_KEPT = 20_000
+
+
+class OrderIds:
+    """Rising ids, unique without coordination; a burst borrows from the next millisecond.
+
+    Args  gateway: 0 .. 3; floor: every id is above it (the highest id in the log)
+    """
+
+    __slots__ = ("base", "counter", "ms")
+
+    def __init__(self, gateway: int = 0, floor: int = 0):
+        if not 0 <= gateway < 1 << GATEWAY_BITS:
+            raise ValueError(f"gateway {gateway} is not from 0 to {(1 << GATEWAY_BITS) - 1}")
+        self.base = gateway << COUNTER_BITS
+        self.ms = floor >> MS_SHIFT
+        self.counter = COUNTER_MASK
+
+    def next(self, now_ns: int) -> int:
+        """The next id; the clock may stand still or go back, ids rise all the same."""
+        ms = now_ns // 1_000_000 - EPOCH_MS
+        if ms > self.ms:
+            self.ms = ms
+            self.counter = 0
+        elif self.counter < COUNTER_MASK:
+            self.counter += 1
+        else:
+            self.ms += 1
+            self.counter = 0
+        oid = self.ms << MS_SHIFT | self.base | self.counter
+        check(0 < oid < OID_LIMIT, 1201, oid)
+        return oid
+
+
+class Stream(Protocol):
+    """What an account's connection offers; each dialect has its own."""
+
+    def on_update(self, order: Order, reason: int, ts_ns: int, seq: int) -> None: ...
+    def on_fill(self, fill: Fill, remaining: int) -> None: ...
+    def refuse(self, error: RequestError) -> None: ...
+
+
+# oid, symbol_id, side, px, qty, fee, maker, cid, ts_ns, seq
+Fill = tuple[int, int, int, int, int, int, int, str, int, int]
+
+
+class Order:
+    """One order as far as it was released.
+
+    filled + cut + open = qty (INV-13); cut is what was cancelled while the order lived on.
+    `origin` hears of a timeout; `on_first` is called once, at the first update.
+    """
+
+    __slots__ = (
+        "account", "cid", "cut", "filled", "flags", "oid", "on_first", "origin", "original_oid",
+        "placed_ns", "px", "qty", "reason", "seq", "side", "status", "symbol_id", "tif", "ts_ns",
+        "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self, oid: int, account: Account, symbol_id: int, side: int, px: int, qty: int,
+        tif: int, flags: int, cid: str, now_ns: int,
+    ):  # fmt: skip
+        self.oid = oid
+        self.account = account
+        self.symbol_id = symbol_id
+        self.side = side
+        self.px = px
+        self.qty = qty
+        self.tif = tif
+        self.flags = flags
+        self.cid = cid
+        self.placed_ns = self.ts_ns = now_ns
+        self.filled = self.cut = self.seq = self.original_oid = 0
+        self.status = PENDING
+        self.reason = 0
+        self.waiting = False
+        self.origin: Any = None
+        self.on_first: Callable[[Order | RequestError], None] | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in (RESTING, PENDING)
+
+    @property
+    def remaining(self) -> int:
+        """Open quantity while it lives; what was cancelled in all once it has ended."""
+        return self.qty - self.filled - (self.cut if self.is_live else 0)
+
+
+class Account:
+    """One user: connections, open and recent orders, recent fills, limits."""
+
+    __slots__ = (
+        "cids", "due_ns", "ended", "fills", "open", "pending", "streams", "user_id",
+    )  # fmt: skip
+
+    def __init__(self, user_id: int):
+        self.user_id = user_id
+        self.streams: list[Stream] = []
+        self.open: dict[int, Order] = {}
+        self.cids: dict[tuple[int, str], Order] = {}
+        self.ended: deque[Order] = deque()
+        self.fills: deque[Fill] = deque(maxlen=FILLS_MAX)
+        self.pending = 0
+        self.due_ns = 0
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self.open or self.streams or self.pending)
+
+
+class Tracker:
+    """All orders and accounts that the gateway knows."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, Order] = {}
+        self.accounts: dict[int, Account] = {}
+
+    def account(self, user_id: int) -> Account:
+        """The account, made if it is new here."""
+        account = self.accounts.get(user_id)
+        if account is None:
+            if len(self.accounts) >= ACCOUNTS_KEPT:
+                self._forget_idle()
+            account = self.accounts[user_id] = Account(user_id)
+        return account
+
+    def _forget_idle(self) -> None:
+        """Drop idle accounts among the oldest few; the others go to the young end."""
+        for user_id in [user for user, _ in zip(self.accounts, range(16), strict=False)]:
+            account = self.accounts.pop(user_id)
+            if not account.is_idle:
+                self.accounts[user_id] = account
+                continue
+            for order in account.ended:
+                self.orders.pop(order.oid, None)
+
+    def add(self, order: Order) -> None:
+        """Track a live order. A cid keeps naming the live order that has it."""
+        account = order.account
+        self.orders[order.oid] = order
+        account.open[order.oid] = order
+        if order.cid:
+            key = (order.symbol_id, order.cid)
+            other = account.cids.get(key)
+            if other is None or not other.is_live:
+                account.cids[key] = order
+
+    def end(self, order: Order, status: int) -> None:
+        """Terminal: from the open orders to the ended ones (INV-2: once)."""
+        account = order.account
+        check(account.open.pop(order.oid, None) is order, 2, order.oid, order.status, status)
+        order.status = status
+        if order.original_oid:
+            self._restore_cid(order)
+        ended = account.ended
+        if len(ended) >= ENDED_MAX:
+            oldest = ended.popleft()
+            self.orders.pop(oldest.oid, None)
+            self._forget_cid(oldest)
+        ended.append(order)
+
+    def _forget_cid(self, order: Order) -> None:
+        if order.cid:
+            key = (order.symbol_id, order.cid)
+            if order.account.cids.get(key) is order:
+                del order.account.cids[key]
+
+    def _restore_cid(self, order: Order) -> None:
+        """A duplicate's cid names the order that had it first."""
+        self._forget_cid(order)
+        original = self.orders.get(order.original_oid)
+        if original is not None and original.account is order.account:
+            order.account.cids.setdefault((order.symbol_id, order.cid), original)
+
+    def find(self, account: Account, oid: int) -> Order | None:
+        """An order of this account; another's order is as unknown as none."""
+        order = self.orders.get(oid)
+        return order if order is not None and order.account is account else None
+
+    def find_cid(
+        self, account: Account, cid: str, symbol_id: int | None, symbols: Iterable[int]
+    ) -> Order | None:
+        """The order with this client id; without a symbol, the only live one goes first.
+
+        Raises  RequestError INVALID_VALUE when live orders in two symbols have it
+        """
+        if symbol_id is not None:
+            return account.cids.get((symbol_id, cid))
+        found = [account.cids[s, cid] for s in symbols if (s, cid) in account.cids]
+        live = [order for order in found if order.is_live]
+        if len(live) > 1:
+            detail = "live orders in two symbols have this client id: name the symbol"
+            raise RequestError(Reason.INVALID_VALUE, "sym", None, cid, detail)
+        return live[0] if live else found[-1] if found else None

@@ -1,0 +1,286 @@
+"""A gateway over real rings with an engine of our own behind them, all on one loop.
+
+`Engine` answers like the exchange does, as far as a gateway can tell: orders rest, cancels cancel,
+queries and deposits are answered. It steps when the gateway polls for answers, so a request is
+usually answered within the callback that brought it. With `auto` off it only collects requests,
+and the test emits records by hand; `World.step` then lets the gateway see them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import orjson
+import uvloop
+from rsx import records
+from rsx.config import Config, load
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
+from rsx.edge import auth
+from rsx.edge.app import make_gateway
+from rsx.errors import Reason
+from rsx.records import BY_NAME, OrderFlag, View
+
+SECRET = b"an edge test secret of 32 bytes!"
+START_NS = 1_764_000_000_000_000_000
+DEADLINE_S = 10.0
+BTC, ETH, SOL = 1, 2, 3
+
+
+class PolledRing(Ring):
+    """A ring whose consumer's polling steps the producer."""
+
+    on_wait: Callable[[], None] | None = None
+
+    def wait(self, timeout_ns: int) -> int:
+        if self.on_wait is not None:
+            self.on_wait()
+        return super().wait(0)
+
+
+class Engine:
+    """The other end of the gateway's rings."""
+
+    def __init__(self, depth: int = 1024):
+        self.gateway_risk = Ring("gateway_risk", depth)
+        self.risk_gateway = PolledRing("risk_gateway", 4096)
+        self.wal_gateway = PolledRing("wal_gateway", 4096)
+        self.risk_gateway.on_wait = self.wal_gateway.on_wait = self.step
+        self.auto = True
+        self.seq = 0
+        self.requests: list[View] = []
+        self.orders: dict[int, View] = {}
+        self.account: dict[str, int] = {}
+        self.positions: list[dict[str, int]] = []
+
+    def step(self) -> int:
+        """Take requests; answer them when auto is on."""
+        data = self.gateway_risk.pop(1024)
+        views = list(records.iterate(data, crc=False))
+        self.requests += views
+        if self.auto:
+            for view in views:
+                getattr(self, f"on_{view.record.name.lower()}")(view)
+        return len(views)
+
+    def last(self, name: str) -> View:
+        """The newest request of one type."""
+        self.step()
+        return next(v for v in reversed(self.requests) if v.record.name == name)
+
+    def emit(self, name: str, **values: Any) -> int:
+        """Release a record of the log; returns its number."""
+        self.seq += 1
+        values.setdefault("ts_ns", START_NS + self.seq)
+        assert self.wal_gateway.push(BY_NAME[name].pack(seq=self.seq, **values))
+        return self.seq
+
+    def answer(self, name: str, **values: Any) -> None:
+        assert self.risk_gateway.push(BY_NAME[name].pack(ts_ns=START_NS, **values))
+
+    # --- what the engine does by itself -----------------------------------------------------
+
+    def on_order_request(self, view: View) -> None:
+        self.accept(view, rests=True)
+
+    def on_cancel_request(self, view: View) -> None:
+        order = self.orders.get(view.oid)
+        if order is None or order.user_id != view.user_id:
+            self.emit(
+                "CANCEL_REJECTED", oid=view.oid, request_id=view.request_id,
+                user_id=view.user_id, symbol_id=view.symbol_id, reason=Reason.ORDER_NOT_OPEN,
+            )  # fmt: skip
+        else:
+            self.cancelled(order, order.qty, 0, Reason.USER_CANCEL, view.request_id)
+
+    def on_account_query(self, view: View) -> None:
+        key = {"request_id": view.request_id, "user_id": view.user_id}
+        for position in self.positions:
+            self.answer("POSITION_STATE", **key, **position)
+        self.answer("ACCOUNT_STATE", **key, positions=len(self.positions), **self.account)
+
+    def on_deposit_request(self, view: View) -> None:
+        self.emit(
+            "DEPOSIT", request_id=view.request_id, amount=view.amount, user_id=view.user_id
+        )
+
+    # --- records ----------------------------------------------------------------------------
+
+    def accept(self, view: View, rests: bool) -> int:
+        self.orders[view.oid] = view
+        flags = view.flags | (OrderFlag.RESTS if rests else 0)
+        return self.emit(
+            "ORDER_ACCEPTED", oid=view.oid, px=view.px, qty=view.qty, user_id=view.user_id,
+            symbol_id=view.symbol_id, side=view.side, tif=view.tif, flags=flags,
+            cid_len=view.cid_len, cid=view.cid,
+        )  # fmt: skip
+
+    def fill(
+        self, taker: View, maker: View, qty: int, taker_left: int, maker_left: int, **fees: int
+    ) -> int:
+        return self.emit(
+            "FILL", taker_oid=taker.oid, maker_oid=maker.oid, px=maker.px, qty=qty,
+            taker_remaining=taker_left, maker_remaining=maker_left,
+            taker_user_id=taker.user_id, maker_user_id=maker.user_id,
+            symbol_id=maker.symbol_id, taker_side=taker.side, **fees,
+        )  # fmt: skip
+
+    def rested(self, view: View, remaining: int) -> int:
+        return self.emit(
+            "ORDER_RESTED", oid=view.oid, px=view.px, remaining=remaining,
+            user_id=view.user_id, symbol_id=view.symbol_id, side=view.side,
+        )  # fmt: skip
+
+    def cancelled(
+        self, view: View, left: int, filled: int, reason: Reason, request_id: int = 0
+    ) -> int:
+        self.orders.pop(view.oid, None)
+        return self.emit(
+            "ORDER_CANCELLED", oid=view.oid, px=view.px, cancelled_qty=left, filled_qty=filled,
+            request_id=request_id, user_id=view.user_id, symbol_id=view.symbol_id,
+            reason=reason, side=view.side,
+        )  # fmt: skip
+
+    def rejected(self, view: View, reason: Reason, original_oid: int = 0) -> int:
+        return self.emit(
+            "ORDER_REJECTED", oid=view.oid, px=view.px, qty=view.qty, user_id=view.user_id,
+            symbol_id=view.symbol_id, side=view.side, tif=view.tif, flags=view.flags,
+            cid_len=view.cid_len, cid=view.cid, reason=reason, original_oid=original_oid,
+        )  # fmt: skip
+
+
+class Socket:
+    """A private WebSocket client. Heartbeats are set aside unless asked for."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse):
+        self.ws = ws
+
+    async def send(self, *frames: Any) -> None:
+        for frame in frames:
+            text = frame if isinstance(frame, str) else orjson.dumps(frame).decode()
+            await self.ws.send_str(text)
+
+    async def take(self, beats: bool = False) -> tuple[str, list[Any]]:
+        """The next frame as key and fields."""
+        while True:
+            message = await self.ws.receive(timeout=DEADLINE_S)
+            assert message.type is aiohttp.WSMsgType.TEXT, message
+            ((key, fields),) = orjson.loads(message.data).items()
+            if beats or key != "H":
+                return key, fields
+
+    async def ask(self, frame: Any) -> tuple[str, list[Any]]:
+        await self.send(frame)
+        return await self.take()
+
+    async def refused(self, frame: Any) -> list[Any]:
+        """Send a frame that must be refused; the fields of E."""
+        key, fields = await self.ask(frame)
+        assert key == "E", (key, fields)
+        return fields
+
+    async def closed(self) -> tuple[int | None, str]:
+        """Read to the end; the close code and its reason."""
+        while True:
+            message = await self.ws.receive(timeout=DEADLINE_S)
+            if message.type is aiohttp.WSMsgType.CLOSE:
+                return message.data, message.extra
+            if message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+                return self.ws.close_code, ""
+
+    async def is_alive(self) -> bool:
+        """Whether the session still answers."""
+        key, _ = await self.ask({"M": []})
+        return key == "M"
+
+
+class World:
+    """A gateway, its engine, and clients. `async with World() as world`."""
+
+    def __init__(self, depth: int = 1024, clock: Clock | None = None, **sections: Any):
+        sections.setdefault("server", {})["port"] = 0
+        self.config: Config = load().replace(**sections)
+        self.clock = clock or Clock.manual(START_NS)
+        self.engine = Engine(depth)
+        self.gateway = make_gateway(
+            self.config, self.config.symbols, SECRET, self.clock, self.engine.gateway_risk,
+            self.engine.risk_gateway, self.engine.wal_gateway,
+        )  # fmt: skip
+        self.sockets: list[Socket] = []
+        self.http: Any = None
+
+    async def __aenter__(self) -> World:
+        self.gateway.loop = asyncio.get_running_loop()
+        await self.gateway.on_start()
+        assert self.gateway.address is not None
+        host, port = self.gateway.address
+        self.base = f"http://{host}:{port}"
+        self.http = aiohttp.ClientSession(self.base)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for socket in self.sockets:
+            await socket.ws.close()
+        await self.http.close()
+        await self.gateway.on_close()
+        assert self.gateway.failure is None
+
+    def step(self) -> int:
+        """One duty cycle of the gateway."""
+        return self.gateway.do_work()
+
+    def token(self, user: int = 1, ttl_s: int = 3600, role: str | None = None) -> str:
+        return auth.mint(SECRET, user, ttl_s, role, now_s=self.clock.now_ns() // 10**9)
+
+    def headers(self, user: int = 1, role: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(user, role=role)}"}
+
+    async def open(self, user: int | None = 1, ttl_s: int = 3600, **named: Any) -> Socket:
+        """Connect; with a user, the welcome is taken too."""
+        headers = {} if user is None else {"Authorization": f"Bearer {self.token(user, ttl_s)}"}
+        named.setdefault("headers", headers)
+        socket = Socket(await self.http.ws_connect("/ws", **named))
+        self.sockets.append(socket)
+        if user is not None:
+            key, _ = await socket.take()
+            assert key == "W"
+        return socket
+
+    async def rest(
+        self, method: str, path: str, user: int | None = 1, role: str | None = None, **named: Any
+    ) -> tuple[int, Any]:
+        """One REST call: status and body."""
+        if user is not None:
+            named.setdefault("headers", self.headers(user, role))
+        async with self.http.request(method, path, **named) as response:
+            return response.status, orjson.loads(await response.read())
+
+    async def until(self, holds: Callable[[], Any]) -> Any:
+        return await until(holds)
+
+
+async def until(holds: Callable[[], Any]) -> Any:
+    """Let the loop run until a condition holds; its value."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not (value := holds()):
+        assert time.monotonic() < deadline, "the condition does not come true"
+        await asyncio.sleep(0.001)
+    return value
+
+
+def on_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run a test on a fresh uvloop loop."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **named: Any) -> None:
+        async def main() -> None:
+            await asyncio.wait_for(test(*args, **named), 55)
+
+        uvloop.run(main())
+
+    return run
