@@ -490,7 +490,9 @@ typedef struct {
     uint32_t maker_user_id;
     uint32_t symbol_id;
     uint8_t taker_side;
-    uint8_t padding[3];
+    uint8_t taker_flags;
+    uint8_t maker_flags;
+    uint8_t padding[1];
 } rsx_fill_t;
 _Static_assert(sizeof(rsx_fill_t) == 128, "rsx_fill_t size");
 _Static_assert(offsetof(rsx_fill_t, seq) == 16, "FILL.seq");
@@ -509,6 +511,8 @@ _Static_assert(offsetof(rsx_fill_t, taker_user_id) == 112, "FILL.taker_user_id")
 _Static_assert(offsetof(rsx_fill_t, maker_user_id) == 116, "FILL.maker_user_id");
 _Static_assert(offsetof(rsx_fill_t, symbol_id) == 120, "FILL.symbol_id");
 _Static_assert(offsetof(rsx_fill_t, taker_side) == 124, "FILL.taker_side");
+_Static_assert(offsetof(rsx_fill_t, taker_flags) == 125, "FILL.taker_flags");
+_Static_assert(offsetof(rsx_fill_t, maker_flags) == 126, "FILL.maker_flags");
 
 typedef struct {
     uint8_t version;
@@ -526,7 +530,8 @@ typedef struct {
     uint32_t user_id;
     uint32_t symbol_id;
     uint8_t side;
-    uint8_t padding[63];
+    uint8_t flags;
+    uint8_t padding[62];
 } rsx_order_rested_t;
 _Static_assert(sizeof(rsx_order_rested_t) == 128, "rsx_order_rested_t size");
 _Static_assert(offsetof(rsx_order_rested_t, seq) == 16, "ORDER_RESTED.seq");
@@ -537,6 +542,7 @@ _Static_assert(offsetof(rsx_order_rested_t, remaining) == 48, "ORDER_RESTED.rema
 _Static_assert(offsetof(rsx_order_rested_t, user_id) == 56, "ORDER_RESTED.user_id");
 _Static_assert(offsetof(rsx_order_rested_t, symbol_id) == 60, "ORDER_RESTED.symbol_id");
 _Static_assert(offsetof(rsx_order_rested_t, side) == 64, "ORDER_RESTED.side");
+_Static_assert(offsetof(rsx_order_rested_t, flags) == 65, "ORDER_RESTED.flags");
 
 typedef struct {
     uint8_t version;
@@ -558,7 +564,8 @@ typedef struct {
     uint32_t symbol_id;
     uint16_t reason;
     uint8_t side;
-    uint8_t padding[37];
+    uint8_t flags;
+    uint8_t padding[36];
 } rsx_order_cancelled_t;
 _Static_assert(sizeof(rsx_order_cancelled_t) == 128, "rsx_order_cancelled_t size");
 _Static_assert(offsetof(rsx_order_cancelled_t, seq) == 16, "ORDER_CANCELLED.seq");
@@ -573,6 +580,7 @@ _Static_assert(offsetof(rsx_order_cancelled_t, user_id) == 80, "ORDER_CANCELLED.
 _Static_assert(offsetof(rsx_order_cancelled_t, symbol_id) == 84, "ORDER_CANCELLED.symbol_id");
 _Static_assert(offsetof(rsx_order_cancelled_t, reason) == 88, "ORDER_CANCELLED.reason");
 _Static_assert(offsetof(rsx_order_cancelled_t, side) == 90, "ORDER_CANCELLED.side");
+_Static_assert(offsetof(rsx_order_cancelled_t, flags) == 91, "ORDER_CANCELLED.flags");
 
 typedef struct {
     uint8_t version;
@@ -635,7 +643,8 @@ typedef struct {
     uint32_t symbol_id;
     uint16_t reason;
     uint8_t side;
-    uint8_t padding[45];
+    uint8_t flags;
+    uint8_t padding[44];
 } rsx_order_reduced_t;
 _Static_assert(sizeof(rsx_order_reduced_t) == 128, "rsx_order_reduced_t size");
 _Static_assert(offsetof(rsx_order_reduced_t, seq) == 16, "ORDER_REDUCED.seq");
@@ -649,6 +658,7 @@ _Static_assert(offsetof(rsx_order_reduced_t, user_id) == 72, "ORDER_REDUCED.user
 _Static_assert(offsetof(rsx_order_reduced_t, symbol_id) == 76, "ORDER_REDUCED.symbol_id");
 _Static_assert(offsetof(rsx_order_reduced_t, reason) == 80, "ORDER_REDUCED.reason");
 _Static_assert(offsetof(rsx_order_reduced_t, side) == 82, "ORDER_REDUCED.side");
+_Static_assert(offsetof(rsx_order_reduced_t, flags) == 83, "ORDER_REDUCED.flags");
 
 typedef struct {
     uint8_t version;
@@ -843,14 +853,14 @@ typedef struct {
     uint32_t epoch;
     uint64_t seq;
     uint64_t ts_ns;
-    int32_t errno;
+    int32_t error;
     uint32_t elapsed_ns;
     uint8_t padding[88];
 } rsx_sync_done_t;
 _Static_assert(sizeof(rsx_sync_done_t) == 128, "rsx_sync_done_t size");
 _Static_assert(offsetof(rsx_sync_done_t, seq) == 16, "SYNC_DONE.seq");
 _Static_assert(offsetof(rsx_sync_done_t, ts_ns) == 24, "SYNC_DONE.ts_ns");
-_Static_assert(offsetof(rsx_sync_done_t, errno) == 32, "SYNC_DONE.errno");
+_Static_assert(offsetof(rsx_sync_done_t, error) == 32, "SYNC_DONE.error");
 _Static_assert(offsetof(rsx_sync_done_t, elapsed_ns) == 36, "SYNC_DONE.elapsed_ns");
 
 typedef struct {

@@ -337,18 +337,21 @@ FILL = Record(
      _money("taker_release", "margin released from the taker's order"),
      _money("maker_release", "margin released from the maker's order"),
      _user("taker_user_id"), _user("maker_user_id"), _symbol(),
-     Field("taker_side", "u8", "enum", "0 buy, 1 sell", enum=Side)),
+     Field("taker_side", "u8", "enum", "0 buy, 1 sell", enum=Side),
+     Field("taker_flags", "u8", "bits", "1 post-only, 2 reduce-only", flags=3),
+     Field("maker_flags", "u8", "bits", "1 post-only, 2 reduce-only", flags=3)),
     durable=True,
 )  # fmt: skip
 ORDER_RESTED = Record(
     "ORDER_RESTED", 34, Kind.LOGGED, "what its fills left of an accepted order now rests",
-    (SEQ, TS, _oid(), _px(), _qty("remaining", "resting quantity"), _user(), _symbol(), SIDE),
+    (SEQ, TS, _oid(), _px(), _qty("remaining", "resting quantity"), _user(), _symbol(), SIDE,
+     FLAGS),
 )  # fmt: skip
 ORDER_CANCELLED = Record(
     "ORDER_CANCELLED", 35, Kind.LOGGED, "terminal: the remainder is cancelled",
     (SEQ, TS, _oid(), _px(), _qty("cancelled_qty", "what was left"),
      _qty("filled_qty", "traded before"), _money("released", "margin released"),
-     REQUEST_ID, _user(), _symbol(), REASON, SIDE),
+     REQUEST_ID, _user(), _symbol(), REASON, SIDE, FLAGS),
 )  # fmt: skip
 ORDER_REJECTED = Record(
     "ORDER_REJECTED", 36, Kind.LOGGED, "terminal: matching refused the order, nothing traded",
@@ -359,7 +362,7 @@ ORDER_REJECTED = Record(
 ORDER_REDUCED = Record(
     "ORDER_REDUCED", 37, Kind.LOGGED, "part of an order is cancelled, the rest lives on",
     (SEQ, TS, _oid(), _px(), _qty("cancelled_qty", "cut off"), _qty("remaining", "still open"),
-     _money("released", "margin released"), _user(), _symbol(), REASON, SIDE),
+     _money("released", "margin released"), _user(), _symbol(), REASON, SIDE, FLAGS),
 )  # fmt: skip
 CANCEL_REJECTED = Record(
     "CANCEL_REJECTED", 38, Kind.LOGGED, "a cancel that found no such open order of this user",
@@ -410,7 +413,7 @@ SYNC_REQUEST = Record(
 )  # fmt: skip
 SYNC_DONE = Record(
     "SYNC_DONE", 65, Kind.INTERNAL, "wal_sync to wal: durable up to seq, or the error",
-    (SEQ, TS, Field("errno", "i32", "errno", "0 = done"),
+    (SEQ, TS, Field("error", "i32", "errno", "0 = done"),
      Field("elapsed_ns", "u32", "ns", "of the call, at most 2^32-1")),
 )  # fmt: skip
 

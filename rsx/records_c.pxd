@@ -341,6 +341,8 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t maker_user_id
         uint32_t symbol_id
         uint8_t taker_side
+        uint8_t taker_flags
+        uint8_t maker_flags
 
     ctypedef struct rsx_order_rested_t:
         uint8_t version
@@ -358,6 +360,7 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t user_id
         uint32_t symbol_id
         uint8_t side
+        uint8_t flags
 
     ctypedef struct rsx_order_cancelled_t:
         uint8_t version
@@ -379,6 +382,7 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t symbol_id
         uint16_t reason
         uint8_t side
+        uint8_t flags
 
     ctypedef struct rsx_order_rejected_t:
         uint8_t version
@@ -423,6 +427,7 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t symbol_id
         uint16_t reason
         uint8_t side
+        uint8_t flags
 
     ctypedef struct rsx_cancel_rejected_t:
         uint8_t version
@@ -547,7 +552,7 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t epoch
         uint64_t seq
         uint64_t ts_ns
-        int32_t errno
+        int32_t error
         uint32_t elapsed_ns
 
     ctypedef struct rsx_segment_ready_t:

@@ -43,6 +43,11 @@ static inline int64_t rsx_share(int64_t cost, int64_t part, int64_t whole) {
     return (int64_t)((unsigned __int128)(uint64_t)cost * (uint64_t)part / (uint64_t)whole);
 }
 
+/* px / tick for px >= 0, tick > 0: the level of a price; off tick when level * tick != px. */
+static inline int64_t rsx_level(int64_t px, int64_t tick) {
+    return (int64_t)((uint64_t)px / (uint64_t)tick);
+}
+
 /* Whether a * b (both >= 0) is at most limit; never overflows. */
 static inline int rsx_product_within(int64_t a, int64_t b, int64_t limit) {
     return (__int128)a * b <= limit;

@@ -54,6 +54,12 @@ cdef inline uint8_t* ring_claim(ring_t* ring) noexcept nogil:
     return ring.slots + ((ring.producer.claimed - 1) & ring.mask) * SLOT_BYTES
 
 
+cdef inline uint8_t* ring_claim_sure(ring_t* ring) noexcept nogil:
+    """Producer: the next slot to write, where ring_free has said that there is one."""
+    ring.producer.claimed += 1
+    return ring.slots + ((ring.producer.claimed - 1) & ring.mask) * SLOT_BYTES
+
+
 cdef inline uint64_t ring_free(ring_t* ring, uint64_t wanted) noexcept nogil:
     """Producer: slots that can be claimed; looks at the consumer only when fewer than wanted."""
     if ring.depth - (ring.producer.claimed - ring.producer.head_seen) < wanted:

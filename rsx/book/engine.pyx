@@ -1,0 +1,188 @@
+"""Python face of one matching engine: the tile owns one; tests, replay and tools drive it by hand.
+
+Thread: the owner's. Every method holds the GIL; the tile uses the kernel directly.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from rsx.book.book cimport NONE, best_px, bits_above, bits_below, book_insert, order_px, order_t
+from rsx.book.cids cimport cids_at
+from rsx.book.fold cimport engine_apply, engine_audit, engine_hash
+from rsx.book.matching cimport (
+    BLOCKED, drop_resting, engine_free, engine_init, engine_recovered, engine_request,
+    engine_resume, user_slot_of,
+)
+from rsx.core.idmap cimport idmap_get
+from rsx.core.ring cimport Ring, ring_wake
+from rsx.records_c cimport RSX_RECORD_SIZE, rsx_record_t
+
+SCRATCH_DEPTH = 1024
+
+
+cdef const rsx_record_t* as_record(const uint8_t[:] data) except NULL:
+    if data.shape[0] != RSX_RECORD_SIZE:
+        raise ValueError(f"{data.shape[0]} bytes where a record takes 128")
+    return <const rsx_record_t*>&data[0]
+
+
+cdef class Engine:
+    """Matching engine of one symbol.
+
+    Args  symbol: rsx.config.SymbolConfig; orders_max, users_max, dedup_orders_max: places;
+          open_orders_per_user_max; dedup_window_ns (specs/matching.md)
+    """
+
+    def __init__(self, symbol, *, uint32_t orders_max=65536, uint64_t users_max=65536,
+                 uint32_t open_orders_per_user_max=10000,
+                 uint64_t dedup_window_ns=3_600_000_000_000, uint64_t dedup_orders_max=131072):
+        self.symbol = symbol
+        self.symbol_id = symbol.id
+        engine_init(&self.engine, symbol, orders_max, users_max, open_orders_per_user_max,
+                    dedup_window_ns, dedup_orders_max)
+
+    def __dealloc__(self):
+        engine_free(&self.engine)
+
+    def begin(self, const uint8_t[:] request, uint64_t ts_ns, Ring ring):
+        """Offer one request. False: the ring is full; call `resume` until it says True."""
+        cdef int done = engine_request(&self.engine, as_record(request), ts_ns, ring.ring)
+        if done == BLOCKED and not self.engine.taker.active:
+            raise BufferError(f"ring {ring.name} is full; nothing was done")
+        ring_wake(ring.ring)
+        return done != BLOCKED
+
+    def resume(self, Ring ring, uint64_t ts_ns=0):
+        """Go on with the order in hand; True when it has ended or rests."""
+        cdef int done = engine_resume(&self.engine, ts_ns, ring.ring)
+        ring_wake(ring.ring)
+        return done != BLOCKED
+
+    def submit(self, const uint8_t[:] request, uint64_t ts_ns=0):
+        """Run one request to its end; returns its events, each 128 bytes, unnumbered."""
+        cdef Ring ring = Ring("engine_caller", SCRATCH_DEPTH)
+        cdef list out = []
+        cdef bint done = self.begin(request, ts_ns, ring)
+        while True:
+            data = ring.pop(SCRATCH_DEPTH)
+            for at in range(0, len(data), 128):
+                out.append(data[at:at + 128])
+            if done:
+                return out
+            done = self.resume(ring, ts_ns)
+
+    def apply(self, const uint8_t[:] record):
+        """Fold one logged record (specs/matching.md F-1)."""
+        engine_apply(&self.engine, as_record(record))
+
+    def recovered(self, Ring ring, uint64_t ts_ns):
+        """Cancel an order that the log left in hand (F-2); False when the ring is full."""
+        return engine_recovered(&self.engine, ts_ns, ring.ring) != BLOCKED
+
+    def enter(self, uint64_t oid, int side, int64_t px, int64_t qty, uint32_t user_id=1):
+        """Rest an order without matching, as a venue's replay needs it; the book may cross.
+
+        Raises ValueError when it cannot rest (off tick, out of range, no room).
+        """
+        cdef int64_t tick = self.engine.rules.tick
+        cdef uint32_t slot
+        if side not in (0, 1) or oid == 0 or qty <= 0 or px <= 0 or px % tick:
+            raise ValueError(f"order {oid}: side {side} px {px} qty {qty}")
+        if px > self.engine.rules.px_max:
+            raise ValueError(f"order {oid}: px {px} above {self.engine.rules.px_max}")
+        slot = book_insert(&self.engine.book, oid, <uint8_t>side, px // tick, qty)
+        if slot == NONE:
+            raise ValueError(f"order {oid}: the book is full")
+        cdef order_t* order = &self.engine.book.orders[slot]
+        order.qty = qty
+        order.reserved = 0
+        order.user_id = user_id
+        order.user_slot = user_slot_of(&self.engine, user_id)
+        order.tif = order.flags = 0
+        order.cid_place = 0
+        self.engine.users[order.user_slot].open_orders += 1
+
+    def shrink(self, uint64_t oid, int64_t qty):
+        """Take qty off a resting order, keeping its place; all of it removes it. False: not there.
+        """
+        cdef uint32_t slot = idmap_get(&self.engine.book.ids, oid)
+        cdef order_t* order
+        if slot == NONE:
+            return False
+        order = &self.engine.book.orders[slot]
+        if qty < order.remaining:
+            order.remaining -= qty
+            self.engine.book.sides[order.side].levels[order.level].qty -= qty
+        else:
+            drop_resting(&self.engine, slot)
+        return True
+
+    def find(self, uint64_t oid):
+        """(side, px, remaining) of a resting order, or None."""
+        cdef uint32_t slot = idmap_get(&self.engine.book.ids, oid)
+        if slot == NONE:
+            return None
+        cdef order_t* order = &self.engine.book.orders[slot]
+        return order.side, order_px(&self.engine.book, order), order.remaining
+
+    def resting(self, int side):
+        """[(oid, user_id, px, remaining, reserved, cid)] best first, oldest first within a price.
+        """
+        return [row[:5] + (row[9],) for row in self.orders() if row[5] == side]
+
+    def orders(self):
+        """[(oid, user_id, px, remaining, reserved, side, tif, flags, qty, cid)] in priority order.
+        """
+        cdef list out = []
+        cdef int side
+        cdef int64_t index
+        cdef uint32_t slot
+        cdef order_t* order
+        for side in range(2):
+            index = self.engine.book.sides[side].best
+            while index >= 0:
+                slot = self.engine.book.sides[side].levels[index].head
+                while slot != NONE:
+                    order = &self.engine.book.orders[slot]
+                    cid = b""
+                    if order.cid_place:
+                        entry = cids_at(&self.engine.cids, order.cid_place)
+                        cid = (<char*>entry.cid)[:entry.cid_len]
+                    out.append((order.oid, order.user_id, order_px(&self.engine.book, order),
+                                order.remaining, order.reserved, order.side, order.tif,
+                                order.flags, order.qty, cid.decode("utf-8", "replace")))
+                    slot = order.next
+                if side == 0:
+                    index = bits_below(&self.engine.book.sides[side], index)
+                else:
+                    index = bits_above(&self.engine.book.sides[side], index)
+        return out
+
+    def best(self):
+        """(bid_px, ask_px); 0 where a side is empty."""
+        return best_px(&self.engine.book, 0), best_px(&self.engine.book, 1)
+
+    def net(self, uint32_t user_id):
+        """The user's position as this engine counts it."""
+        cdef uint32_t slot = idmap_get(&self.engine.user_slots, user_id)
+        return self.engine.users[slot].net if slot else 0
+
+    @property
+    def in_hand(self):
+        """Order id accepted but neither resting nor ended; 0 = none."""
+        return self.engine.taker.oid if self.engine.taker.active else 0
+
+    def audit(self):
+        """Raise InvariantError where a link, count or sum is wrong; O(orders + users)."""
+        engine_audit(&self.engine)
+
+    def state_hash(self):
+        return engine_hash(&self.engine)
+
+    def counts(self):
+        return {
+            "resting": self.engine.book.live,
+            "fills": self.engine.fills,
+            "requests": self.engine.requests,
+            "users": self.engine.users_used,
+            "client_ids": self.engine.cids.newest - self.engine.cids.oldest,
+        }
