@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -186,6 +187,11 @@ class Client(_Connected):
         """How often the private connection was made again."""
         return self._session().reconnections
 
+    @property
+    def open_orders(self) -> Mapping[int, Order]:
+        """Open orders by order id as the events told so far: a live view, nothing is asked."""
+        return MappingProxyType(self._session().memory.open)
+
     # --- trading ---
 
     async def place(
@@ -198,7 +204,7 @@ class Client(_Connected):
         post_only: bool = False,
         reduce_only: bool = False,
         cid: str | None = None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 (the deadline's meaning is CL-14)
     ) -> Order:
         """Place a limit order and wait for its first update.
 
