@@ -167,7 +167,7 @@ def pth_line(place):
     A bare path would be decoded with the locale's encoding, and a clone below
     /home/zoë would break every start under LC_ALL=C. This line is ASCII.
     """
-    return f"import sys; sys.path.append({ascii(place.root)})\n"
+    return f"import sys; sys.path.append({place.root!a})\n"
 
 
 def pending(place, dev=False):
