@@ -41,10 +41,10 @@ class Flow:
         self.taken = 0
         self.resting = {}  # oid -> [symbol, side, px, qty]
 
-    def emit(self, record, symbol_id, flags=0, **values):
+    def emit(self, record, symbol_id, header_flags=0, **values):
         self.seq += 1
         data = record.pack(
-            seq=self.seq, ts_ns=self.seq * 1000, symbol_id=symbol_id, header_flags=flags,
+            seq=self.seq, ts_ns=self.seq * 1000, symbol_id=symbol_id, header_flags=header_flags,
             stream=symbol_id, **values,
         )  # fmt: skip
         self.records.append(data)

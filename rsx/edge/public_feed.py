@@ -1,0 +1,461 @@
+"""Subscriptions of the public feed: windows, chains, conflation. No socket and no loop in here.
+
+    shadow books --note--> Feed (per symbol) --publish--> Subscription (reader x symbol) --> Reader
+                             | Window per depth: what its subscribers have
+                             | quote: the BBO that its subscribers have
+
+A feed keeps what was published last, so the frames of one publication are the same bytes for
+every subscriber that is up to date. Whoever is not (new, or was over its backlog bound) is marked
+in `need` and gets frames of its own. Never waits, never reads a clock.
+Source: specs/marketdata.md sections 2 to 5; specs/wire.md W-20 to W-23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+import orjson
+
+from rsx.errors import Reason, RequestError
+
+BBO = 1
+BOOK = 2
+TRADES = 4
+ALL = BBO | BOOK | TRADES
+
+DEPTH_MAX = 1000
+DEPTH_DEFAULT = 20
+SUBSCRIPTIONS_MAX = 64
+
+# Shortest time between two publications of one symbol (MD-11). Longer: less encoding under load,
+# staler books.
+PUBLISH_GAP_NS = 2_000_000
+
+# What a publication is taken to cost, per level of its windows and per subscriber, and the share
+# of the time that one symbol may take (MD-11).
+LEVEL_COST_NS = 150
+READER_COST_NS = 3000
+SHARE = 8
+
+# Waiting trades that bring a publication forward (MD-11); about 40 KiB encoded.
+TRADES_WAITING_MAX = 512
+
+# Symbols published in one duty cycle (MD-12).
+FEEDS_PER_PASS = 4
+
+Level = tuple[int, int, int]  # px, qty, count
+Quote = tuple[int, int, int, int, int, int]  # bid px, qty, count, ask px, qty, count
+Trade = tuple[int, int, int, int, int, int]  # symbol_id, px, qty, taker_side, ts_ns, seq
+
+
+class Shadow(Protocol):
+    """What the feed asks of the shadow books."""
+
+    def whole(self, symbol_id: int) -> bool: ...
+    def bbo(self, symbol_id: int) -> Quote: ...
+    def depth(self, symbol_id: int, side: int, levels: int) -> list[Level]: ...
+    def last(self, symbol_id: int) -> tuple[int, int]: ...
+
+
+class Reader:
+    """One connection, as the feed sees it. The socket's side overrides `over` and `write`."""
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[int, Subscription] = {}
+        self.held = False  # a subscription of it has missed something
+
+    def over(self, now_ns: int) -> bool:
+        """True while too much is unsent (MD-40)."""
+        raise NotImplementedError
+
+    def write(self, data: bytes) -> None:
+        """Send whole WebSocket frames; never waits."""
+        raise NotImplementedError
+
+
+class Batch(NamedTuple):
+    """The frames of one publication, as subscribers that are up to date get them."""
+
+    trades: bytes = b""
+    first_trades: bytes = b""  # the same, the first with pu 0
+    trade_count: int = 0
+    deltas: dict[int, bytes] = {}  # noqa: RUF012 - by depth; never changed
+    quote: bytes = b""
+    quote_pu: int = 0
+
+
+NOTHING = Batch()
+
+
+class Subscription:
+    """One reader's channels of one symbol.
+
+    need: channels whose next message is not the shared one: BOOK a snapshot, BBO one with its own
+    pu, TRADES one with pu 0. quote_u: u of the BBO that it got last, kept while need has BBO.
+    """
+
+    __slots__ = ("depth", "mask", "need", "quote_u", "reader")
+
+    def __init__(self, reader: Reader):
+        self.reader = reader
+        self.mask = 0
+        self.need = 0
+        self.depth = 0
+        self.quote_u: int | None = None
+
+
+class Window:
+    """The best `depth` levels of both sides as its subscribers have them (MD-31)."""
+
+    __slots__ = ("asks", "bids", "depth", "filled", "frame", "subscribers", "symbol_id", "ts_ns", "u")
+
+    def __init__(self, symbol_id: int, depth: int):
+        self.symbol_id = symbol_id
+        self.depth = depth
+        self.subscribers = 0
+        self.filled = False
+        self.bids: list[Level] = []
+        self.asks: list[Level] = []
+        self.u = 0
+        self.ts_ns = 0
+        self.frame = b""  # the snapshot, encoded when first asked for
+
+    def move(self, bids: list[Level], asks: list[Level], u: int, ts_ns: int) -> bytes:
+        """Take the levels of a whole book; returns the delta frame, b"" when there is none."""
+        if self.filled and bids == self.bids and asks == self.asks:
+            return b""
+        frame = b""
+        if self.filled:
+            changed = difference(self.bids, bids), difference(self.asks, asks)
+            frame = text_frame(orjson.dumps({"D": (self.symbol_id, *changed, ts_ns, u, self.u)}))
+        self.bids, self.asks, self.u, self.ts_ns = bids, asks, u, ts_ns
+        self.frame = b""
+        self.filled = True
+        return frame
+
+    def snapshot(self) -> bytes:
+        if not self.frame:
+            fields = (self.symbol_id, self.bids, self.asks, self.ts_ns, self.u)
+            self.frame = text_frame(orjson.dumps({"B": fields}))
+        return self.frame
+
+
+class Feed:
+    """One symbol: what was published of it last, and to whom it goes."""
+
+    def __init__(self, symbol_id: int, shadow: Shadow, counters: dict[str, int]):
+        self.symbol_id = symbol_id
+        self.subscriptions: dict[Reader, Subscription] = {}
+        self.next_ns = 0
+        self.book_due = False
+        self.trades: list[Trade] = []
+        self.trade_readers = 0
+        self._shadow = shadow
+        self._counters = counters
+        self._windows: dict[int, Window] = {}
+        self._quote: Quote | None = None  # None: nobody was told any since there are subscribers
+        self._quote_u = 0
+        self._quote_ts = 0
+        self._trade_u = 0
+
+    # --- who gets it --------------------------------------------------------------------
+
+    def subscribe(self, reader: Reader, mask: int, depth: int) -> Subscription:
+        """Add channels to a reader's subscription, each beginning anew (MD-20)."""
+        sub = self.subscriptions.get(reader)
+        if sub is None:
+            if not self.subscriptions:
+                self.trades.clear()
+                self._quote = None
+            sub = self.subscriptions[reader] = Subscription(reader)
+            reader.subscriptions[self.symbol_id] = sub
+        if mask & BOOK and not (sub.mask & BOOK and sub.depth == depth):
+            self._leave_window(sub)
+            window = self._windows.get(depth)
+            if window is None:
+                window = self._windows[depth] = Window(self.symbol_id, depth)
+            window.subscribers += 1
+            sub.depth = depth
+        if mask & ~sub.mask & TRADES:
+            self.trade_readers += 1
+        if mask & BBO:
+            sub.quote_u = None
+        sub.mask |= mask
+        sub.need |= mask
+        return sub
+
+    def unsubscribe(self, reader: Reader, mask: int) -> None:
+        """Take channels away; a subscription without any is gone."""
+        sub = self.subscriptions.get(reader)
+        if sub is None:
+            return
+        if mask & BOOK:
+            self._leave_window(sub)
+        if mask & sub.mask & TRADES:
+            self.trade_readers -= 1
+            if not self.trade_readers:
+                self.trades.clear()
+        sub.mask &= ~mask
+        sub.need &= ~mask
+        if not sub.mask:
+            del self.subscriptions[reader]
+            del reader.subscriptions[self.symbol_id]
+
+    def _leave_window(self, sub: Subscription) -> None:
+        if sub.mask & BOOK:
+            window = self._windows[sub.depth]
+            window.subscribers -= 1
+            if not window.subscribers:
+                del self._windows[sub.depth]
+
+    # --- what goes out ------------------------------------------------------------------
+
+    def publish(self, now_ns: int) -> None:
+        """Send what is new to every subscriber: trades, then delta, then BBO (W-21)."""
+        batch = self._next_batch()
+        shared: dict[tuple[int, int], bytes] = {}
+        for sub in self.subscriptions.values():
+            if sub.reader.over(now_ns):
+                self._hold(sub, batch)
+                continue
+            if sub.need:
+                data = self.frames(sub, batch)
+            else:
+                key = (sub.mask, sub.depth if sub.mask & BOOK else 0)
+                if key not in shared:
+                    shared[key] = self.frames(sub, batch)
+                data = shared[key]
+            if data:
+                sub.reader.write(data)
+        self.next_ns = now_ns + self._gap_ns()
+
+    def _gap_ns(self) -> int:
+        """Time until the next publication, so that this symbol keeps to its share (MD-11)."""
+        cost_ns = 2 * LEVEL_COST_NS * sum(self._windows) + READER_COST_NS * len(self.subscriptions)
+        return max(PUBLISH_GAP_NS, SHARE * cost_ns)
+
+    def _next_batch(self) -> Batch:
+        """Take what is new since the last publication, and remember it as published."""
+        trades, first_trades, count = b"", b"", len(self.trades)
+        if count:
+            first = self.trades[0]
+            tail = b"".join(
+                trade_frame(trade, before[5]) for before, trade in pairwise(self.trades)
+            )
+            trades = trade_frame(first, self._trade_u) + tail
+            first_trades = trade_frame(first, 0) + tail
+            self._trade_u = self.trades[-1][5]
+            self.trades.clear()
+        quote_pu = self._quote_u
+        deltas: dict[int, bytes] = {}
+        quote = b""
+        if self.book_due and self._shadow.whole(self.symbol_id):
+            self.book_due = False
+            deltas, quote = self._move()
+        return Batch(trades, first_trades, count, deltas, quote, quote_pu)
+
+    def _move(self) -> tuple[dict[int, bytes], bytes]:
+        """Bring windows and quote up to the whole book; returns delta frames and BBO frame."""
+        u, ts_ns = self._shadow.last(self.symbol_id)
+        deltas: dict[int, bytes] = {}
+        if self._windows:
+            deepest = max(self._windows)
+            bids = self._shadow.depth(self.symbol_id, 0, deepest)
+            asks = self._shadow.depth(self.symbol_id, 1, deepest)
+            for depth, window in self._windows.items():
+                frame = window.move(bids[:depth], asks[:depth], u, ts_ns)
+                if frame:
+                    deltas[depth] = frame
+        frame = b""
+        quote = self._shadow.bbo(self.symbol_id)
+        if quote != self._quote:
+            if self._quote is not None:
+                frame = quote_frame(self.symbol_id, quote, ts_ns, u, self._quote_u)
+            self._quote, self._quote_u, self._quote_ts = quote, u, ts_ns
+        return deltas, frame
+
+    def frames(self, sub: Subscription, batch: Batch = NOTHING) -> bytes:
+        """What one subscription gets: shared frames, its own ones where it needs them."""
+        mask, need = sub.mask, sub.need
+        ready = not need & (BOOK | BBO) or self._ready(sub)
+        data = b""
+        if mask & TRADES and batch.trade_count:
+            data = batch.first_trades if need & TRADES else batch.trades
+            sub.need &= ~TRADES
+        if mask & BOOK:
+            if not need & BOOK:
+                data += batch.deltas.get(sub.depth, b"")
+            elif ready:
+                data += self._windows[sub.depth].snapshot()
+                sub.need &= ~BOOK
+                self._counters["snapshots"] += 1
+        if mask & BBO:
+            if not need & BBO:
+                data += batch.quote
+            elif ready:
+                data += self._own_quote(sub)
+                sub.need &= ~BBO
+        return data
+
+    def _own_quote(self, sub: Subscription) -> bytes:
+        """The newest BBO, chained to the one that this subscription got last (MD-42)."""
+        if sub.quote_u == self._quote_u or self._quote is None:
+            return b""
+        return quote_frame(
+            self.symbol_id, self._quote, self._quote_ts, self._quote_u, sub.quote_u or 0
+        )
+
+    def _ready(self, sub: Subscription) -> bool:
+        """Have window and quote, as published or, when there are none yet, as the book is."""
+        window = self._windows[sub.depth] if sub.mask & BOOK else None
+        if self._quote is not None and (window is None or window.filled):
+            return True
+        if not self._shadow.whole(self.symbol_id):
+            return False  # MD-25: the publication of the whole book serves it
+        u, ts_ns = self._shadow.last(self.symbol_id)
+        if self._quote is None:
+            self._quote = self._shadow.bbo(self.symbol_id)
+            self._quote_u, self._quote_ts = u, ts_ns
+        if window is not None and not window.filled:
+            bids = self._shadow.depth(self.symbol_id, 0, window.depth)
+            window.move(bids, self._shadow.depth(self.symbol_id, 1, window.depth), u, ts_ns)
+        return True
+
+    def _hold(self, sub: Subscription, batch: Batch) -> None:
+        """Mark what a slow reader misses of this publication (MD-41)."""
+        if batch.trade_count and sub.mask & TRADES:
+            # pu of the next one names a trade that this reader did not get, so the gap shows.
+            sub.need &= ~TRADES
+            self._counters["trades_dropped"] += batch.trade_count
+        if batch.quote and sub.mask & BBO and not sub.need & BBO:
+            sub.quote_u = batch.quote_pu
+            sub.need |= BBO
+        if sub.mask & BOOK and sub.depth in batch.deltas:
+            sub.need |= BOOK
+        if sub.need & (BOOK | BBO):
+            sub.reader.held = True
+
+
+class Feeds:
+    """Every symbol's feed, and which of them are due.
+
+    Cost  note: nothing for symbols without subscribers; publish: one encoding per distinct frame
+    """
+
+    def __init__(self, symbol_ids: Iterable[int], shadow: Shadow):
+        self.stats = {"publications": 0, "snapshots": 0, "trades_dropped": 0}
+        self._feeds = {sid: Feed(sid, shadow, self.stats) for sid in symbol_ids}
+        self._active: dict[int, Feed] = {}
+        self._due: dict[int, Feed] = {}  # in the order in which they are served
+
+    def note(self, changed: Iterable[int], trades: Iterable[Trade]) -> None:
+        """Take over what the shadow books report: symbols that changed and are whole, trades."""
+        for trade in trades:
+            feed = self._active.get(trade[0])
+            if feed is not None and feed.trade_readers:
+                feed.trades.append(trade)
+                self._due[trade[0]] = feed
+        for symbol_id in changed:
+            feed = self._active.get(symbol_id)
+            if feed is not None:
+                feed.book_due = True
+                self._due[symbol_id] = feed
+
+    def publish(self, now_ns: int) -> int:
+        """Publish symbols whose time has come, a few per call; returns how many."""
+        done = 0
+        for symbol_id, feed in list(self._due.items()):
+            if feed.next_ns > now_ns and len(feed.trades) < TRADES_WAITING_MAX:
+                continue
+            if done == FEEDS_PER_PASS:
+                break
+            # A book that is not whole comes back by itself: it is noted when it is.
+            del self._due[symbol_id]
+            feed.publish(now_ns)
+            done += 1
+        self.stats["publications"] += done
+        return done
+
+    @property
+    def next_due_ns(self) -> int:
+        """When `publish` has something to do next; 0 = nothing waits."""
+        return min((feed.next_ns for feed in self._due.values()), default=0)
+
+    def subscribe(
+        self, reader: Reader, symbol_id: int, mask: int, depth: int, now_ns: int
+    ) -> None:
+        """Subscribe and send what the channels begin with. Raises RequestError."""
+        feed = self._feed(symbol_id)
+        if symbol_id not in reader.subscriptions and len(reader.subscriptions) >= SUBSCRIPTIONS_MAX:
+            raise RequestError(Reason.TOO_MANY_SUBSCRIPTIONS, "sym", symbol_id)
+        sub = feed.subscribe(reader, mask, depth)
+        self._active[symbol_id] = feed
+        self._serve(feed, sub, now_ns)
+
+    def unsubscribe(self, reader: Reader, symbol_id: int, mask: int) -> None:
+        """Take channels away; symbol 0 = every symbol, mask 0 = every channel (MD-23)."""
+        if symbol_id:
+            self._feed(symbol_id)
+        for each in [symbol_id] if symbol_id else list(reader.subscriptions):
+            self._feeds[each].unsubscribe(reader, mask or ALL)
+            if not self._feeds[each].subscriptions:
+                self._active.pop(each, None)
+                self._due.pop(each, None)
+
+    def drop(self, reader: Reader) -> None:
+        """Forget a reader that is gone."""
+        self.unsubscribe(reader, 0, ALL)
+
+    def recover(self, reader: Reader, now_ns: int) -> None:
+        """Give a reader that was held what it missed, while it is not over (MD-42)."""
+        for symbol_id, sub in reader.subscriptions.items():
+            if sub.need & (BOOK | BBO):
+                if reader.over(now_ns):
+                    return
+                self._serve(self._feeds[symbol_id], sub, now_ns)
+        reader.held = False
+
+    def _serve(self, feed: Feed, sub: Subscription, now_ns: int) -> None:
+        if sub.reader.over(now_ns):
+            sub.reader.held = True
+            return
+        data = feed.frames(sub)
+        if data:
+            sub.reader.write(data)
+
+    def _feed(self, symbol_id: int) -> Feed:
+        feed = self._feeds.get(symbol_id)
+        if feed is None:
+            raise RequestError(Reason.UNKNOWN_SYMBOL, "sym", symbol_id)
+        return feed
+
+
+def difference(old: list[Level], new: list[Level]) -> list[Level]:
+    """Levels of `new` that are not so in `old`, and those that are gone with quantity 0."""
+    had = set(old)
+    changed = [level for level in new if level not in had]
+    stays = {level[0] for level in new}
+    changed += [(level[0], 0, 0) for level in old if level[0] not in stays]
+    return changed
+
+
+def trade_frame(trade: Trade, pu: int) -> bytes:
+    """A T frame. Six integers: formatting them is twice as fast as a call of the encoder."""
+    symbol_id, px, qty, side, ts_ns, seq = trade
+    return text_frame(b'{"T":[%d,%d,%d,%d,%d,%d,%d]}' % (symbol_id, px, qty, side, ts_ns, seq, pu))
+
+
+def quote_frame(symbol_id: int, quote: Quote, ts_ns: int, u: int, pu: int) -> bytes:
+    return text_frame(orjson.dumps({"BBO": (symbol_id, *quote, ts_ns, u, pu)}))
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole unmasked WebSocket text frame. Source: RFC 6455 section 5.2."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c%b" % (size, payload)
+    if size < 1 << 16:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), payload)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), payload)
