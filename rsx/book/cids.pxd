@@ -40,4 +40,4 @@ cdef inline cid_entry_t* cids_at(cids_t* cids, uint32_t place_plus_one) noexcept
 cdef inline bint cid_is_remembered(const cids_t* cids, const cid_entry_t* entry,
                                    uint64_t now_ns) noexcept nogil:
     """Whether the entry still bars its client id at now_ns (specs/matching.md D-1)."""
-    return entry.live or now_ns < entry.ts_ns or now_ns - entry.ts_ns < cids.window_ns
+    return entry.live or now_ns < entry.ts_ns or now_ns - entry.ts_ns <= cids.window_ns

@@ -126,10 +126,11 @@ cdef int reject(engine_t* engine, const rsx_order_new_t* order, uint16_t reason,
     event.original_oid = original_oid
     event.user_id = order.user_id
     event.symbol_id = order.symbol_id
-    event.side = order.side
-    event.tif = order.tif
-    event.flags = order.flags
-    event.cid_len = order.cid_len
+    # What no reader of the log knows is left 0 (M-2).
+    event.side = order.side if order.side <= RSX_SELL else 0
+    event.tif = order.tif if order.tif <= RSX_FOK else 0
+    event.flags = order.flags & (RSX_POST_ONLY | RSX_REDUCE_ONLY)
+    event.cid_len = min(order.cid_len, 36)
     memcpy(event.cid, order.cid, 36)
     event.reason = reason
     return finish(event, out)
@@ -294,8 +295,9 @@ cdef int new_order(engine_t* engine, const rsx_order_new_t* order, uint64_t ts_n
     if reason:
         return reject(engine, order, reason, 0, ts_ns, out)
     level = rsx_level(order.px, engine.rules.tick)
-    user_slot = user_slot_of(engine, order.user_id)
-    if user_slot == 0:
+    # A new user has slot 0, an empty one, until its first acceptance: a refusal leaves no trace.
+    user_slot = idmap_get(&engine.user_slots, order.user_id)
+    if user_slot == 0 and engine.users_used >= engine.users_max:
         return reject(engine, order, RSX_R_BOOK_FULL, 0, ts_ns, out)
     if order.tif == RSX_GTC:
         if engine.book.live >= engine.book.capacity:
@@ -319,7 +321,7 @@ cdef int new_order(engine_t* engine, const rsx_order_new_t* order, uint64_t ts_n
     taker.remaining = order.qty
     taker.reserved = order.reserved
     taker.user_id = order.user_id
-    taker.user_slot = user_slot
+    taker.user_slot = user_slot or user_slot_of(engine, order.user_id)
     taker.side = order.side
     taker.tif = order.tif
     taker.flags = order.flags

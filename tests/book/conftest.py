@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from model.book import ModelEngine
+from model.engines import compiled_engine, model_engine
 from model.symbols import make_symbol
 from model.table import Table
 
-NS = 1_000_000_000
 LIMITS = {
     "orders_max": 1024,
     "users_max": 64,
@@ -18,17 +17,6 @@ LIMITS = {
     "dedup_window_s": 3600,
     "dedup_orders_max": 2048,
 }
-
-
-def compiled_engine(symbol: Any, **limits: int) -> Any:
-    from rsx.book.matching import Engine
-
-    limits["dedup_window_ns"] = limits.pop("dedup_window_s") * NS
-    return Engine(symbol, **limits)
-
-
-def model_engine(symbol: Any, **limits: int) -> ModelEngine:
-    return ModelEngine(symbol, **limits)
 
 
 @pytest.fixture(params=[model_engine, compiled_engine], ids=["model", "compiled"])

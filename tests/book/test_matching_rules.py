@@ -160,12 +160,14 @@ class TestRules:
 
         assert event["reason"] == 3008
 
-    def test_an_unknown_side_tif_or_flag_reads_0_in_the_answer(self, make_engine):
+    def test_an_unknown_side_tif_or_flag_bit_reads_0_so_that_the_answer_can_be_decoded(
+        self, make_engine
+    ):
         engine = make_engine()
 
-        (event,) = ask(engine, new(1, 1, 7, 10, 100, tif=9, flags=0x81))
+        (event,) = ask(engine, new(1, 1, 7, 10, 100, tif=9, flags=0x82))
 
-        assert (event["side"], event["tif"], event["flags"]) == (0, 0, 0)
+        assert (event["side"], event["tif"], event["flags"]) == (0, 0, 2)
 
 
 class TestRoom:
@@ -660,6 +662,7 @@ class TestCancel:
             "type": "ORDER_CANCELLED", "header_flags": 1, "stream": 1, "epoch": 0, "seq": 0,
             "ts_ns": 9, "oid": 1, "px": 100, "cancelled_qty": 7, "filled_qty": 3, "released": 700,
             "request_id": 42, "user_id": 1, "symbol_id": 1, "reason": 3101, "side": 1,
+            "flags": 0,
         }  # fmt: skip
 
     def test_a_refused_cancel_repeats_what_it_named(self, make_engine):

@@ -40,9 +40,13 @@ class Order:
     px: int
     remaining: int
     reserved: int
-    reduce_only: bool
+    flags: int
     cid: bytes
     filled: int = 0
+
+    @property
+    def reduce_only(self) -> bool:
+        return bool(self.flags & OrderFlag.REDUCE_ONLY)
 
     def give_back(self, left: int) -> int:
         """R-1: shrink to `left` and return the margin this releases."""
@@ -121,11 +125,12 @@ class ModelEngine:
         head = {"oid": oid, "px": px, "qty": qty, "user_id": user_id,
                 "side": side, "tif": tif, "flags": flags,
                 "cid_len": len(cid), "cid": cid}  # fmt: skip
-        order = Order(oid, user_id, side, px, qty, reserved, bool(flags & 2), cid)
+        order = Order(oid, user_id, side, px, qty, reserved, flags, cid)
         reason, original = self._refusal(order, tif, flags, known)
         if reason:
             if not known:
-                head.update(side=0, tif=0, flags=0)
+                head.update(side=side if side < 2 else 0, tif=tif if tif < 3 else 0,
+                            flags=flags & KNOWN_FLAGS)  # fmt: skip
             self._emit("ORDER_REJECTED", **head, released=reserved, original_oid=original,
                        reason=int(reason))  # fmt: skip
             return self._end()
@@ -268,6 +273,7 @@ class ModelEngine:
             taker_remaining=taker.remaining, maker_remaining=maker.remaining,
             taker_release=taker_release, maker_release=maker_release,
             taker_user_id=taker.user, maker_user_id=maker.user, taker_side=taker.side,
+            taker_flags=taker.flags, maker_flags=maker.flags,
         )  # fmt: skip
 
     def _finish(self, order: Order, tif: int) -> None:
@@ -279,7 +285,7 @@ class ModelEngine:
         elif tif == Tif.GTC:
             self._rest(order)
             self._emit("ORDER_RESTED", oid=order.oid, px=order.px, remaining=order.remaining,
-                       user_id=order.user, side=order.side)  # fmt: skip
+                       user_id=order.user, side=order.side, flags=order.flags)  # fmt: skip
         else:
             assert tif == Tif.IOC, "INV-20: a fill-or-kill order has nothing left"
             self._cancelled(order, Reason.IOC_REMAINDER)
@@ -290,12 +296,13 @@ class ModelEngine:
         released = order.give_back(left)
         self._emit("ORDER_REDUCED", oid=order.oid, px=order.px, cancelled_qty=cut, remaining=left,
                    released=released, user_id=order.user, side=order.side,
-                   reason=int(Reason.REDUCE_ONLY_EXCESS))  # fmt: skip
+                   flags=order.flags, reason=int(Reason.REDUCE_ONLY_EXCESS))  # fmt: skip
 
     def _cancelled(self, order: Order, reason: Reason, request_id: int = 0) -> None:
         self._emit("ORDER_CANCELLED", oid=order.oid, px=order.px, cancelled_qty=order.remaining,
                    filled_qty=order.filled, released=order.reserved, request_id=request_id,
-                   user_id=order.user, reason=int(reason), side=order.side)  # fmt: skip
+                   user_id=order.user, reason=int(reason), side=order.side,
+                   flags=order.flags)  # fmt: skip
 
     # --- the book -----------------------------------------------------------------------
 
