@@ -98,10 +98,15 @@ class Edge:
     # --- server -----------------------------------------------------------------------------
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[self._errors], client_max_size=BODY_BYTES_MAX)
-        app.add_routes(Rest(self).routes())
-        app.router.add_get("/ws", self._private)
-        app.router.add_get("/ws/public", self._public)
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        routes = [
+            *Rest(self).routes(),
+            web.get("/ws", self._private),
+            web.get("/ws/public", self._public),
+        ]
+        for route in routes:
+            app.router.add_route(route.method, route.path, self._guarded(route.handler))
+        app.router.add_route("*", "/{path:.*}", self._guarded(self._nowhere))
         return app
 
     async def serve(self) -> None:
@@ -149,35 +154,44 @@ class Edge:
             left.close()
         return handoff.HandedOff()
 
-    @web.middleware
-    async def _errors(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Every refusal in the one form of errors; a failure of ours is logged and said."""
-        try:
-            return await handler(request)
-        except RequestError as error:
-            return self._refused(error)
-        except web.HTTPRequestEntityTooLarge:
-            return self._refused(RequestError(Reason.FRAME_TOO_LARGE, "body"))
-        except web.HTTPMethodNotAllowed as error:
-            refused = RequestError(
-                Reason.INVALID_VALUE, "method", request.method,
-                detail=f"{', '.join(sorted(error.allowed_methods))} is due",
-            )  # fmt: skip
-            response = self._refused(refused)
-            response.set_status(405)
-            response.headers["Allow"] = error.headers["Allow"]
-            return response
-        except web.HTTPException as error:
-            if error.status < 400:
+    async def _nowhere(self, request: web.Request) -> web.StreamResponse:
+        """No route takes this path with this method."""
+        methods: set[str] = set()
+        for resource in list(request.app.router.resources())[:-1]:
+            methods |= (await resource.resolve(request))[1]
+        if not methods:
+            raise RequestError(Reason.NOT_FOUND, "path", request.path)
+        allowed = ", ".join(sorted(methods))
+        detail = f"{allowed} is due"
+        response = self._refused(
+            RequestError(Reason.INVALID_VALUE, "method", request.method, detail=detail)
+        )
+        response.set_status(405)
+        response.headers["Allow"] = allowed
+        return response
+
+    def _guarded(self, handler: Any) -> Any:
+        """Every refusal in the one form of errors; a failure of ours is logged and said.
+
+        No middleware: aiohttp keeps those in a cache of the process, and with them the exchange.
+        """
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except RequestError as error:
+                return self._refused(error)
+            except web.HTTPRequestEntityTooLarge:
+                return self._refused(RequestError(Reason.FRAME_TOO_LARGE, "body"))
+            except (asyncio.CancelledError, ConnectionResetError):
                 raise
-            return self._refused(RequestError(Reason.NOT_FOUND, "path", request.path))
-        except (asyncio.CancelledError, ConnectionResetError):
-            raise
-        except TimeoutError:
-            return self._refused(RequestError(Reason.NO_ANSWER))
-        except Exception:
-            _log.exception("%s %s failed", request.method, request.path)
-            return self._refused(RequestError(Reason.INTERNAL))
+            except TimeoutError:
+                return self._refused(RequestError(Reason.NO_ANSWER))
+            except Exception:
+                _log.exception("%s %s failed", request.method, request.path)
+                return self._refused(RequestError(Reason.INTERNAL))
+
+        return guarded
 
     def _refused(self, error: RequestError) -> Any:
         self.count_refusal(error.code)
