@@ -109,7 +109,9 @@ class Subscription:
 class Window:
     """The best `depth` levels of both sides as its subscribers have them (MD-31)."""
 
-    __slots__ = ("asks", "bids", "depth", "filled", "frame", "subscribers", "symbol_id", "ts_ns", "u")
+    __slots__ = (
+        "asks", "bids", "depth", "filled", "frame", "subscribers", "symbol_id", "ts_ns", "u"
+    )  # fmt: skip
 
     def __init__(self, symbol_id: int, depth: int):
         self.symbol_id = symbol_id
@@ -383,9 +385,7 @@ class Feeds:
         """When `publish` has something to do next; 0 = nothing waits."""
         return min((feed.next_ns for feed in self._due.values()), default=0)
 
-    def subscribe(
-        self, reader: Reader, symbol_id: int, mask: int, depth: int, now_ns: int
-    ) -> None:
+    def subscribe(self, reader: Reader, symbol_id: int, mask: int, depth: int, now_ns: int) -> None:
         """Subscribe and send what the channels begin with. Raises RequestError."""
         feed = self._feed(symbol_id)
         if symbol_id not in reader.subscriptions and len(reader.subscriptions) >= SUBSCRIPTIONS_MAX:

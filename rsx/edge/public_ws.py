@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -52,6 +52,9 @@ NS_PER_S = 1_000_000_000
 # How long a client may take to answer a close frame before the connection is aborted (MD-44).
 CLOSE_S = 5
 
+# How long the stopping exchange waits for clients to answer its close frame.
+STOP_S = 2
+
 CLOSE_STOPPING = 1001
 CLOSE_SLOW = 4008
 CLOSE_IDLE = 4009
@@ -73,7 +76,8 @@ class Client(Reader):
         self.beat_ns = now_ns  # last heartbeat sent
         self.over_ns = 0  # over its bound since; 0 = it is not
         self.resumed: asyncio.Future[None] | None = None  # its handler waits to be under again
-        self.leaving = False
+        self.ends = asyncio.Timeout(None)  # around its conversation; `end` lets it run out
+        self.farewell: tuple[int, bytes] | None = None  # code and reason of the close to send
 
     def over(self, now_ns: int) -> bool:
         if self.transport.get_write_buffer_size() <= self.bound:
@@ -84,13 +88,18 @@ class Client(Reader):
         return True
 
     def write(self, data: bytes) -> None:
-        if not (self.leaving or self.socket.closed or self.transport.is_closing()):
+        if not (self.farewell or self.socket.closed or self.transport.is_closing()):
             self.transport.write(data)
 
     def resume(self) -> None:
         """Let the handler read on."""
         if self.resumed is not None and not self.resumed.done():
             self.resumed.set_result(None)
+
+    def end(self, code: int, reason: bytes) -> None:
+        """Have the handler close the connection; nothing more is written to it."""
+        self.farewell = code, reason
+        self.ends.reschedule(0)
 
 
 class PublicEdge:
@@ -105,7 +114,7 @@ class PublicEdge:
         edge = config.edge
         self.feeds = Feeds([symbol.id for symbol in symbols], shadow)
         self.clients: set[Client] = set()
-        self.server: web.Server[web.BaseRequest] | None = None
+        self.server: web.Server | None = None
         self._clock = clock
         self._clients_max = edge.connections_max
         self._bound = edge.public_backlog_bytes
@@ -119,6 +128,7 @@ class PublicEdge:
         self._closed_slow = 0
         self._closed_idle = 0
         self._refused = 0
+        self._lost = 0
 
     # --- for the tile -------------------------------------------------------------------
 
@@ -132,8 +142,16 @@ class PublicEdge:
         if self.server is None or self._stopping:
             sock.close()
             return
+        task = asyncio.ensure_future(self._adopt(sock, head))
+        self._tasks.add(task)  # the loop itself keeps only weak references
+        task.add_done_callback(self._tasks.discard)
+
+    async def _adopt(self, sock: socket.socket, head: bytes) -> None:
         assert self._loop is not None
-        self._spawn(handoff.adopt(self._loop, self.server, sock, head))
+        try:
+            await handoff.adopt(self._loop, self.server, sock, head)
+        except OSError:
+            self._lost += 1  # the client left on the way from one loop to the other
 
     def note(self, changed: Iterable[int], trades: Iterable[Trade]) -> None:
         self.feeds.note(changed, trades)
@@ -164,14 +182,12 @@ class PublicEdge:
                 client.resume()
 
     async def close(self) -> None:
-        """Tell everyone, then close; bounded by CLOSE_S."""
+        """Tell everyone, then close; takes at most about STOP_S."""
         self._stopping = True
         for client in list(self.clients):
             self._cut(client, CLOSE_STOPPING, b"STOPPING")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSE_S + 1)
         if self.server is not None:
-            await self.server.shutdown(timeout=1)
+            await self.server.shutdown(timeout=STOP_S)
 
     def counters(self) -> dict[str, int]:
         feeds = {f"public_{name}": value for name, value in self.feeds.stats.items()}
@@ -180,6 +196,7 @@ class PublicEdge:
             "public_closed_slow": self._closed_slow,
             "public_closed_idle": self._closed_idle,
             "public_refused": self._refused,
+            "public_lost": self._lost,
         }
 
     # --- one connection -----------------------------------------------------------------
@@ -196,11 +213,15 @@ class PublicEdge:
         if len(self.clients) >= self._clients_max or self._stopping:
             self._refused += 1
             client.write(error_frame(RequestError(Reason.TOO_MANY_CONNECTIONS)))
-            await self._leave(client, CLOSE_CROWDED, b"TOO_MANY_CONNECTIONS")
+            await self._say_goodbye(client, CLOSE_CROWDED, b"TOO_MANY_CONNECTIONS")
             return ws
         self.clients.add(client)
         try:
-            await self._converse(client)
+            async with client.ends:
+                await self._converse(client)
+        except TimeoutError:
+            if client.farewell is not None:
+                await self._say_goodbye(client, *client.farewell)
         finally:
             self._forget(client)
         return ws
@@ -221,7 +242,7 @@ class PublicEdge:
                 return
             # receive() does not yield while frames are queued; others have their turn here (MD-53).
             await asyncio.sleep(0)
-            while client.over(self._clock.now_ns()) and not client.leaving:
+            while client.over(self._clock.now_ns()) and client.farewell is None:
                 client.resumed = asyncio.get_running_loop().create_future()
                 await client.resumed
 
@@ -249,26 +270,20 @@ class PublicEdge:
     # --- the end of one -----------------------------------------------------------------
 
     def _cut(self, client: Client, code: int, reason: bytes) -> None:
-        """Close a connection from this side; nothing more is written to it."""
+        """Close a connection from this side."""
         self._forget(client)
-        self._spawn(self._leave(client, code, reason))
+        client.end(code, reason)
 
-    async def _leave(self, client: Client, code: int, reason: bytes) -> None:
-        client.leaving = True
-        client.resume()
-        # Closing sends what is unsent first, which a client that does not read would put off for
-        # ever. Aborting a connection that is gone does nothing.
+    async def _say_goodbye(self, client: Client, code: int, reason: bytes) -> None:
+        # The handler itself closes: with nobody else reading, aiohttp waits for the client's close
+        # frame. Closing sends what is unsent first, which a client that does not read would put
+        # off for ever; aborting a connection that is gone does nothing.
         asyncio.get_running_loop().call_later(CLOSE_S, client.transport.abort)
         await client.socket.close(code=code, message=reason, drain=False)
 
     def _forget(self, client: Client) -> None:
         self.clients.discard(client)
         self.feeds.drop(client)
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def error_frame(error: RequestError) -> bytes:

@@ -24,10 +24,10 @@ END = HeaderFlag.GROUP_END
 
 
 def symbol(symbol_id, **changed):
-    rules = dict(
-        id=symbol_id, name=f"S{symbol_id}-PERP", tick=1, lot=1, price_decimals=2,
-        qty_decimals=6, px_max=1_000_000, qty_max=1_000_000, reference_px=1000,
-    )  # fmt: skip
+    rules = {
+        "id": symbol_id, "name": f"S{symbol_id}-PERP", "tick": 1, "lot": 1, "price_decimals": 2,
+        "qty_decimals": 6, "px_max": 1_000_000, "qty_max": 1_000_000, "reference_px": 1000,
+    }  # fmt: skip
     return SimpleNamespace(**rules | changed)
 
 

@@ -2,18 +2,19 @@
 
 import statistics
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from rsx.core.async_tile import AsyncRunner
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
+from tiles.flow import symbol
+
+from rsx.core.async_tile import AsyncRunner
 from rsx.records import MARK_UPDATE, iterate
 from rsx.tiles.mark import BELL_MEAN, NS, Mark, Walk
-from tiles.flow import symbol
 
 BTC = symbol(1, tick=10, px_max=100_000_000, reference_px=5_000_000)
 ETH = symbol(2, tick=1, px_max=10_000_000, reference_px=300_000)
@@ -76,7 +77,7 @@ def test_a_walk_stays_on_tick_and_within_its_band(seed, step_ppm, tick, ticks, r
 def test_steps_have_the_size_asked_for():
     walk = Walk(symbol(1, tick=1, reference_px=10**9, px_max=10**12), 11, 60)
     prices = [walk.px, *(walk.step() for _ in range(20_000))]
-    moves = [(after / before - 1) * 1e6 for before, after in zip(prices, prices[1:], strict=False)]
+    moves = [(after / before - 1) * 1e6 for before, after in pairwise(prices)]
 
     assert statistics.pstdev(moves) == pytest.approx(60, rel=0.03)
     assert abs(statistics.mean(moves)) < 2
@@ -187,7 +188,7 @@ def test_on_a_loop_updates_arrive_by_themselves():
 
     assert len(got) >= 20
     stamps = [ts for symbol_id, _, _, ts in got if symbol_id == 1]
-    assert all(later - sooner >= 5_000_000 for sooner, later in zip(stamps, stamps[1:], strict=False))
+    assert all(later - sooner >= 5_000_000 for sooner, later in pairwise(stamps))
 
 
 def test_records_are_well_formed():
@@ -197,4 +198,3 @@ def test_records_are_well_formed():
 
     assert view.record is MARK_UPDATE
     assert view.seq == 0
-

@@ -5,15 +5,15 @@ import random
 import time
 
 import pytest
-
-from rsx.core.async_tile import AsyncRunner
 from rsx.core.check import InvariantError
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
-from rsx.errors import Reason, RequestError
-from rsx.tiles.marketdata import DRAIN_MAX, SWEEP_NS, TRADES_KEPT, MarketData
 from tiles.fake_shadow import FakeShadow
 from tiles.flow import Flow, symbol
+
+from rsx.core.async_tile import AsyncRunner
+from rsx.errors import Reason, RequestError
+from rsx.tiles.marketdata import DRAIN_MAX, SWEEP_NS, TRADES_KEPT, MarketData
 
 SYMBOLS = (symbol(1), symbol(2))
 

@@ -1,0 +1,698 @@
+"""The public WebSocket over real sockets. Source: specs/marketdata.md section 6, specs/wire.md."""
+
+import asyncio
+import socket
+import time
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import aiohttp
+import orjson
+import pytest
+import uvloop
+from aiohttp import WSMsgType
+from edge.feed_client import Follower
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
+from tiles.fake_shadow import FakeShadow
+from tiles.flow import Flow, symbol
+
+from rsx.edge.public_feed import ALL, BBO, BOOK, TRADES
+from rsx.edge.public_ws import (
+    NS_PER_S,
+    PATH,
+    PublicEdge,
+    decode_subscribe,
+    decode_unsubscribe,
+)
+from rsx.errors import Reason, RequestError
+from rsx.tiles.marketdata import SWEEP_NS, MarketData
+
+DEADLINE_S = 20
+SYMBOLS = (symbol(1, name="BTC-PERP", tick=10), symbol(2))
+
+
+def settings_of(**changed):
+    edge = {
+        "connections_max": 8, "public_backlog_bytes": 1 << 18, "slow_reader_ms": 5000,
+        "heartbeat_s": 5, "idle_s": 30,
+    }  # fmt: skip
+    return SimpleNamespace(edge=SimpleNamespace(**edge | changed))
+
+
+class World:
+    """The tile stepped by hand on this loop, with real sockets and a clock that stands still."""
+
+    def __init__(self, **changed):
+        self.flow = Flow()
+        self.clock = Clock.manual(NS_PER_S)
+        self.shadow = FakeShadow(SYMBOLS)
+        self.edge = PublicEdge(settings_of(**changed), SYMBOLS, self.clock, self.shadow)
+        self.ring = Ring("wal_marketdata", 1 << 16)
+        self.tile = MarketData(
+            None, SYMBOLS, self.clock, self.ring, self.flow.log, self.shadow, self.edge
+        )
+        self.url = ""
+        self.session = None
+        self.stuck = []
+
+    @asynccontextmanager
+    async def running(self):
+        loop = asyncio.get_running_loop()
+        self.edge.start(loop)
+        listener = await loop.create_server(self.edge.server, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}{PATH}"
+        try:
+            async with aiohttp.ClientSession() as self.session:
+                yield self
+        finally:
+            for stuck in self.stuck:
+                stuck.sock.close()
+            await self.edge.close()
+            listener.close()
+
+    async def connect(self, **options):
+        before = len(self.edge.clients)
+        ws = await self.session.ws_connect(self.url, **options)
+        await self.until(lambda: len(self.edge.clients) > before)
+        return ws
+
+    def work(self):
+        self.ring.push_many(self.flow.take())
+        while self.tile.step():
+            pass
+
+    def later(self, seconds):
+        """Let the clock go on, with sweeps as they would come."""
+        for _ in range(round(seconds * 10)):
+            self.clock.advance(SWEEP_NS)
+            self.work()
+
+    async def until(self, holds):
+        end = time.monotonic() + DEADLINE_S
+        while not holds():
+            assert time.monotonic() < end, "not in time"
+            await asyncio.sleep(0.001)
+
+
+def run(test, **changed):
+    """Run a test in a world of its own; what is left running fails it."""
+
+    async def main():
+        world = World(**changed)
+        async with asyncio.timeout(DEADLINE_S * 2):
+            async with world.running():
+                await test(world)
+        assert not world.edge.clients
+
+    # The loop that the tile has in the exchange.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+async def receive(ws):
+    """(key, fields) of the next frame."""
+    message = await asyncio.wait_for(ws.receive(), DEADLINE_S)
+    assert message.type is WSMsgType.TEXT, message
+    ((key, fields),) = orjson.loads(message.data).items()
+    return key, fields
+
+
+async def receive_close(ws):
+    while True:
+        message = await asyncio.wait_for(ws.receive(), DEADLINE_S)
+        if message.type is WSMsgType.CLOSE or ws.closed:
+            return ws.close_code, message.extra
+
+
+async def ask(ws, text):
+    await ws.send_str(text)
+    return await receive(ws)
+
+
+# --- arrival --------------------------------------------------------------------------------
+
+
+def test_an_adopted_socket_is_served_with_the_bytes_already_read():
+    async def test(world):
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        world.url = f"http://127.0.0.1:{port}{PATH}"
+        stuck = Stuck(world.url)
+        world.stuck.append(stuck)
+        stuck.send('{"M":[]}')
+        left, _ = listener.accept()
+        listener.close()
+        head = left.recv(100_000)
+        left.setblocking(False)
+        world.tile.adopt(left, head)
+
+        def answered():
+            assert stuck.read()
+            return b"\r\n\r\n" in stuck.data and any(key == "M" for key, _ in stuck.frames())
+
+        await world.until(answered)
+        assert b"101 Switching Protocols" in stuck.data
+
+    run(test)
+
+
+def test_a_socket_that_comes_while_stopping_is_closed():
+    async def test(world):
+        await world.edge.close()
+        ours, theirs = socket.socketpair()
+        world.tile.adopt(theirs, b"GET / HTTP/1.1\r\n\r\n")
+        assert ours.recv(1) == b""
+        ours.close()
+
+    run(test)
+
+
+def test_a_client_that_left_on_the_way_is_counted(monkeypatch):
+    async def gone(*_):
+        raise ConnectionResetError
+
+    async def test(world):
+        monkeypatch.setattr("rsx.edge.handoff.adopt", gone)
+        world.tile.adopt(None, b"")
+        await world.until(lambda: world.edge.counters()["public_lost"] == 1)
+
+    run(test)
+
+
+# --- conversation ---------------------------------------------------------------------------
+
+
+def test_a_passive_listener_gets_snapshot_delta_trade_and_quote():
+    async def test(world):
+        ws = await world.connect()
+        assert await ask(ws, '{"S":[1,7,10]}') == ("B", [1, [], [], 0, 0])
+        assert (await receive(ws))[0] == "BBO"
+        world.flow.order(1, 1, 1000, 5)
+        world.work()
+        assert await receive(ws) == ("D", [1, [], [[1000, 5, 1]], 1000, 1, 0])
+        assert (await receive(ws))[0] == "BBO"
+        world.clock.advance(SWEEP_NS)
+        world.flow.order(1, 0, 1000, 5)
+        world.work()
+        assert await receive(ws) == ("T", [1, 1000, 5, 0, 3000, 3, 0])
+        assert await receive(ws) == ("D", [1, [], [[1000, 0, 0]], 3000, 3, 1])
+        assert await receive(ws) == ("BBO", [1, 0, 0, 0, 0, 0, 0, 3000, 3, 1])
+
+    run(test)
+
+
+def test_symbols_and_heartbeats_are_answered():
+    async def test(world):
+        ws = await world.connect()
+        key, rows = await ask(ws, '{"M":[]}')
+        assert key == "M"
+        assert rows[0] == [1, "BTC-PERP", 10, 1, 2, 6, 1_000_000, 1_000_000]
+        assert await ask(ws, '{"H":[1]}') == ("H", [world.clock.now_ns() // 1_000_000])
+
+    run(test)
+
+
+BAD = [
+    (b"\xff\xfe", Reason.INVALID_UTF8, "frame"),
+    (b"hello", Reason.MALFORMED, "frame"),
+    (b"", Reason.MALFORMED, "frame"),
+    (b"[1]", Reason.MALFORMED, "frame"),
+    (b"{}", Reason.MALFORMED, "frame"),
+    (b'{"S":[1,7],"X":[1,7]}', Reason.MALFORMED, "frame"),
+    (b'{"S":1}', Reason.MALFORMED, "S"),
+    (b'{"ZZ":[]}', Reason.MALFORMED, "frame"),
+    (b'{"N":[1,0,1,1,"a",0]}', Reason.UNEXPECTED_FRAME, "frame"),
+    (b'{"S":[1]}', Reason.MALFORMED, "S"),
+    (b'{"X":[]}', Reason.MALFORMED, "X"),
+    (b'{"S":[9,7]}', Reason.UNKNOWN_SYMBOL, "sym"),
+    (b'{"S":[0,7]}', Reason.UNKNOWN_SYMBOL, "sym"),
+    (b'{"X":[9,7]}', Reason.UNKNOWN_SYMBOL, "sym"),
+    (b'{"S":["1",7]}', Reason.INVALID_VALUE, "sym"),
+    (b'{"S":[1.0,7]}', Reason.INVALID_VALUE, "sym"),
+    (b'{"S":[true,7]}', Reason.INVALID_VALUE, "sym"),
+    (b'{"S":[-1,7]}', Reason.INVALID_VALUE, "sym"),
+    (b'{"S":[99999999999999999999999,7]}', Reason.INVALID_VALUE, "sym"),
+    (b'{"S":[1,0]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"S":[1,8]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"S":[1,null]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"X":[1,8]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"S":[1,7,0]}', Reason.INVALID_VALUE, "depth"),
+    (b'{"S":[1,7,1001]}', Reason.INVALID_VALUE, "depth"),
+    (b'{"S":[1,7,[[]]]}', Reason.INVALID_VALUE, "depth"),
+    (b'{"H":[]}', Reason.MALFORMED, "H"),
+    (b'{"H":["now"]}', Reason.INVALID_VALUE, "ms"),
+]
+
+
+def test_every_bad_frame_gets_its_code_and_the_session_lives_on():
+    async def test(world):
+        ws = await world.connect()
+        for frame, code, field in BAD:
+            await ws.send_frame(frame, WSMsgType.TEXT)
+            key, fields = await receive(ws)
+            assert (key, fields[0], fields[2]) == ("E", code, field), frame
+            assert fields[1] and fields[4] is None
+        await ws.send_bytes(b"\x01\x02")
+        assert (await receive(ws))[1][0] == Reason.BINARY_FRAME
+        assert (await ask(ws, '{"S":[1,1]}'))[0] == "BBO"
+
+    run(test)
+
+
+def test_offending_values_are_echoed_and_cut():
+    async def test(world):
+        ws = await world.connect()
+        assert (await ask(ws, '{"S":[99,7]}'))[1][3] == 99
+        long = "x" * 500
+        assert (await ask(ws, f'{{"S":["{long}",7]}}'))[1][3] == "x" * 64
+
+    run(test)
+
+
+def test_a_frame_of_4096_bytes_is_read_and_one_more_closes_with_1009():
+    async def test(world):
+        ws = await world.connect()
+        frame = '{"M":[]' + " " * (4096 - 8) + "}"
+        assert (await ask(ws, frame))[0] == "M"
+        await ws.send_str(frame + " ")
+        assert (await receive_close(ws))[0] == 1009
+
+    run(test)
+
+
+def test_other_paths_are_not_served():
+    async def test(world):
+        async with world.session.get(world.url.replace(PATH, "/ws")) as answer:
+            assert answer.status == 404
+        async with world.session.get(world.url) as answer:  # no upgrade asked for
+            assert answer.status == 400
+
+    run(test)
+
+
+def test_compression_is_not_offered():
+    async def test(world):
+        ws = await world.connect(compress=15)
+        assert ws.compress == 0
+
+    run(test)
+
+
+def test_one_connection_too_many_is_told_so():
+    async def test(world):
+        kept = [await world.connect() for _ in range(8)]
+        ws = await world.session.ws_connect(world.url)
+        assert (await receive(ws))[1][0] == Reason.TOO_MANY_CONNECTIONS
+        assert (await receive_close(ws))[0] == 4429
+        assert len(world.edge.clients) == len(kept)
+
+    run(test)
+
+
+def test_stopping_closes_with_1001():
+    async def test(world):
+        ws = await world.connect()
+        closing = asyncio.ensure_future(world.edge.close())
+        assert (await receive_close(ws))[0] == 1001
+        await closing
+
+    run(test)
+
+
+def test_a_client_that_leaves_is_forgotten():
+    async def test(world):
+        ws = await world.connect()
+        await ask(ws, '{"S":[1,7]}')
+        await ws.close()
+        await world.until(lambda: not world.edge.clients)
+        assert world.edge.feeds._active == {}
+
+    run(test)
+
+
+def test_a_connection_that_breaks_is_forgotten():
+    async def test(world):
+        ws = await world.connect()
+        await ask(ws, '{"S":[1,7]}')
+        ws._response.connection.transport.abort()
+        await world.until(lambda: not world.edge.clients)
+
+    run(test)
+
+
+# --- heartbeats and idleness ----------------------------------------------------------------
+
+
+def test_a_heartbeat_and_a_ping_come_every_five_seconds():
+    async def test(world):
+        ws = await world.connect(autoping=False)
+        world.later(4.9)
+        assert world.edge.clients
+        world.later(0.2)
+        assert (await receive(ws))[0] == "H"
+        assert (await ws.receive()).type is WSMsgType.PING
+
+    run(test)
+
+
+def test_a_silent_connection_is_closed_after_30_s_with_4009():
+    async def test(world):
+        ws = await world.connect(autoping=False)
+        world.later(29.8)
+        assert len(world.edge.clients) == 1
+        world.later(0.3)
+        code, reason = await receive_close(ws)
+        assert (code, reason) == (4009, "IDLE")
+
+    run(test)
+
+
+@pytest.mark.parametrize("sign", ["text", "bad text", "binary", "ping", "pong"])
+def test_any_frame_is_a_sign_of_life(sign):
+    async def test(world):
+        ws = await world.connect(autoping=False)
+        (client,) = world.edge.clients
+        for _ in range(3):
+            world.later(20)
+            send = {
+                "text": lambda: ws.send_str('{"M":[]}'),
+                "bad text": lambda: ws.send_str("?"),
+                "binary": lambda: ws.send_bytes(b"1"),
+                "ping": lambda: ws.ping(b"12"),
+                "pong": lambda: ws.pong(),
+            }[sign]
+            await send()
+            await world.until(lambda: client.heard_ns == world.clock.now_ns())
+        assert client in world.edge.clients
+        if sign == "ping":
+            while (message := await ws.receive()).type is not WSMsgType.PONG:
+                pass
+            assert message.data == b"12"
+
+    run(test)
+
+
+def test_a_client_that_answers_pings_lives_without_doing_anything():
+    async def test(world):
+        ws = await world.connect()
+        (client,) = world.edge.clients
+        reader = asyncio.ensure_future(drain(ws))
+        for _ in range(20):
+            world.later(5)
+            await world.until(lambda: client.heard_ns == world.clock.now_ns())
+        assert client in world.edge.clients
+        reader.cancel()
+
+    run(test)
+
+
+async def drain(ws):
+    async for _ in ws:
+        pass
+
+
+# --- slow readers ---------------------------------------------------------------------------
+
+
+class Stuck:
+    """A raw client that subscribes and then does not read, with a small receive buffer."""
+
+    def __init__(self, url):
+        host, port = url.split("/")[2].split(":")
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.connect((host, int(port)))
+        key = "dGhlIHNhbXBsZSBub25jZQ=="
+        self.sock.sendall(
+            f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        self.sock.setblocking(False)
+        self.data = b""
+
+    def send(self, text):
+        """One masked text frame, the mask being zero."""
+        self.sock.sendall(bytes((0x81, 0x80 | len(text))) + bytes(4) + text.encode())
+
+    def read(self):
+        """What is there now; False at the end of the connection."""
+        try:
+            data = self.sock.recv(1 << 20)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:
+            return False
+        self.data += data
+        return bool(data)
+
+    def frames(self):
+        """(key, fields) of whole text frames after the HTTP head; ("close", code)."""
+        at = self.data.index(b"\r\n\r\n") + 4
+        while at + 2 <= len(self.data):
+            head, size, at = self.data[at], self.data[at + 1], at + 2
+            if size == 126:
+                size, at = int.from_bytes(self.data[at : at + 2], "big"), at + 2
+            elif size == 127:
+                size, at = int.from_bytes(self.data[at : at + 8], "big"), at + 8
+            payload, at = self.data[at : at + size], at + size
+            if head == 0x88:
+                yield "close", int.from_bytes(payload[:2], "big")
+            elif head == 0x81 and len(payload) == size:
+                yield next(iter(orjson.loads(payload).items()))
+
+
+async def stuck_client(world):
+    before = set(world.edge.clients)
+    stuck = Stuck(world.url)
+    world.stuck.append(stuck)
+    stuck.send('{"S":[1,7,1000]}')
+    await world.until(lambda: world.edge.clients - before)
+    (client,) = world.edge.clients - before
+    client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    await world.until(lambda: client.subscriptions)
+    return stuck, client
+
+
+async def flood(world, until):
+    """Trades and changes of many levels until `until()`, each published and given its turn."""
+    for number in range(3000):
+        if until():
+            return
+        for px in range(900 + number % 7, 990, 7):
+            world.flow.order(1, 0, px, 1 + number)
+        world.flow.order(1, 1, 990, 1)
+        world.clock.advance(20_000_000)
+        world.work()
+        await asyncio.sleep(0)
+    raise AssertionError("the flood did not do it")
+
+
+def test_a_reader_that_stays_slow_is_closed_with_4008_while_another_gets_everything():
+    async def test(world):
+        stuck, client = await stuck_client(world)
+        ws = await world.connect()
+        follower = Follower()
+        await ws.send_str('{"S":[1,7,1000]}')
+        reading = asyncio.ensure_future(follow(ws, follower))
+        await flood(world, lambda: client.over_ns)
+        unsent = client.transport.get_write_buffer_size()
+        for _ in range(40):
+            world.flow.order(1, 1, 990 - 5, 3)
+            world.later(0.1)
+            await asyncio.sleep(0)
+        assert client in world.edge.clients
+        assert client.transport.get_write_buffer_size() == unsent  # nothing more was added
+        world.later(1.2)
+        assert client not in world.edge.clients
+        assert world.edge.counters()["public_closed_slow"] == 1
+
+        await world.until(lambda: not stuck.read() or ("close", 4008) in stuck.frames())
+        assert list(stuck.frames())[-1] == ("close", 4008)
+        await world.until(lambda: follower.quote_u == world.edge.feeds._feeds[1]._quote_u)
+        reading.cancel()
+        assert (
+            follower.trades
+            == list(reversed(world.tile.recent_trades(1, 1000)))[-len(follower.trades) :]
+        )
+        assert follower.trade_gaps == []
+        for side in (0, 1):
+            assert follower.window(side) == world.shadow.depth(1, side, 1000)
+
+    run(test, public_backlog_bytes=20_000)
+
+
+async def follow(ws, follower):
+    async for message in ws:
+        ((key, fields),) = orjson.loads(message.data).items()
+        if key in ("B", "D", "BBO", "T"):
+            follower.feed(key, fields)
+
+
+def test_a_slow_reader_that_catches_up_gets_a_fresh_book_and_stays():
+    async def test(world):
+        stuck, client = await stuck_client(world)
+        await flood(world, lambda: client.over_ns and client.held)
+        world.flow.order(1, 1, 985, 500)
+        world.clock.advance(20_000_000)
+        world.work()
+        while client.over_ns:
+            assert stuck.read()
+            await asyncio.sleep(0.001)
+            client.over(world.clock.now_ns())
+        world.later(0.1)
+        assert not client.held
+        world.flow.order(1, 1, 900, 1)
+        world.clock.advance(20_000_000)
+        world.work()
+        target = world.edge.feeds._feeds[1]._windows[1000].u
+        last = {}
+
+        def caught_up():
+            assert stuck.read()
+            last.clear()
+            last.update(stuck.frames())
+            return last.get("D", [0])[-2:-1] == [target]
+
+        await world.until(caught_up)
+
+        follower = Follower()
+        for key, fields in stuck.frames():
+            if key in ("B", "D", "BBO", "T"):
+                follower.feed(key, fields)
+        assert follower.keys.count("B") == 2
+        assert follower.trade_gaps
+        for side in (0, 1):
+            assert follower.window(side) == world.shadow.depth(1, side, 1000)
+        assert client in world.edge.clients
+
+    run(test, public_backlog_bytes=20_000)
+
+
+def test_a_client_that_asks_without_reading_is_not_read_from_any_more():
+    async def test(world):
+        stuck, client = await stuck_client(world)
+        sent = 0
+        end = time.monotonic() + DEADLINE_S
+        while client.resumed is None and time.monotonic() < end:
+            try:
+                stuck.send('{"M":[]}')
+                sent += 1
+            except BlockingIOError:
+                pass
+            await asyncio.sleep(0)
+        assert client.resumed is not None
+        assert client.transport.get_write_buffer_size() < 21_000
+
+        # It reads again, so all its questions are answered after all.
+        def answered():
+            assert stuck.read()
+            world.later(0.1)
+            return sum(key == "M" for key, _ in stuck.frames()) == sent
+
+        world.edge._idle_ns = 10**18
+        await world.until(answered)
+
+    run(test, public_backlog_bytes=20_000, slow_reader_ms=600_000)
+
+
+def test_a_flood_of_requests_delays_nobody():
+    async def test(world):
+        stuck, client = await stuck_client(world)
+        ws = await world.connect()
+        for _ in range(200):
+            stuck.send('{"S":[1,2,1000]}')
+        turns = 0
+        await ws.send_str('{"H":[1]}')
+        answer = asyncio.ensure_future(receive(ws))
+        while not answer.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert (await answer)[0] == "H"
+        assert client in world.edge.clients
+
+    run(test)
+
+
+# --- decoding -------------------------------------------------------------------------------
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=100),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+def _frame(key, value):
+    """A frame as bytes; what JSON cannot say becomes an empty object."""
+    try:
+        return orjson.dumps({key: value})
+    except TypeError:
+        return b"{}"
+
+
+class NoSocket:
+    """Takes what a client would be sent."""
+
+    closed = False
+
+    def __init__(self):
+        self.data = b""
+
+    def get_write_buffer_size(self):
+        return 0
+
+    def is_closing(self):
+        return False
+
+    def write(self, data):
+        self.data += data
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    data=st.one_of(
+        st.binary(max_size=200),
+        st.builds(_frame, st.sampled_from(["S", "X", "M", "H", "N", "", "é"]), json_values),
+        st.integers(1, 2000).map(lambda n: b'{"S":' + b"[" * n + b"]" * n + b"}"),
+    )
+)  # fmt: skip
+def test_any_bytes_are_answered_and_break_nothing(data):
+    from edge.feed_client import frames_of
+
+    from rsx.edge.public_ws import Client
+
+    world = World()
+    wire = NoSocket()
+    client = Client(wire, wire, 1 << 18, 0)
+
+    world.edge._control(client, data)
+
+    for key, fields in frames_of(wire.data):
+        assert key in ("E", "M", "H", "B", "BBO")
+        if key == "E":
+            assert fields[0] in Reason._value2member_map_ and isinstance(fields[1], str)
+            assert not isinstance(fields[3], str) or len(fields[3]) <= 64
+
+
+@given(fields=st.lists(json_values, max_size=5))
+def test_decoders_give_values_in_range_or_refuse(fields):
+    for decode, channels_min in ((decode_subscribe, 1), (decode_unsubscribe, 0)):
+        try:
+            symbol_id, mask, *depth = decode(fields)
+        except RequestError as error:
+            assert error.code in (Reason.MALFORMED, Reason.INVALID_VALUE)
+        else:
+            assert type(symbol_id) is int and symbol_id >= 0
+            assert channels_min <= mask <= ALL
+            assert all(1 <= each <= 1000 for each in depth)
+
+
+def test_defaults():
+    assert decode_subscribe([1, BBO | BOOK | TRADES]) == (1, ALL, 20)
+    assert decode_subscribe([1, 2, 7, "more"]) == (1, 2, 7)
+    assert decode_unsubscribe([0, 0]) == (0, 0)
