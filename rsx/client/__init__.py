@@ -40,6 +40,7 @@ from rsx.client.models import (
     Resumed,
     Symbol,
     Trade,
+    plain,
 )
 
 __all__ = [
@@ -47,5 +48,5 @@ __all__ = [
     "ClientClosed", "ClientError", "Deposit", "Disconnected", "Event", "EventStream", "EventsLost",
     "FateUnknown", "Fill", "Gap", "InvalidAmount", "Level", "LocalBook", "MarketEvent",
     "MarketStream", "NotConnected", "Order", "OrderRejected", "OrderUpdate", "Position",
-    "RequestRefused", "Resumed", "Symbol", "Trade",
+    "RequestRefused", "Resumed", "Symbol", "Trade", "plain",
 ]  # fmt: skip

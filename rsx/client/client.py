@@ -12,7 +12,6 @@ import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
 
 import aiohttp
 
@@ -237,7 +236,10 @@ class Client(_Connected):
         return await session.place(request, self._deadline(timeout))
 
     async def cancel(
-        self, order: int | str | Order, symbol: str | None = None, timeout: float | None = None
+        self,
+        order: int | str | Order,
+        symbol: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
     ) -> Order:
         """Cancel by order id (int), client id (str) or order; wait for the terminal update.
 

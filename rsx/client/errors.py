@@ -20,7 +20,7 @@ def reason_name(code: int) -> str:
 
 def reason_code(name: str | None) -> int:
     """Number of a reason name; 0 for None and for one this version does not know."""
-    return int(Reason[name]) if name in Reason.__members__ else 0
+    return int(Reason[name]) if name is not None and name in Reason.__members__ else 0
 
 
 def reason_sentence(code: int) -> str:

@@ -208,15 +208,20 @@ def symbols_of_rest(body: Mapping[str, Any]) -> list[Symbol]:
 
 def order_of_rest(row: Mapping[str, Any]) -> Order:
     """An order of `/v1/orders`."""
-    amounts = {key: Decimal(row[key]) for key in ("price", "qty", "filled", "remaining")}
-    same = {
-        key: row.get(key)
-        for key in ("oid", "symbol", "side", "status", "reason", "tif", "post_only", "reduce_only")
-    }
     return Order(
-        **same,
-        **amounts,
+        oid=row["oid"],
         cid=row.get("cid") or "",
+        symbol=row["symbol"],
+        side=row["side"],
+        price=Decimal(row["price"]),
+        qty=Decimal(row["qty"]),
+        filled=Decimal(row["filled"]),
+        remaining=Decimal(row["remaining"]),
+        status=row["status"],
+        reason=row.get("reason"),
+        tif=row.get("tif"),
+        post_only=row.get("post_only"),
+        reduce_only=row.get("reduce_only"),
         ts_ns=row.get("ts_ns") or 0,
         seq=row.get("seq") or 0,
     )

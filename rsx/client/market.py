@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -57,6 +58,8 @@ class MarketStream(AsyncIterator[MarketEvent]):
         self.gaps = 0
         self.reconnections = 0
         self.connected = False
+        # Why and since when (time.monotonic) there is no connection; None while there is one.
+        self.down: tuple[str, float] | None = None
         self._http = http
         self._url = ws_url(url, "/ws/public")
         self._symbols = {symbol.id: symbol for symbol in symbols}
@@ -144,6 +147,7 @@ class MarketStream(AsyncIterator[MarketEvent]):
 
     async def _on_lost(self, lost: LinkLost) -> None:
         log.info("market data connection lost: %s", lost)
+        self.down = self.down or (lost.reason, time.monotonic())
         await self._drop_link()
         self._wait_s = self._backoff.next()
 
@@ -176,6 +180,7 @@ class MarketStream(AsyncIterator[MarketEvent]):
         if channel is None or fields[0] not in self._symbols:
             return
         self._backoff.reset()
+        self.down = None
         sym = fields[0]
         begins = key == "B" or (key != "D" and fields[-1] == 0)
         last = self._last.get((sym, channel))

@@ -15,7 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from rsx.client.decimals import minus, plus
-from rsx.client.models import Event, Fill, Order, OrderUpdate
+from rsx.client.models import Fill, Order, OrderUpdate
 
 REMEMBERED_MAX = 10_000
 
@@ -99,13 +99,13 @@ class Memory:
 
     def recover(
         self, rows: Iterable[Order], fills: Iterable[Fill], ended: Iterable[Order]
-    ) -> list[Event]:
+    ) -> list[Fill | OrderUpdate]:
         """Compare with the exchange's state and return what was missed, in the log's order.
 
         Args  rows: all open orders now; fills: at least all since last_fill_seq, any order;
               ended: terminal states, looked up after `fills` was taken
         """
-        events: list[Event] = []
+        events: list[Fill | OrderUpdate] = []
         for fill in sorted(fills, key=lambda f: f.seq):
             if fill.seq >= self.last_fill_seq and (news := self.on_fill(fill)):
                 events.append(news)

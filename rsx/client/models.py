@@ -8,7 +8,7 @@ Source: specs/client.md, specs/wire.md.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,10 +25,10 @@ OPEN = ("pending", "resting")
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all models. `msgspec.json.encode(model)` gives JSON with decimals as strings."""
+    """Base of all models. `plain(model)` gives JSON types, with decimals as strings."""
 
 
-class Symbol(Model):
+class Symbol(Model, frozen=True, kw_only=True):
     """One market and its rules. `fees` and `margins` are fractions of the notional."""
 
     id: int
@@ -77,7 +77,7 @@ class Symbol(Model):
         return from_units(units, self.money_decimals)
 
 
-class Order(Model):
+class Order(Model, frozen=True, kw_only=True):
     """An order as of its last update.
 
     `filled`: traded so far. `remaining`: still open; on a cancelled order, what was cancelled.
@@ -115,13 +115,13 @@ class Order(Model):
         return reason_code(self.reason)
 
 
-class OrderUpdate(Model, tag="order"):
+class OrderUpdate(Model, frozen=True, kw_only=True, tag="order"):
     """Event: an order came to rest, or ended. `order` is its state after the event."""
 
     order: Order
 
 
-class Fill(Model, tag="fill"):
+class Fill(Model, frozen=True, kw_only=True, tag="fill"):
     """Event or history: one trade of an own order.
 
     `fee`: positive = paid, negative = rebate. `maker`: whether the order was resting. `remaining`:
@@ -141,14 +141,14 @@ class Fill(Model, tag="fill"):
     remaining: Decimal | None = None
 
 
-class Disconnected(Model, tag="disconnected"):
+class Disconnected(Model, frozen=True, kw_only=True, tag="disconnected"):
     """Event: the private connection was lost. `code`: WebSocket close code, 0 = none came."""
 
     reason: str
     code: int = 0
 
 
-class Resumed(Model, tag="resumed"):
+class Resumed(Model, frozen=True, kw_only=True, tag="resumed"):
     """Event: connected again, and everything missed has been emitted before this.
 
     `fills`, `updates`: how many were recovered. `resent`: orders and cancels sent again.
@@ -164,7 +164,7 @@ class Resumed(Model, tag="resumed"):
     down_s: float
 
 
-class EventsLost(Model, tag="events_lost"):
+class EventsLost(Model, frozen=True, kw_only=True, tag="events_lost"):
     """Event: `count` events were dropped because nobody read them (CL-21)."""
 
     count: int
@@ -173,7 +173,7 @@ class EventsLost(Model, tag="events_lost"):
 Event = OrderUpdate | Fill | Disconnected | Resumed | EventsLost
 
 
-class Account(Model):
+class Account(Model, frozen=True, kw_only=True):
     """Balances in money. `frozen`: held for open orders; `available`: free for new ones."""
 
     collateral: Decimal
@@ -187,7 +187,7 @@ class Account(Model):
     fees: Decimal
 
 
-class Position(Model):
+class Position(Model, frozen=True, kw_only=True):
     """One open position. `net_qty`: positive long, negative short; `entry_price` is for display."""
 
     symbol: str
@@ -200,7 +200,7 @@ class Position(Model):
     maintenance_margin: Decimal
 
 
-class Level(Model):
+class Level(Model, frozen=True, kw_only=True):
     """One price level: total quantity and number of orders."""
 
     price: Decimal
@@ -208,7 +208,7 @@ class Level(Model):
     count: int
 
 
-class Book(Model):
+class Book(Model, frozen=True, kw_only=True):
     """A book as of log number `seq`; best levels first."""
 
     symbol: str
@@ -218,7 +218,7 @@ class Book(Model):
     seq: int
 
 
-class Bbo(Model, tag="bbo"):
+class Bbo(Model, frozen=True, kw_only=True, tag="bbo"):
     """Market: best bid and offer. An empty side is None."""
 
     symbol: str
@@ -228,7 +228,7 @@ class Bbo(Model, tag="bbo"):
     seq: int
 
 
-class BookUpdate(Model, tag="book"):
+class BookUpdate(Model, frozen=True, kw_only=True, tag="book"):
     """Market: the book changed.
 
     `book`: the whole local book, updated in place by the next message: copy what you keep.
@@ -244,7 +244,7 @@ class BookUpdate(Model, tag="book"):
     seq: int
 
 
-class Trade(Model, tag="trade"):
+class Trade(Model, frozen=True, kw_only=True, tag="trade"):
     """Market: one trade. `taker_side`: the side of the order that came in. `seq`: its id."""
 
     symbol: str
@@ -255,7 +255,7 @@ class Trade(Model, tag="trade"):
     seq: int
 
 
-class Gap(Model, tag="gap"):
+class Gap(Model, frozen=True, kw_only=True, tag="gap"):
     """Market: messages of a channel were lost, and the stream went on from a fresh state.
 
     `reason`: a hole in the sequence, or the lost connection. `complete`: False if trades are
@@ -271,12 +271,27 @@ class Gap(Model, tag="gap"):
 MarketEvent = Bbo | BookUpdate | Trade | Gap
 
 
-class Deposit(Model):
+class Deposit(Model, frozen=True, kw_only=True):
     """A durable deposit; `seq` is its log number."""
 
     user: int
     amount: Decimal
     seq: int
+
+
+def plain(model: Any) -> Any:
+    """A model, or a list of them, as plain JSON types: decimals as strings, never as 1E-8."""
+    if isinstance(model, Decimal):
+        return f"{model:f}"
+    if isinstance(model, (list, tuple)):
+        return [plain(item) for item in model]
+    if isinstance(model, msgspec.Struct):
+        tag = model.__struct_config__.tag
+        pairs = ((name, getattr(model, name)) for name in model.__struct_fields__)
+        # The local book is a helper beside the message, not a part of it.
+        fields = {name: plain(value) for name, value in pairs if not isinstance(value, LocalBook)}
+        return {"type": tag, **fields} if tag else fields
+    return model
 
 
 def status_reason(code: int) -> str | None:

@@ -283,9 +283,12 @@ class PrivateSession:
         self._ready.set_exception(error)
         self._ready.exception()  # taken here: not every client has a waiter to take it
         self.events.end(error)
-        for request in [*self._places.values(), *self._cancels, *self._queries]:
-            if not request.answer.done():
-                request.answer.set_exception(error)
+        waiting: list[asyncio.Future[Any]] = [r.answer for r in self._places.values()]
+        waiting += [r.answer for r in self._cancels]
+        waiting += [query.answer for query in self._queries]
+        for answer in waiting:
+            if not answer.done():
+                answer.set_exception(error)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -373,8 +376,9 @@ class PrivateSession:
                     cancel.answer.set_result(order)
 
     def _on_error(self, fields: list[Any]) -> None:
-        error: Exception = refusal(fields)
-        code, ref = error.code, error.ref
+        refused = refusal(fields)
+        error: Exception = refused
+        code, ref = refused.code, refused.ref
         cancels = [c for c in self._cancels if c.target == ref and not c.answer.done()]
         place = self._places.get(ref) if isinstance(ref, str) else None
         if place is not None and (not cancels or code not in CANCEL_REFUSALS):
@@ -396,7 +400,8 @@ class PrivateSession:
             log.info("the exchange says: %s", error)
 
     def _only_request(self) -> PlaceRequest | CancelRequest | None:
-        sent = [r for r in (*self._places.values(), *self._cancels) if r.sent]
+        sent: list[PlaceRequest | CancelRequest] = [r for r in self._places.values() if r.sent]
+        sent += [r for r in self._cancels if r.sent]
         return sent[0] if len(sent) == 1 and not sent[0].answer.done() else None
 
     # --- reconciliation ---

@@ -19,6 +19,16 @@ from rsx.client.errors import (
 )
 
 
+def why(error: BaseException) -> str:
+    """A connection error in few words: the library's own text repeats the address twice."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(cause, aiohttp.ServerDisconnectedError):
+        return "the connection was closed without an answer"
+    return str(cause) or type(cause).__name__
+
+
 class Rest:
     """REST requests to one exchange. `token` is asked before each request that needs one."""
 
@@ -65,7 +75,7 @@ class Rest:
     def _trouble(self, error: BaseException, timeout_s: float) -> str:
         if isinstance(error, TimeoutError):
             return f"no answer from {self._url} within {timeout_s:g} s"
-        return f"the exchange at {self._url} is not reachable ({error or type(error).__name__})"
+        return f"nothing answers at {self._url}: {why(error)}"
 
     async def _send(
         self, method: str, path: str, timeout_s: float, private: bool, **options: Any

@@ -19,6 +19,7 @@ import aiohttp
 import orjson
 
 from rsx.client.errors import AuthenticationFailed
+from rsx.client.rest import why
 
 HEARTBEAT_S = 5.0
 SILENCE_S = 15.0
@@ -103,7 +104,7 @@ class Link:
         except TimeoutError:
             raise LinkLost(f"{url} did not answer within {CONNECT_S:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise LinkLost(f"{url} is not reachable: {error}") from None
+            raise LinkLost(f"nothing answers at {url}: {why(error)}") from None
         return cls(ws)
 
     async def send(self, key: str, fields: list[Any]) -> None:

@@ -1,0 +1,169 @@
+"""Commands that talk to a running exchange: token, deposit, watch.
+
+Source: specs/demo.md section 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from rsx.errors import ConfigError
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+DEFAULT_TTL_S = 86_400
+TTL_MAX_S = 10 * 365 * 86_400
+ADMIN_TTL_S = 60
+# The admin role needs a user in the token; this one trades nothing.
+ADMIN_USER = 4_294_000_000
+USER = click.IntRange(1, (1 << 32) - 1)
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Failure(click.ClickException):
+    """The command could not do it: one line on stderr, exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"rsx: {self.format_message()}", err=True, file=file)
+
+
+def _checked_url(context: click.Context, option: click.Parameter, value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} does not begin with http:// or https://")
+    return value
+
+
+def url_option() -> Decorator:
+    return click.option(
+        "--url",
+        default=DEFAULT_URL,
+        envvar="RSX_URL",
+        show_default=True,
+        show_envvar=True,
+        callback=_checked_url,
+        help="Address of the exchange.",
+    )
+
+
+def data_option() -> Decorator:
+    return click.option(
+        "--data",
+        default="data",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="Data folder of the exchange, for its secret; RSX_JWT_SECRET wins over it.",
+    )
+
+
+def json_option() -> Decorator:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@click.option("--user", type=USER, required=True, help="Account number, from 1.")
+@click.option(
+    "--ttl",
+    type=click.IntRange(1, TTL_MAX_S),
+    default=DEFAULT_TTL_S,
+    show_default=True,
+    help="Seconds until the token expires.",
+)
+@click.option("--admin", is_flag=True, help="Allow deposits.")
+@data_option()
+@json_option()
+def token(user: int, ttl: int, admin: bool, data: Path, as_json: bool) -> None:
+    """Print a token that lets a client act as a user."""
+    role = "admin" if admin else None
+    expires_s = int(time.time()) + ttl
+    text = _mint(data, user, ttl, role)
+    if as_json:
+        _print_json({"user": user, "role": role, "expires_s": expires_s, "token": text})
+    else:
+        click.echo(text)
+
+
+@click.command()
+@click.option("--user", type=USER, required=True, help="Account number, from 1.")
+@click.option("--amount", required=True, help="Collateral to pay in, such as 1000 or 0.5.")
+@url_option()
+@data_option()
+@json_option()
+def deposit(user: int, amount: str, url: str, data: Path, as_json: bool) -> None:
+    """Pay collateral into an account."""
+    from rsx.client import Admin, InvalidAmount, plain
+    from rsx.client.models import Deposit
+
+    admin_token = _mint(data, ADMIN_USER, ADMIN_TTL_S, "admin")
+
+    async def pay() -> Deposit:
+        async with Admin(url, admin_token) as admin:
+            return await admin.deposit(user, amount)
+
+    try:
+        done = _run(pay, f"; is {data} the data folder of the exchange at {url}?")
+    except InvalidAmount as error:
+        raise click.BadParameter(str(error), param_hint="--amount") from None
+    if as_json:
+        _print_json(plain(done))
+    else:
+        click.echo(f"deposited {done.amount:f} to user {done.user} (log number {done.seq})")
+
+
+@click.command()
+@click.argument("symbol", required=False)
+@url_option()
+@json_option()
+def watch(symbol: str | None, url: str, as_json: bool) -> None:
+    """Show a market's live book and trades; the first market if no SYMBOL is given.
+
+    q or Ctrl-C leaves. Without a terminal it prints a line per trade and per change of the best
+    prices.
+    """
+    from rsx.client.watch import watch as show
+
+    _run(lambda: show(url, symbol.upper() if symbol else None, as_json))
+
+
+COMMANDS: list[click.Command] = [token, deposit, watch]
+
+
+def _run(work: Callable[[], Any], hint: str = "") -> Any:
+    """Run to the end; what went wrong at the exchange becomes a Failure of one line."""
+    from rsx.client import AuthenticationFailed, ClientError, InvalidAmount, NotConnected
+
+    try:
+        return asyncio.run(work())
+    except InvalidAmount:
+        raise
+    except AuthenticationFailed as error:
+        raise Failure(f"{error}{hint}") from None
+    except NotConnected as error:
+        raise Failure(f"{error}; is the exchange running?") from None
+    except ClientError as error:
+        raise Failure(str(error)) from None
+
+
+def _mint(data: Path, user: int, ttl_s: int, role: str | None) -> str:
+    from rsx.edge import auth
+
+    if "RSX_JWT_SECRET" not in os.environ and not (data / "secret").exists():
+        raise Failure(
+            f"no secret: RSX_JWT_SECRET is not set and {data / 'secret'} does not exist; "
+            "start the exchange once, or name its data folder with --data"
+        )
+    try:
+        return auth.mint(auth.load_secret(data), user, ttl_s, role)
+    except ConfigError as error:
+        raise Failure(str(error)) from None
+
+
+def _print_json(value: Any) -> None:
+    click.echo(orjson.dumps(value).decode())
