@@ -117,7 +117,7 @@ cdef int position_margin(const position_t* position, const symbol_t* symbol, int
     exposure = rsx_requirement(worst_value, symbol.initial_margin_ppm)
     held = max(initial + position.frozen + position.frozen_flying, exposure)
     out.unrealised += unrealised_of(position, mark)
-    out.initial += initial
+    out.initial += held - position.frozen - position.frozen_flying
     out.maintenance += rsx_requirement(value, symbol.maintenance_margin_ppm)
     out.held += held
     return 0
@@ -168,7 +168,8 @@ cdef int required_for(const symbol_t* symbol, uint8_t side, int64_t px, int64_t 
     elif side == RSX_SELL and px < mark:
         loss = added * (mark - px)
     total = rsx_requirement(value, symbol.initial_margin_ppm)
-    total += max(0, rsx_fee(value, symbol.taker_fee_ppm))
+    if rsx_add(total, max(0, rsx_fee(value, symbol.taker_fee_ppm)), &total):
+        return -1
     return rsx_add(total, loss, required)
 
 

@@ -19,6 +19,7 @@ from rsx.records import OrderFlag, Side, View
 PPM = 1_000_000
 MS = 1_000_000
 BALANCE_MAX = 1 << 56
+I64_END = 1 << 63
 Key = tuple[int, int]  # user, symbol
 
 
@@ -90,6 +91,7 @@ class OpenOrder:
     side: int
     qty: int
     reserved: int
+    reduce_only: bool
 
 
 @dataclass(slots=True)
@@ -125,17 +127,22 @@ class ModelLedger:
         return int(reason), required, available
 
     def _judge(self, order: View, now_ns: int) -> tuple[Reason | int, int, int]:
+        """available is 0 where it was not asked for: nothing added, or no account."""
         user, symbol = order.user_id, self.symbols[order.symbol_id]
-        if user not in self.accounts:
-            return Reason.INSUFFICIENT_MARGIN, 0, 0
-        available = self.available(user)
         added = self.added(user, symbol.id, order.side, order.qty)
-        if order.flags & OrderFlag.REDUCE_ONLY or not added:
-            return 0, 0, available
+        if order.flags & OrderFlag.REDUCE_ONLY:
+            added = 0
+        required = self.required(symbol, order.side, order.px, added)
+        if required >= I64_END or added * max(order.px, self.mark(symbol.id)) >= I64_END:
+            return Reason.NOTIONAL_TOO_LARGE, 0, 0
+        if user not in self.accounts:
+            return Reason.INSUFFICIENT_MARGIN, required, 0
+        if not added:
+            return 0, 0, 0
+        available = self.available(user)
         open_symbols = {s for (u, s), p in self.positions.items() if u == user and p.net}
         if any(self.mark_missing(s, now_ns) for s in open_symbols | {symbol.id}):
-            return Reason.MARK_UNAVAILABLE, 0, available
-        required = self.required(symbol, order.side, order.px, added)
+            return Reason.MARK_UNAVAILABLE, required, available
         if required > available:
             return Reason.INSUFFICIENT_MARGIN, required, available
         return 0, required, available
@@ -225,7 +232,8 @@ class ModelLedger:
             self._close(oid, self.confirmed.pop(oid))
 
     def _open(self, seen: View, reserved: int) -> OpenOrder:
-        order = OpenOrder(seen.user_id, seen.symbol_id, seen.side, seen.qty, reserved)
+        reduce_only = bool(seen.flags & OrderFlag.REDUCE_ONLY)
+        order = OpenOrder(seen.user_id, seen.symbol_id, seen.side, seen.qty, reserved, reduce_only)
         self.by_user.setdefault((order.user, order.symbol), {})[seen.oid] = order
         return order
 
@@ -260,7 +268,9 @@ class ModelLedger:
         return sum(o.reserved for o in self.orders_of(user, symbol_id))
 
     def open_qty(self, user: int, symbol_id: int, side: int) -> int:
-        return sum(o.qty for o in self.orders_of(user, symbol_id) if o.side == side)
+        """A-2: reduce-only orders do not count."""
+        orders = self.orders_of(user, symbol_id)
+        return sum(o.qty for o in orders if o.side == side and not o.reduce_only)
 
     def held(self, user: int, symbol_id: int) -> int:
         """G-2."""
@@ -299,23 +309,21 @@ class ModelLedger:
             "fees": account.fees,
             "equity": account.collateral + unrealised,
             "unrealised": unrealised,
-            "initial_margin": sum(self.held(user, s) for s in self.symbols),
+            "initial_margin": sum(self.held(user, s) - self.frozen(user, s) for s in self.symbols),
             "maintenance_margin": self.maintenance(user),
             "available": self.available(user),
         }
 
-    def position(self, user: int, symbol_id: int) -> dict[str, int] | None:
-        orders = self.orders_of(user, symbol_id)
-        if (user, symbol_id) not in self.positions and not orders:
-            return None
+    def position(self, user: int, symbol_id: int) -> dict[str, int]:
+        """All zeros where there is none."""
         p = self._position(user, symbol_id)
         return {
             "net_qty": p.net,
             "entry_cost": p.cost,
             "realised": p.realised,
             "frozen": self.frozen(user, symbol_id),
-            "open_buy": self.open_qty(user, symbol_id, Side.BUY),
-            "open_sell": self.open_qty(user, symbol_id, Side.SELL),
+            "open_buy_qty": self.open_qty(user, symbol_id, Side.BUY),
+            "open_sell_qty": self.open_qty(user, symbol_id, Side.SELL),
         }
 
     def totals(self) -> dict[str, int]:
