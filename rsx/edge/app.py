@@ -104,8 +104,10 @@ class Edge:
             web.get("/ws", self._private),
             web.get("/ws/public", self._public),
         ]
-        for route in routes:
-            app.router.add_route(route.method, route.path, self._guarded(route.handler))
+        app.add_routes([
+            web.RouteDef(route.method, route.path, self._guarded(route.handler), route.kwargs)
+            for route in routes
+        ])  # fmt: skip
         app.router.add_route("*", "/{path:.*}", self._guarded(self._nowhere))
         return app
 

@@ -151,7 +151,10 @@ class Rest:
 
     async def get_order(self, request: web.Request) -> web.Response:
         account = self._account(request)
-        return reply(self._order(self.entry.order(account, _oid(request))))
+        try:
+            return reply(self._order(self.entry.order(account, _oid(request))))
+        except RequestError as error:
+            raise _renamed(error, {}) from None
 
     async def get_fills(self, request: web.Request) -> web.Response:
         account = self._account(request)

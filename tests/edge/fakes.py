@@ -68,6 +68,11 @@ class Engine:
                 getattr(self, f"on_{view.record.name.lower()}")(view)
         return len(views)
 
+    def received(self, count: int) -> bool:
+        """Whether so many requests have come by now."""
+        self.step()
+        return len(self.requests) >= count
+
     def last(self, name: str) -> View:
         """The newest request of one type."""
         self.step()
