@@ -834,7 +834,8 @@ typedef struct {
     int32_t fd;
     uint32_t sync_folder;
     int32_t close_fd;
-    uint8_t padding[84];
+    uint32_t taken;
+    uint8_t padding[80];
 } rsx_sync_request_t;
 _Static_assert(sizeof(rsx_sync_request_t) == 128, "rsx_sync_request_t size");
 _Static_assert(offsetof(rsx_sync_request_t, seq) == 16, "SYNC_REQUEST.seq");
@@ -842,6 +843,7 @@ _Static_assert(offsetof(rsx_sync_request_t, ts_ns) == 24, "SYNC_REQUEST.ts_ns");
 _Static_assert(offsetof(rsx_sync_request_t, fd) == 32, "SYNC_REQUEST.fd");
 _Static_assert(offsetof(rsx_sync_request_t, sync_folder) == 36, "SYNC_REQUEST.sync_folder");
 _Static_assert(offsetof(rsx_sync_request_t, close_fd) == 40, "SYNC_REQUEST.close_fd");
+_Static_assert(offsetof(rsx_sync_request_t, taken) == 44, "SYNC_REQUEST.taken");
 
 typedef struct {
     uint8_t version;

@@ -409,7 +409,8 @@ SYNC_REQUEST = Record(
     "SYNC_REQUEST", 64, Kind.INTERNAL, "wal to wal_sync: make everything up to seq durable",
     (SEQ, TS, Field("fd", "i32", "descriptor", "segment file"),
      Field("sync_folder", "u32", "0/1", "1 = make the folder's entries durable too"),
-     Field("close_fd", "i32", "descriptor", "to close afterwards; -1 = none")),
+     Field("close_fd", "i32", "descriptor", "to close afterwards; -1 = none"),
+     Field("taken", "u32", "count", "segments zeroed ahead that were put to use since")),
 )  # fmt: skip
 SYNC_DONE = Record(
     "SYNC_DONE", 65, Kind.INTERNAL, "wal_sync to wal: durable up to seq, or the error",

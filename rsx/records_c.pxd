@@ -541,6 +541,7 @@ cdef extern from "rsx/records.h" nogil:
         int32_t fd
         uint32_t sync_folder
         int32_t close_fd
+        uint32_t taken
 
     ctypedef struct rsx_sync_done_t:
         uint8_t version

@@ -68,6 +68,7 @@ cdef struct ledger_t:
     uint64_t stale_ns       # 0 = the mark is the last trade
     int64_t fee_account
     int64_t deposits
+    int64_t deposits_flying # asked for and not yet released
     uint64_t applied
 
 cdef int ledger_check(ledger_t* ledger, const rsx_order_request_t* order, uint64_t now_ns,

@@ -220,16 +220,18 @@ cdef int ledger_check(ledger_t* ledger, const rsx_order_request_t* order, uint64
 
 
 cdef int ledger_check_deposit(ledger_t* ledger, uint32_t user_id, int64_t amount) noexcept nogil:
-    """P-1: 0 or the reason for refusing."""
+    """P-1: 0 and count it as in flight, or the reason for refusing."""
     cdef account_t* account = ledger_account(ledger, user_id)
+    cdef int64_t balance = account.collateral if account != NULL else 0
     if amount <= 0 or user_id == 0:
         return RSX_R_AMOUNT_INVALID
-    if account == NULL:
-        if ledger.accounts_used >= ledger.accounts_max:
-            return RSX_R_TOO_MANY_ACCOUNTS
-        return 0 if amount <= BALANCE_MAX else RSX_R_BALANCE_LIMIT
-    if account.collateral > BALANCE_MAX - amount:
+    if account == NULL and ledger.accounts_used >= ledger.accounts_max:
+        return RSX_R_TOO_MANY_ACCOUNTS
+    if amount > BALANCE_MAX or ledger.deposits_flying > BALANCE_MAX - amount:
         return RSX_R_BALANCE_LIMIT
+    if balance > BALANCE_MAX - ledger.deposits_flying - amount:
+        return RSX_R_BALANCE_LIMIT
+    ledger.deposits_flying += amount
     return 0
 
 
@@ -362,12 +364,17 @@ cdef int apply_end(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side,
     return release(account, position, side, qty, released)
 
 
-cdef int apply_deposit(ledger_t* ledger, const rsx_deposit_t* event) except -1 nogil:
+cdef int apply_deposit(ledger_t* ledger, const rsx_deposit_t* event,
+                       bint is_live) except -1 nogil:
     cdef account_t* account = open_account(ledger, event.user_id)
     if account == NULL or event.amount <= 0:
         return fail(12, event.seq, event.amount)
-    account.collateral += event.amount
-    ledger.deposits += event.amount
+    if rsx_add(account.collateral, event.amount, &account.collateral):
+        return fail(1203, event.user_id, event.amount)
+    if rsx_add(ledger.deposits, event.amount, &ledger.deposits):
+        return fail(1203, event.user_id, event.amount)
+    if is_live:
+        ledger.deposits_flying -= event.amount
     return 0
 
 
@@ -419,7 +426,7 @@ cdef int ledger_apply(ledger_t* ledger, const rsx_record_t* record, bint is_live
     if RSX_ORDER_ACCEPTED <= record.type <= RSX_ORDER_REDUCED:
         return apply_order(ledger, record, is_live)
     if record.type == RSX_DEPOSIT:
-        return apply_deposit(ledger, <const rsx_deposit_t*>record)
+        return apply_deposit(ledger, <const rsx_deposit_t*>record, is_live)
     if record.type == RSX_MARK_PRICE:
         mark = <const rsx_mark_price_t*>record
         index = ledger_index(ledger, mark.symbol_id)
@@ -493,6 +500,10 @@ cdef class Ledger:
         reason = ledger_check(&self.ledger, <const rsx_order_request_t*>record, now_ns,
                               &required, &available)
         return reason, required, available
+
+    def check_deposit(self, uint32_t user_id, int64_t amount):
+        """Reason for refusing a deposit; 0 counts it as in flight until it is applied live."""
+        return ledger_check_deposit(&self.ledger, user_id, amount)
 
     def apply(self, const uint8_t[:] record, bint live=False):
         """Apply one logged record; live: its order was reserved in flight by this ledger."""

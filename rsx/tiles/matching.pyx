@@ -1,0 +1,64 @@
+# cython: boundscheck=False
+"""matching tile: one symbol's engine between its two rings.
+
+Reads   risk_matching[symbol] (ORDER_NEW, ORDER_CANCEL)
+Writes  matching_wal[symbol] (every event, in the order in which it happened)
+Owns    the book, client ids and net positions of its symbol
+On full matching_wal: stalls, in the middle of an order if need be (specs/matching.md M-12)
+Source  specs/matching.md, specs/tiles.md; the rules are in rsx/book/matching.pyx
+"""
+
+from libc.stdint cimport uint64_t
+
+from rsx.book.engine cimport Engine
+from rsx.book.matching cimport BLOCKED, engine_recovered, engine_request, engine_resume, engine_t
+from rsx.core.clock cimport Clock
+from rsx.core.ring cimport (
+    Ring, ring_available, ring_peek, ring_release, ring_t, ring_wake,
+)
+from rsx.core.tile cimport Tile
+from rsx.records_c cimport rsx_record_t
+
+
+cdef class MatchingTile(Tile):
+    def __init__(self, str name, Clock clock, Engine engine, *, Ring risk_matching,
+                 Ring matching_wal):
+        super().__init__(name, [risk_matching])
+        self.clock = clock
+        self.engine = engine
+        self.risk_matching = risk_matching
+        self.matching_wal = matching_wal
+
+    cdef int do_work(self) except -1 nogil:
+        cdef engine_t* engine = &self.engine.engine
+        cdef ring_t* source = self.risk_matching.ring
+        cdef ring_t* target = self.matching_wal.ring
+        cdef uint64_t now, done = 0, count
+        if not self.has_recovered:
+            if engine_recovered(engine, self.clock.now(), target) == BLOCKED:
+                return 0
+            self.has_recovered = True
+            ring_wake(target)
+        count = min(ring_available(source), <uint64_t>REQUEST_LIMIT)
+        if count == 0 and not engine.taker.active:
+            return 0
+        now = self.clock.now()
+        if engine.taker.active:
+            done = 1
+            if engine_resume(engine, now, target) == BLOCKED:
+                ring_wake(target)
+                return 0
+        while count:
+            if engine_request(engine, <const rsx_record_t*>ring_peek(source, 0), now,
+                              target) == BLOCKED:
+                if engine.taker.active:
+                    ring_release(source, 1)
+                break
+            ring_release(source, 1)
+            count -= 1
+            done += 1
+        ring_wake(target)
+        return <int>done
+
+    def counters(self):
+        return self.engine.counts()

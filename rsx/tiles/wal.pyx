@@ -1,0 +1,504 @@
+# cython: boundscheck=False
+"""wal tile and wal_sync tile: append, group fsync, release.
+
+wal
+Reads   risk_wal, matching_wal[symbol] (every LOGGED record), sync_wal (SYNC_DONE, SEGMENT_READY)
+Writes  wal_risk, wal_gateway, wal_marketdata (released records), wal_sync (SYNC_REQUEST), the log
+Owns    the numbering, the segment being written, what is appended and not yet released
+On full wal_risk, wal_gateway: release stalls; wal_marketdata: lapped and counted; tail full or
+        flush bound passed: inputs are left where they are, so their producers stall
+
+wal_sync
+Reads   wal_sync; Writes sync_wal; Owns the descriptors it is asked to sync, the next segment
+        file while it is being zeroed
+
+Source  specs/wal.md; enforces INV-5, INV-10.
+"""
+
+from libc.errno cimport errno
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+import os
+
+from rsx.core.check cimport fail
+from rsx.core.clock cimport Clock, monotonic_ns
+from rsx.core.crc cimport rsx_crc_init, rsx_crc_record
+from rsx.core.ring cimport (
+    Ring, ring_available, ring_claim, ring_claim_sure, ring_commit, ring_free, ring_peek,
+    ring_release, ring_t, ring_wake,
+)
+from rsx.core.tile cimport Tile
+from rsx.records_c cimport *
+from rsx.wal.segments import sync_folder
+
+cdef extern from "<unistd.h>" nogil:
+    ssize_t pwrite(int fd, const void* at, size_t size, int64_t offset)
+    int close(int fd)
+
+cdef extern from *:
+    """
+    #include <errno.h>
+    #include <fcntl.h>
+    #include <stdio.h>
+    #include <unistd.h>
+    static inline int rsx_data_sync(int fd) {
+    #if defined(__APPLE__)
+        return fcntl(fd, F_FULLFSYNC);  /* fsync there does not reach the medium */
+    #else
+        return fdatasync(fd);
+    #endif
+    }
+    /* Some file systems cannot sync a folder (EINVAL); they need not. */
+    static inline int rsx_folder_sync(int fd) {
+        return fsync(fd) && errno != EINVAL ? -1 : 0;
+    }
+    /* rename <folder>/ahead-<number>.tmp to <folder>/<first>.wal */
+    static inline int rsx_name_segment(const char *folder, uint32_t number, uint64_t first) {
+        char from[4200], to[4200];
+        if (snprintf(from, sizeof from, "%s/ahead-%u.tmp", folder, number) >= (int)sizeof from
+            || snprintf(to, sizeof to, "%s/%020llu.wal", folder, (unsigned long long)first)
+               >= (int)sizeof to) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        return rename(from, to);
+    }
+    static inline int rsx_open_ahead(const char *folder, uint32_t number) {
+        char name[4200];
+        if (snprintf(name, sizeof name, "%s/ahead-%u.tmp", folder, number) >= (int)sizeof name) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        return open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    }
+    """
+    int rsx_data_sync(int fd) noexcept nogil
+    int rsx_folder_sync(int fd) noexcept nogil
+    int rsx_name_segment(const char* folder, uint32_t number, uint64_t first) noexcept nogil
+    int rsx_open_ahead(const char* folder, uint32_t number) noexcept nogil
+    int ftruncate(int fd, int64_t size) noexcept nogil
+
+rsx_crc_init()
+
+cdef enum:
+    STREAM_LOG = 65534
+    ZERO_CHUNK = 1 << 20
+
+DURABILITY = {"async": ASYNC, "fill": FILL_FIRST, "all": ALL}
+
+
+class LogIoError(OSError):
+    """The log cannot be written or made durable. The exchange stops; nothing is retried (L-14)."""
+
+
+cdef int io_fail(int error, str what) except -1 with gil:
+    raise LogIoError(error, f"{what}: {os.strerror(error)}; the exchange stops (specs/wal.md L-14)")
+
+
+cdef class WalTile(Tile):
+    """The one log. `start`: where the log ends and who it is (rsx.wal.start.LogStart)."""
+
+    def __init__(self, str name, Clock clock, list sources, *, Ring wal_risk, Ring wal_gateway,
+                 Ring wal_marketdata, Ring wal_sync, Ring sync_wal, folder, start,
+                 str durability, uint64_t flush_ns, uint64_t segment_records):
+        cdef Ring ring
+        super().__init__(name, [*sources, sync_wal])
+        if len(sources) > INPUTS_MAX:
+            raise ValueError(f"{len(sources)} input rings; at most {INPUTS_MAX}")
+        self.clock = clock
+        for index, ring in enumerate(sources):
+            self.sources[index] = ring.ring
+        self.source_count = len(sources)
+        self.wal_risk = wal_risk
+        self.wal_gateway = wal_gateway
+        self.wal_marketdata = wal_marketdata
+        self.wal_sync = wal_sync
+        self.sync_wal = sync_wal
+        self.folder = folder
+        self.folder_name = os.fsencode(folder)
+        self.folder_path = self.folder_name
+        self.start = start
+        self.durability = DURABILITY[durability]
+        self.flush_ns = flush_ns
+        self.segment_records = segment_records
+        self.tail = <uint8_t*>calloc(TAIL_RECORDS, RSX_RECORD_SIZE)
+        if self.tail == NULL:
+            raise MemoryError("log tail")
+        self.fd = -1
+        self.retired_fd = -1
+
+    def __dealloc__(self):
+        free(self.tail)
+
+    def on_start(self):
+        """Continue the log: the first records of this epoch wait in memory for the first pass."""
+        start = self.start
+        self.epoch = start.epoch
+        self.exchange_id = start.exchange_id
+        last = start.next_seq - 1
+        self.appended = self.written = self.durable = self.released = self.sync_asked = last
+        if start.path is not None:
+            self.fd = os.open(start.path, os.O_RDWR | os.O_CLOEXEC)
+            self.segment_first = start.segment_first
+        for record in start.opening_records:
+            self._append_opening(record)
+        self.unsynced_since = monotonic_ns()
+
+    def _append_opening(self, const uint8_t[:] record):
+        if self.fd < 0 or self.appended + 1 - self.segment_first >= self.segment_records:
+            self.write_tail()
+            self.open_next_segment(self.clock.now())
+        self.append(&record[0])
+
+    def on_close(self):
+        """Write and sync what is there; records still in rings were never acknowledged."""
+        if self.fd < 0:
+            return
+        self.write_tail()
+        if rsx_data_sync(self.fd):
+            io_fail(errno, "fsync of the log")
+        sync_folder(self.folder)
+        self.durable = self.written
+        os.close(self.fd)
+        self.fd = -1
+        if self.retired_fd >= 0:
+            if rsx_data_sync(self.retired_fd):
+                io_fail(errno, "fsync of the log")
+            os.close(self.retired_fd)
+            self.retired_fd = -1
+        for index in range(self.ready_count):
+            os.close(self.ready_fds[index])
+            (self.folder / f"ahead-{self.ready_numbers[index]}.tmp").unlink()
+        self.ready_count = 0
+
+    cdef int do_work(self) except -1 nogil:
+        cdef uint64_t mono = monotonic_ns()
+        cdef uint64_t released = self.released
+        cdef int work = self.hear_sync()
+        cdef bint is_late = self.unsynced_since != 0 and self.is_syncing and (
+            mono - self.unsynced_since > 2 * self.flush_ns)
+        if is_late:
+            self.stalls += 1
+        else:
+            work += self.append_inputs(mono, self.clock.now())
+        self.write_tail()
+        self.release_records()
+        self.ask_sync(mono, False)
+        self.due_ns = self.unsynced_since + self.flush_ns if self.unsynced_since else 0
+        return work + <int>(self.released - released)
+
+    # --- sync -----------------------------------------------------------------------------
+
+    cdef int hear_sync(self) except -1 nogil:
+        cdef ring_t* ring = self.sync_wal.ring
+        cdef uint64_t count = ring_available(ring), at
+        cdef const rsx_sync_done_t* done
+        cdef const rsx_segment_ready_t* ready
+        for at in range(count):
+            done = <const rsx_sync_done_t*>ring_peek(ring, at)
+            if done.type == RSX_SEGMENT_READY:
+                ready = <const rsx_segment_ready_t*>done
+                self.ready_fds[self.ready_count] = ready.fd
+                self.ready_numbers[self.ready_count] = ready.number
+                self.ready_count += 1
+                continue
+            if done.error:
+                io_fail(done.error, "fsync of the log")
+            self.is_syncing = False
+            self.durable = done.seq
+            self.syncs += 1
+            self.sync_ns += done.elapsed_ns
+            self.sync_ns_max = max(self.sync_ns_max, done.elapsed_ns)
+            if self.durable == self.appended:
+                self.unsynced_since = 0
+            else:
+                self.unsynced_since = self.asked_since
+        if count:
+            ring_release(ring, count)
+        return <int>count
+
+    cdef int ask_sync(self, uint64_t mono, bint is_forced) except -1 nogil:
+        """L-12: one sync at a time, when somebody waits for it or the flush bound is near."""
+        cdef bint is_waited_for = self.released < self.written and self.durability != ASYNC
+        cdef rsx_sync_request_t* request
+        if self.is_syncing or self.durable == self.written:
+            return 0
+        if not (is_waited_for or is_forced or self.retired_fd >= 0
+                or mono - self.unsynced_since >= self.flush_ns):
+            return 0
+        if self.retired_fd >= 0:  # the full segment first: order of durability is order of numbers
+            request = <rsx_sync_request_t*>ring_claim(self.wal_sync.ring)
+            if request == NULL:
+                return fail(1301, self.written, 0)
+            rsx_record_init(request, RSX_SYNC_REQUEST, STREAM_LOG)
+            request.seq = self.segment_first - 1
+            request.fd = self.retired_fd
+            request.close_fd = self.retired_fd
+            ring_commit(self.wal_sync.ring)
+            ring_wake(self.wal_sync.ring)
+            self.retired_fd = -1
+            self.is_syncing = True
+            self.asked_since = self.unsynced_since
+            return 0
+        request = <rsx_sync_request_t*>ring_claim(self.wal_sync.ring)
+        if request == NULL:
+            return fail(1301, self.written, 0)
+        rsx_record_init(request, RSX_SYNC_REQUEST, STREAM_LOG)
+        request.seq = self.written
+        request.fd = self.fd
+        request.sync_folder = self.folder_dirty
+        request.taken = self.taken
+        self.taken = 0
+        request.close_fd = -1
+        ring_commit(self.wal_sync.ring)
+        ring_wake(self.wal_sync.ring)
+        self.folder_dirty = False
+        self.is_syncing = True
+        self.asked_since = mono  # whatever comes now waits for the sync after this one
+        return 0
+
+    # --- append ---------------------------------------------------------------------------
+
+    cdef int append_inputs(self, uint64_t mono, uint64_t wall) except -1 nogil:
+        """Take what is in the rings, each up to a limit, as far as tail and segment have room."""
+        cdef int index, total = 0
+        cdef uint64_t count, at
+        cdef ring_t* ring
+        for index in range(self.source_count):
+            ring = self.sources[index]
+            count = min(ring_available(ring), <uint64_t>DRAIN_LIMIT)
+            # Two places stay free for the records that open a segment.
+            count = min(count, TAIL_RECORDS - 2 - (self.appended - self.released))
+            if count == 0:
+                continue
+            if self.unsynced_since == 0:
+                self.unsynced_since = mono
+            for at in range(count):
+                if self.appended + 1 - self.segment_first >= self.segment_records:
+                    self.write_tail()
+                    self.open_next_segment(wall)
+                self.append(ring_peek(ring, at))
+            ring_release(ring, count)
+            total += <int>count
+        return total
+
+    cdef int append(self, const void* record) except -1 nogil:
+        """Number a record, seal it, and put it into the tail (INV-5)."""
+        cdef rsx_record_t* slot
+        self.appended += 1
+        slot = <rsx_record_t*>(
+            self.tail + (self.appended & (TAIL_RECORDS - 1)) * RSX_RECORD_SIZE)
+        memcpy(slot, record, RSX_RECORD_SIZE)
+        slot.seq = self.appended
+        slot.epoch = self.epoch
+        slot.crc = rsx_crc_record(slot)
+        return 0
+
+    cdef int write_tail(self) except -1 nogil:
+        """Hand everything appended to the page cache: one call, two where the tail wraps."""
+        cdef uint64_t first, count, place
+        cdef ssize_t size, done
+        while self.written < self.appended:
+            first = self.written + 1
+            place = first & (TAIL_RECORDS - 1)
+            count = min(self.appended - self.written, TAIL_RECORDS - place)
+            size = <ssize_t>(count * RSX_RECORD_SIZE)
+            done = pwrite(self.fd, self.tail + place * RSX_RECORD_SIZE, <size_t>size,
+                          <int64_t>((first - self.segment_first) * RSX_RECORD_SIZE))
+            if done != size:
+                io_fail(errno if done < 0 else 28, "write of the log")
+            self.written += count
+        return 0
+
+    cdef int open_next_segment(self, uint64_t wall) except -1 nogil:
+        """L-3: take a zeroed file, or make one; its first record follows at once."""
+        cdef rsx_segment_started_t first
+        cdef uint32_t number
+        cdef int fd, at
+        if self.retired_fd >= 0:  # a whole segment within one sync: wait for the disk here
+            if rsx_data_sync(self.retired_fd):
+                io_fail(errno, "fsync of the log")
+            close(self.retired_fd)
+            self.retired_fd = -1
+        if self.ready_count:
+            fd = self.ready_fds[0]
+            number = self.ready_numbers[0]
+            self.ready_count -= 1
+            self.taken += 1
+            for at in range(self.ready_count):
+                self.ready_fds[at] = self.ready_fds[at + 1]
+                self.ready_numbers[at] = self.ready_numbers[at + 1]
+        else:
+            number = 0
+            fd = rsx_open_ahead(self.folder_path, number)
+            if fd < 0 or ftruncate(fd, <int64_t>(self.segment_records * RSX_RECORD_SIZE)):
+                io_fail(errno, "new segment of the log")
+            self.segments_unprepared += 1
+        if rsx_name_segment(self.folder_path, number, self.appended + 1):
+            io_fail(errno, "new segment of the log")
+        self.retired_fd = self.fd
+        self.fd = fd
+        self.folder_dirty = True
+        self.segment_first = self.appended + 1
+        rsx_record_init(&first, RSX_SEGMENT_STARTED, STREAM_LOG)
+        first.ts_ns = wall
+        first.exchange_id = self.exchange_id
+        first.header_flags = RSX_GROUP_END
+        return self.append(&first)
+
+    # --- release --------------------------------------------------------------------------
+
+    cdef int release_records(self) except -1 nogil:
+        """L-11: in order, as far as durability and the two rings that never lose allow."""
+        cdef uint64_t limit = self.durable if self.durability == ALL else self.written
+        cdef uint64_t room, at = self.released
+        cdef const rsx_record_t* record
+        cdef void* slot
+        if at >= limit:
+            return 0
+        room = min(ring_free(self.wal_risk.ring, limit - at),
+                   ring_free(self.wal_gateway.ring, limit - at))
+        limit = min(limit, at + room)
+        while at < limit:
+            record = <const rsx_record_t*>(
+                self.tail + ((at + 1) & (TAIL_RECORDS - 1)) * RSX_RECORD_SIZE)
+            if self.durability == FILL_FIRST and rsx_is_durable(record.type):
+                if at + 1 > self.durable:  # INV-10
+                    break
+            at += 1
+            memcpy(ring_claim_sure(self.wal_risk.ring), record, RSX_RECORD_SIZE)
+            memcpy(ring_claim_sure(self.wal_gateway.ring), record, RSX_RECORD_SIZE)
+            slot = ring_claim(self.wal_marketdata.ring)
+            if slot != NULL:
+                memcpy(slot, record, RSX_RECORD_SIZE)
+            else:
+                self.lapped += 1
+        if at == self.released:
+            return 0
+        self.released = at
+        ring_commit(self.wal_gateway.ring)
+        ring_commit(self.wal_risk.ring)
+        ring_commit(self.wal_marketdata.ring)
+        ring_wake(self.wal_gateway.ring)
+        ring_wake(self.wal_risk.ring)
+        ring_wake(self.wal_marketdata.ring)
+        return 0
+
+    def counters(self):
+        return {
+            "appended_seq": self.appended,
+            "durable_seq": self.durable,
+            "released_seq": self.released,
+            "syncs": self.syncs,
+            "sync_ns": self.sync_ns,
+            "sync_ns_max": self.sync_ns_max,
+            "flush_stalls": self.stalls,
+            "marketdata_lapped": self.lapped,
+            "segments_unprepared": self.segments_unprepared,
+        }
+
+
+cdef class WalSync(Tile):
+    """Runs fdatasync for the wal tile, and zeroes segments ahead while nothing is asked of it."""
+
+    def __init__(self, str name, *, Ring wal_sync, Ring sync_wal, folder, uint64_t segment_bytes,
+                 int ahead):
+        super().__init__(name, [wal_sync])
+        self.wal_sync = wal_sync
+        self.sync_wal = sync_wal
+        self.folder = folder
+        self.folder_name = os.fsencode(folder)
+        self.folder_path = self.folder_name
+        self.segment_bytes = segment_bytes
+        self.ahead = min(ahead, READY_MAX - 1)
+        self.filling_fd = -1
+        self.next_number = 1
+        self.folder_fd = -1
+        self.zeros = <uint8_t*>calloc(1, ZERO_CHUNK)
+        if self.zeros == NULL:
+            raise MemoryError("zeros")
+
+    def __dealloc__(self):
+        free(self.zeros)
+
+    def on_start(self):
+        self.folder_fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+
+    def on_close(self):
+        if self.filling_fd >= 0:
+            os.close(self.filling_fd)
+            (self.folder / f"ahead-{self.next_number}.tmp").unlink()
+            self.filling_fd = -1
+        if self.folder_fd >= 0:
+            os.close(self.folder_fd)
+            self.folder_fd = -1
+
+    cdef int do_work(self) except -1 nogil:
+        cdef ring_t* ring = self.wal_sync.ring
+        if ring_available(ring):
+            self.serve(<const rsx_record_t*>ring_peek(ring, 0))
+            ring_release(ring, 1)
+            return 1
+        return self.prepare()
+
+    cdef int serve(self, const rsx_record_t* record) except -1 nogil:
+        cdef const rsx_sync_request_t* request = <const rsx_sync_request_t*>record
+        cdef uint64_t began = monotonic_ns(), elapsed
+        cdef rsx_sync_done_t* done
+        cdef int error = self.fail_next
+        if error == 0 and rsx_data_sync(request.fd):
+            error = errno
+        if error == 0 and request.sync_folder and rsx_folder_sync(self.folder_fd):
+            error = errno
+        self.prepared -= <int>request.taken
+        if request.close_fd >= 0:
+            close(request.close_fd)
+        elapsed = monotonic_ns() - began
+        done = <rsx_sync_done_t*>ring_claim(self.sync_wal.ring)
+        if done == NULL:
+            return fail(1302, request.seq, error)
+        rsx_record_init(done, RSX_SYNC_DONE, STREAM_LOG)
+        done.seq = request.seq
+        done.error = error
+        done.elapsed_ns = <uint32_t>min(elapsed, <uint64_t>0xFFFFFFFF)
+        ring_commit(self.sync_wal.ring)
+        ring_wake(self.sync_wal.ring)
+        return 1
+
+    cdef int prepare(self) except -1 nogil:
+        """Zero one more chunk of the next segment, synced, so that no later sync pays for it."""
+        cdef rsx_segment_ready_t* ready
+        cdef uint64_t size
+        if self.filling_fd < 0:
+            if self.prepared >= self.ahead:
+                return 0
+            self.filling_fd = rsx_open_ahead(self.folder_path, self.next_number)
+            if self.filling_fd < 0:
+                io_fail(errno, "segment ahead")
+            self.filled = 0
+        size = min(<uint64_t>ZERO_CHUNK, self.segment_bytes - self.filled)
+        if pwrite(self.filling_fd, self.zeros, size, <int64_t>self.filled) != <ssize_t>size:
+            io_fail(errno, "segment ahead")
+        if rsx_data_sync(self.filling_fd):
+            io_fail(errno, "segment ahead")
+        self.filled += size
+        if self.filled < self.segment_bytes:
+            return 1
+        ready = <rsx_segment_ready_t*>ring_claim(self.sync_wal.ring)
+        if ready == NULL:
+            return fail(1302, self.next_number, 0)
+        rsx_record_init(ready, RSX_SEGMENT_READY, STREAM_LOG)
+        ready.fd = self.filling_fd
+        ready.number = self.next_number
+        ring_commit(self.sync_wal.ring)
+        ring_wake(self.sync_wal.ring)
+        self.filling_fd = -1
+        self.next_number += 1
+        self.prepared += 1
+        return 1
+
+    def fail_next_sync(self, int error):
+        """Answer every sync from now on with this errno, as a broken disk would (tests)."""
+        self.fail_next = error

@@ -1,0 +1,205 @@
+# cython: boundscheck=False
+"""Reading the log: verified chunks of records, its end, and damage told apart from a torn tail.
+
+Source: specs/wal.md section 3; INV-5.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsx.core.crc cimport rsx_crc_init, rsx_crc_record
+from rsx.errors import StartError
+from rsx.records import BY_TYPE
+from rsx.records_c cimport RSX_RECORD_SIZE, RSX_VERSION, rsx_record_t
+from rsx.wal.segments import list_segments, wal_folder
+
+rsx_crc_init()
+
+CHUNK_RECORDS = 8192
+cdef uint8_t[256] KNOWN_TYPES
+for _type in range(256):
+    KNOWN_TYPES[_type] = _type in BY_TYPE
+
+
+cdef bint is_valid(const uint8_t* slot, uint64_t seq, uint32_t epoch_min) noexcept nogil:
+    """L-20, but for padding, which the checksum covers and writers keep zero."""
+    cdef const rsx_record_t* record = <const rsx_record_t*>slot
+    return (record.version == RSX_VERSION and record.type < 256 and KNOWN_TYPES[record.type]
+            and record.length == 112 and record.seq == seq and record.epoch >= epoch_min
+            and record.crc == rsx_crc_record(slot))
+
+
+def count_valid(const uint8_t[:] data, uint64_t first_seq, uint32_t epoch_min):
+    """(how many leading slots are valid records numbered from first_seq on, last epoch)."""
+    cdef uint64_t slots = data.shape[0] // RSX_RECORD_SIZE
+    cdef uint64_t at = 0
+    cdef uint32_t epoch = epoch_min
+    if slots == 0:
+        return 0, epoch
+    with nogil:
+        while at < slots and is_valid(&data[at * RSX_RECORD_SIZE], first_seq + at, epoch):
+            epoch = (<const rsx_record_t*>&data[at * RSX_RECORD_SIZE]).epoch
+            at += 1
+    return at, epoch
+
+
+def find_valid(const uint8_t[:] data, uint64_t first_seq, uint32_t epoch_min):
+    """Index of the first slot that holds a valid record fitting its place, or -1."""
+    cdef uint64_t slots = data.shape[0] // RSX_RECORD_SIZE
+    cdef uint64_t at = 0
+    if slots == 0:
+        return -1
+    with nogil:
+        while at < slots and not is_valid(&data[at * RSX_RECORD_SIZE], first_seq + at, epoch_min):
+            at += 1
+    return at if at < slots else -1
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """Where the log ends.
+
+    next_seq: number of the next record; epoch: of the last record, 0 = empty log; path: the
+    segment to go on in, None = empty log; torn_bytes: bytes behind the end that are not zero.
+    """
+
+    next_seq: int
+    epoch: int
+    path: Path | None
+    torn_bytes: int
+
+
+class LogDamaged(StartError):
+    """Valid records after a bad one: file, offset and number are in the message."""
+
+
+class LogReader:
+    """Reads a log folder from its first record on.
+
+    `chunks()` yields bytes of whole verified records in order and stops at the end, which
+    `end()` then describes. Raises LogDamaged (L-21, L-22). Only reads; several may run at once.
+    """
+
+    def __init__(self, folder):
+        self.folder = wal_folder(folder)
+        self.segments = list_segments(self.folder)
+        self._end = None
+
+    @property
+    def size(self):
+        """Slots in all segments: the most records there can be."""
+        return sum([segment.slots for segment in self.segments])
+
+    def chunks(self, first_seq=1):
+        """Yield verified records from number first_seq on, as bytes of whole records."""
+        epoch, expected = 0, 1
+        self._end = LogEnd(1, 0, None, 0)
+        for number, segment in enumerate(self.segments):
+            if segment.first != expected:
+                raise LogDamaged(
+                    f"{segment.path}: begins at {segment.first}, {expected} is due; "
+                    f"records are missing (rsx wal verify {self.folder})")
+            following = (self.segments[number + 1].first if number + 1 < len(self.segments)
+                         else None)
+            if following is not None and following <= first_seq:
+                expected = following
+                continue
+            at = segment.first
+            with open(segment.path, "rb") as file:
+                skip = max(0, first_seq - segment.first)
+                if skip and number + 1 < len(self.segments):
+                    file.seek(skip * RSX_RECORD_SIZE)
+                    at += skip
+                    skip = 0
+                while True:
+                    data = file.read(CHUNK_RECORDS * RSX_RECORD_SIZE)
+                    count, epoch = count_valid(data, at, epoch)
+                    if count > skip:
+                        yield data[skip * RSX_RECORD_SIZE:count * RSX_RECORD_SIZE]
+                    skip = max(0, skip - count)
+                    at += count
+                    if count < CHUNK_RECORDS or not data:
+                        break
+            expected = at
+            self._end = LogEnd(at, epoch, segment.path, 0)
+            if following is not None and at != following:
+                raise LogDamaged(self._place(segment, at) + f", but {following} exists in "
+                                 f"{self.segments[number + 1].path.name}")
+            if following is None:
+                self._end = LogEnd(at, epoch, segment.path, self._tail(segment, at, epoch))
+
+    def _place(self, segment, seq):
+        return (f"{segment.path}: no valid record {seq} at offset "
+                f"{(seq - segment.first) * RSX_RECORD_SIZE}")
+
+    def _tail(self, segment, seq, epoch):
+        """Bytes up to the last one that is not zero behind the end; raises on valid records."""
+        torn, offset = 0, (seq - segment.first) * RSX_RECORD_SIZE
+        with open(segment.path, "rb") as file:
+            file.seek(offset)
+            at = seq
+            while True:
+                data = file.read(CHUNK_RECORDS * RSX_RECORD_SIZE)
+                if not data:
+                    return torn
+                found = find_valid(data, at, max(epoch, 1))
+                if found >= 0:
+                    raise LogDamaged(
+                        self._place(segment, seq) + f", but {at + found} is valid: the log is "
+                        f"damaged in the middle (rsx wal verify {self.folder})")
+                used = len(data.rstrip(b"\0"))
+                if used:
+                    torn = (at - seq) * RSX_RECORD_SIZE + used
+                at += len(data) // RSX_RECORD_SIZE
+
+    def end(self):
+        """The end of the log; after `chunks` has been read through."""
+        if self._end is None:
+            raise ValueError("the log has not been read yet")
+        return self._end
+
+
+def read_range(folder, uint64_t first_seq, uint64_t last_seq):
+    """Yield the records first_seq..last_seq as bytes, by arithmetic, without folding what is before.
+
+    For a reader that knows they are there (a lapped tile). Raises LogDamaged when one is not.
+    """
+    segments = list_segments(Path(folder))
+    for number, segment in enumerate(segments):
+        end = segments[number + 1].first if number + 1 < len(segments) else last_seq + 1
+        begin = max(first_seq, segment.first)
+        end = min(end, last_seq + 1)
+        with open(segment.path, "rb") as file:
+            while begin < end:
+                file.seek((begin - segment.first) * RSX_RECORD_SIZE)
+                data = file.read(min(CHUNK_RECORDS, end - begin) * RSX_RECORD_SIZE)
+                count, _ = count_valid(data, begin, 0)
+                if count == 0 or count * RSX_RECORD_SIZE < len(data):
+                    raise LogDamaged(
+                        f"{segment.path}: no valid record {begin + count} at offset "
+                        f"{(begin + count - segment.first) * RSX_RECORD_SIZE}")
+                yield data
+                begin += count
+                first_seq = begin
+
+
+def cut_tail(end: LogEnd):
+    """Zero and sync what lies behind the end of the log, so that it never comes back (L-21)."""
+    if end.path is None or end.torn_bytes == 0:
+        return
+    first = int(end.path.stem)
+    fd = os.open(end.path, os.O_RDWR)
+    try:
+        at = (end.next_seq - first) * RSX_RECORD_SIZE
+        left = end.torn_bytes
+        while left:
+            size = min(left, 1 << 20)
+            os.pwrite(fd, bytes(size), at)
+            at += size
+            left -= size
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,91 @@
+"""Segment files of the log: names, listing, locking, making them durable.
+
+    <data>/lock                       held by the running exchange
+    <data>/wal/00000000000000000001.wal    record n at (n - first) * 128
+    <data>/wal/ahead-3.tmp            zeroed ahead, not yet in use
+
+Source: specs/wal.md section 1.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsx.errors import StartError
+
+RECORD_SIZE = 128
+NAME = re.compile(r"^(\d{20})\.wal$")
+AHEAD = re.compile(r"^ahead-(\d+)\.tmp$")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment file. first: number of its first record; size: bytes on disk."""
+
+    path: Path
+    first: int
+    size: int
+
+    @property
+    def slots(self) -> int:
+        return self.size // RECORD_SIZE
+
+
+def segment_name(first: int) -> str:
+    return f"{first:020d}.wal"
+
+
+def wal_folder(folder: str | Path) -> Path:
+    """The folder that holds segments, given it or the data folder around it."""
+    path = Path(folder)
+    inner = path / "wal"
+    return inner if inner.is_dir() else path
+
+
+def list_segments(folder: Path) -> list[Segment]:
+    """Segments in order of their first number; other files are left out."""
+    found = []
+    for entry in os.scandir(folder):
+        match = NAME.match(entry.name)
+        if match:
+            found.append(Segment(Path(entry.path), int(match.group(1)), entry.stat().st_size))
+    return sorted(found, key=lambda segment: segment.first)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def open_data_folder(folder: str | Path) -> tuple[Path, int]:
+    """Make the data folder if need be and lock it; returns (wal folder, lock descriptor).
+
+    Raises StartError in one line: not writable, or another exchange runs on it.
+    """
+    data = Path(folder)
+    try:
+        (data / "wal").mkdir(parents=True, exist_ok=True)
+        fd = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartError(f"data folder {data}: {error.strerror or error}") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+        os.close(fd)
+        known = f" (process {owner})" if owner else ""
+        raise StartError(f"data folder {data} is in use by another exchange{known}") from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    for entry in os.scandir(data / "wal"):
+        if AHEAD.match(entry.name):
+            os.unlink(entry.path)
+    return data / "wal", fd

@@ -1,0 +1,159 @@
+"""Recovery: from the files to the state that the tiles start with.
+
+Reads the log through, folds it, cuts a torn tail, audits the result, and says how the log goes on.
+Source: specs/wal.md section 3.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsx import records
+from rsx.config import Config, SymbolConfig
+from rsx.core.clock import Clock
+from rsx.errors import StartError
+from rsx.wal.reader import LogReader, cut_tail
+from rsx.wal.segments import RECORD_SIZE, sync_folder
+from rsx.wal.state import State
+
+SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals", "tick", "lot")
+CONFIG_FIELDS = {
+    "tick": "tick", "lot": "lot", "px_max": "px_max", "qty_max": "qty_max",
+    "notional_max": "notional_max", "reference_px": "reference_px",
+    "maker_fee_ppm": "maker_fee_ppm", "taker_fee_ppm": "taker_fee_ppm",
+    "initial_margin_ppm": "initial_margin_ppm",
+    "maintenance_margin_ppm": "maintenance_margin_ppm",
+    "price_decimals": "price_decimals", "qty_decimals": "qty_decimals", "symbol_id": "id",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LogStart:
+    """How the log goes on: what the wal tile needs to know.
+
+    path: segment to go on in, None = a new log; opening_records: unnumbered records that this
+    start begins with.
+    """
+
+    next_seq: int
+    epoch: int
+    exchange_id: int
+    path: Path | None
+    segment_first: int
+    opening_records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What recovery found. torn_bytes: cut from the end; seconds: what reading took."""
+
+    state: State
+    start: LogStart
+    torn_bytes: int
+    seconds: float
+
+
+def _config_record(symbol: SymbolConfig, version: int, ts_ns: int) -> bytes:
+    values = {field: getattr(symbol, name) for field, name in CONFIG_FIELDS.items()}
+    return records.SYMBOL_CONFIG.pack(
+        ts_ns=ts_ns, config_version=version, name=symbol.name.encode(), stream=symbol.id,
+        header_flags=records.HeaderFlag.GROUP_END, **values,
+    )  # fmt: skip
+
+
+def _opening(config: Config, state: State, exchange_id: int, ts_ns: int) -> tuple[bytes, ...]:
+    """LOG_STARTED, then the rules of every market that the log does not know like this (L-24)."""
+    opening = [
+        records.LOG_STARTED.pack(
+            ts_ns=ts_ns, exchange_id=exchange_id, money_decimals=config.money_decimals,
+            stream=65534, header_flags=records.HeaderFlag.GROUP_END,
+        )
+    ]  # fmt: skip
+    for symbol in config.symbols:
+        known = state.configs.get(symbol.id)
+        if known is None:
+            opening.append(_config_record(symbol, 1, ts_ns))
+            continue
+        for field, name in CONFIG_FIELDS.items():
+            if getattr(known, field) != getattr(symbol, name):
+                opening.append(_config_record(symbol, known.config_version + 1, ts_ns))
+                break
+    return tuple(opening)
+
+
+def _config_check(config: Config, folder: Path) -> Callable[[records.View], None]:
+    """A check that refuses a log of other markets (L-24)."""
+    symbols = {symbol.id: symbol for symbol in config.symbols}
+
+    def check(view: records.View) -> None:
+        symbol = symbols.get(view.symbol_id)
+        name = view.name.rstrip(b"\0").decode()
+        if symbol is None:
+            raise StartError(
+                f"{folder} holds market {view.symbol_id} ({name}), which the configuration "
+                "does not have: another exchange's data folder?"
+            )
+        for key in SAME_FOR_EVER:
+            was = name if key == "name" else getattr(view, key)
+            if was != getattr(symbol, key):
+                raise StartError(
+                    f"{folder} holds market {view.symbol_id} with {key} = {was}, the "
+                    f"configuration says {getattr(symbol, key)}: another exchange's data folder?"
+                )
+
+    return check
+
+
+def recover(
+    config: Config,
+    folder: Path,
+    clock: Clock,
+    progress: Callable[[int, int], None] | None = None,
+) -> Recovered:
+    """Fold the log in `folder`. progress(records read, slots in all) is called now and then.
+
+    Raises StartError (LogDamaged, another exchange's folder) or InvariantError; nothing is
+    changed on disk before the log has been read to its end.
+    """
+    began = time.monotonic()
+    reader = LogReader(folder)
+    state = State(config, _config_check(config, folder))
+    read = 0
+    for chunk in reader.chunks():
+        state.apply(chunk)
+        read += len(chunk) // RECORD_SIZE
+        if progress is not None:
+            progress(read, reader.size)
+    end = reader.end() if reader.segments else None
+    torn = 0
+    if end is not None and end.path is not None:
+        torn = end.torn_bytes
+        cut_tail(end)
+        if end.next_seq == int(end.path.stem):  # a segment that was made and never written to
+            end.path.unlink()
+            sync_folder(folder)
+            end = _before(reader, end)
+    state.audit()
+    exchange_id = state.exchange_id or int.from_bytes(os.urandom(7), "little") | 1
+    path = end.path if end is not None else None
+    start = LogStart(
+        next_seq=state.next_seq,
+        epoch=state.epoch + 1,
+        exchange_id=exchange_id,
+        path=path,
+        segment_first=int(path.stem) if path is not None else 0,
+        opening_records=_opening(config, state, exchange_id, clock.now_ns()),
+    )
+    return Recovered(state, start, torn, time.monotonic() - began)
+
+
+def _before(reader: LogReader, end):  # type: ignore[no-untyped-def]
+    """The log's end when its last segment was empty: the end of the one before, if any."""
+    earlier = [segment for segment in reader.segments if segment.path != end.path]
+    if not earlier:
+        return None
+    return type(end)(end.next_seq, end.epoch, earlier[-1].path, 0)

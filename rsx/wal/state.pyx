@@ -1,0 +1,136 @@
+# cython: boundscheck=False
+"""Everything the log says: engines, ledger, and the log's own identity, folded record by record.
+
+The engines and the ledger in here are the very objects that the tiles then own; `apply` is what
+recovery uses, and what tests hold against the live tiles (INV-14). Source: specs/wal.md L-23.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from rsx.book.engine cimport Engine
+from rsx.book.fold cimport engine_apply
+from rsx.core.check cimport fail
+from rsx.records import decode
+from rsx.records_c cimport *
+from rsx.risk.ledger cimport Ledger, ledger_apply
+
+cdef enum:
+    RECENT_FILLS = 16384    # kept for queries after a start; a power of two
+
+
+cdef class State:
+    """Engines by symbol, one ledger, and what the log knows of itself.
+
+    Attributes: engines {symbol id: Engine}; ledger; next_seq; epoch; exchange_id (0 = new log);
+    configs {symbol id: last SYMBOL_CONFIG view}; oid_max, the highest order id seen.
+    on_config(view) is called at each SYMBOL_CONFIG and may raise.
+    """
+
+    cdef readonly dict engines
+    cdef readonly Ledger ledger
+    cdef readonly uint64_t next_seq
+    cdef readonly uint32_t epoch
+    cdef readonly uint64_t exchange_id
+    cdef readonly uint64_t oid_max
+    cdef readonly dict configs
+    cdef bytearray fills
+    cdef uint8_t* fills_at
+    cdef uint64_t fill_count
+    cdef object on_config
+    cdef void* by_symbol[65536]
+
+    def __init__(self, config, on_config=None):
+        cdef Engine engine
+        matching = config.matching
+        memset(self.by_symbol, 0, sizeof(self.by_symbol))
+        self.on_config = on_config
+        self.engines = {}
+        self.configs = {}
+        self.fills = bytearray(RECENT_FILLS * RSX_RECORD_SIZE)
+        self.fills_at = <uint8_t*>self.fills
+        self.next_seq = 1
+        for symbol in config.symbols:
+            engine = Engine(
+                symbol,
+                orders_max=matching.orders_max,
+                users_max=matching.users_max,
+                open_orders_per_user_max=matching.open_orders_per_user_max,
+                dedup_window_ns=matching.dedup_window_s * 1_000_000_000,
+                dedup_orders_max=matching.dedup_orders_max,
+            )
+            self.engines[symbol.id] = engine
+            self.by_symbol[symbol.id] = <void*>engine
+        self.ledger = Ledger(
+            tuple(config.symbols),
+            accounts_max=config.risk.accounts_max,
+            positions_max=config.risk.positions_max,
+            mark_source="last" if config.mark_source == "last" else "feed",
+            stale_ns=config.mark.stale_ms * 1_000_000,
+        )
+
+    def apply(self, const uint8_t[:] data):
+        """Fold whole logged records, back to back, numbered from next_seq on.
+
+        Raises InvariantError naming the record that does not fit.
+        """
+        cdef uint64_t count = data.shape[0] // RSX_RECORD_SIZE
+        cdef uint64_t at
+        cdef const rsx_record_t* record
+        cdef bint is_special
+        for at in range(count):
+            record = <const rsx_record_t*>&data[at * RSX_RECORD_SIZE]
+            with nogil:
+                is_special = self._apply_one(record)
+            if is_special:
+                self._note(data[at * RSX_RECORD_SIZE:(at + 1) * RSX_RECORD_SIZE])
+
+    cdef bint _apply_one(self, const rsx_record_t* record) except -1 nogil:
+        """True for a record that Python has to look at."""
+        if record.seq != self.next_seq:
+            fail(5, record.seq, self.next_seq)
+        self.next_seq += 1
+        self.epoch = record.epoch
+        if RSX_ORDER_ACCEPTED <= record.type <= RSX_CANCEL_REJECTED:
+            if self.by_symbol[record.stream] == NULL:
+                fail(14, record.seq, record.stream)
+            engine_apply(&(<Engine>self.by_symbol[record.stream]).engine, record)
+            if record.type == RSX_ORDER_ACCEPTED:
+                if (<const rsx_order_accepted_t*>record).oid > self.oid_max:
+                    self.oid_max = (<const rsx_order_accepted_t*>record).oid
+        if record.type == RSX_SYMBOL_CONFIG or record.type == RSX_LOG_STARTED:
+            return True
+        if record.type == RSX_FILL:
+            memcpy(self.fills_at + (self.fill_count % RECENT_FILLS) * RSX_RECORD_SIZE, record,
+                   RSX_RECORD_SIZE)
+            self.fill_count += 1
+        ledger_apply(&self.ledger.ledger, record, False)
+        return False
+
+    def recent_fills(self):
+        """The youngest FILL records as decoded views, oldest first."""
+        count = int(self.fill_count)
+        return [decode(self.fills, at % RECENT_FILLS * RSX_RECORD_SIZE, crc=False)
+                for at in range(max(0, count - RECENT_FILLS), count)]
+
+    def _note(self, record):
+        view = decode(bytes(record), crc=False)
+        if view.record.name == "SYMBOL_CONFIG":
+            if self.on_config is not None:
+                self.on_config(view)
+            self.configs[view.symbol_id] = view
+        else:
+            self.exchange_id = view.exchange_id
+
+    def audit(self):
+        """Every invariant that needs no second model; raises InvariantError."""
+        for engine in self.engines.values():
+            engine.audit()
+        self.ledger.audit()
+
+    def state_hash(self):
+        """One number for all books and accounts."""
+        total = self.ledger.state_hash()
+        for symbol_id in sorted(self.engines):
+            total = (total * 1000003 + self.engines[symbol_id].state_hash()) % (1 << 64)
+        return total
