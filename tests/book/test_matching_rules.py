@@ -5,20 +5,24 @@ The language of the tables is that of `model/table.py`.
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 
 import pytest
+from model.engines import compiled_engine
+from model.symbols import make_symbol
 from model.wire import as_event, order_cancel, order_new
 
 from rsx.records import BY_NAME
 
-SECOND = 1_000_000_000
+SMALL = {"orders_max": 16, "users_max": 16, "dedup_orders_max": 32, "dedup_window_s": 60}
 
 
 def new(oid, user, side, qty, px, *, tif=0, flags=0, **more):
     return order_new(
-        oid=oid, user_id=user, side=side, qty=qty, px=px, tif=tif, flags=flags, symbol_id=1, **more
-    )
+        oid=oid, user_id=user, side=side, qty=qty, px=px, tif=tif, flags=flags,
+        **{"symbol_id": 1, **more},
+    )  # fmt: skip
 
 
 def ask(engine, request, ts_ns=0):
@@ -133,19 +137,27 @@ class TestRules:
             ("the flag that only an acceptance carries", {"flags": 4}),
             ("an unknown side", {"side": 2}),
             ("an unknown tif", {"tif": 3}),
+            ("no user", {"user": 0}),
+            ("no order id", {"oid": 0}),
+            ("another market", {"symbol_id": 2}),
         ],
     )
     def test_an_order_outside_the_rules_is_rejected_with_3008(self, make_engine, name, order):
         engine = make_engine(tick=10, lot=5, px_max=20_000, qty_max=1000, notional_max=19_999_999)
         right = {"side": 0, "qty": 10, "px": 1000, "cid": "a", "reserved": 77}
 
-        (event,) = ask(engine, new(oid=1, user=1, **{**right, **order}))
+        (event,) = ask(engine, new(**{"oid": 1, "user": 1, **right, **order}))
 
         assert (event["type"], event["reason"]) == ("ORDER_REJECTED", 3008), name
         assert event["released"] == 77
         assert engine.best() == (0, 0)
         (event,) = ask(engine, new(oid=2, user=1, **right))
         assert event["type"] == "ORDER_ACCEPTED", "the client id is not used up"
+
+    def test_a_negative_reservation_is_refused(self, make_engine):
+        (event,) = ask(make_engine(), new(1, 1, 0, 10, 100, reserved=-1))
+
+        assert (event["reason"], event["released"]) == (3008, -1)
 
     def test_the_limits_themselves_are_allowed(self, make_engine):
         engine = make_engine(tick=10, lot=5, px_max=20_000, qty_max=1000, notional_max=20_000_000)
@@ -473,6 +485,75 @@ class TestFillOrKill:
                                      + fill 10 @ 52500 of #2 left 0/0
             u3 net                  -> 20
             """)
+
+    def test_3000_random_ones_are_filled_when_the_crossing_quantities_add_up(self, make_engine):
+        """TST-8: against the plain sum of what rests at the limit or better."""
+        engine = make_engine(orders_max=512)
+        rng = random.Random(8)
+        outcomes = {True: 0, False: 0}
+        for oid in range(1, 6001, 2):
+            side, px = rng.randrange(2), rng.randint(90, 110)
+            resting = engine.resting(1 - side)
+            rows = [r for r in resting if (r[2] <= px if side == 0 else r[2] >= px)]
+            qty = rng.randint(1, 60)
+
+            events = ask(engine, new(oid, 1 + oid % 5, side, qty, px, tif=2))
+
+            filled = events[0]["type"] == "ORDER_ACCEPTED"
+            assert filled == (sum(r[3] for r in rows) >= qty)
+            outcomes[filled] += 1
+            assert sum(e["qty"] for e in events if e["type"] == "FILL") == (qty if filled else 0)
+            side, px = rng.randrange(2), rng.randint(90, 110)
+            ask(engine, new(oid + 1, 1 + oid % 5, side, rng.randint(1, 30), px))
+        assert min(outcomes.values()) > 500, outcomes
+
+
+class TestBestPrice:
+    """B-2: the next occupied level, wherever it lies."""
+
+    EDGES = (0, 1, 62, 63, 64, 65, 127, 4094, 4095, 4096, 4097, 262_143, 262_144, 262_145,
+             8_388_607, 8_388_608, 16_777_151, 16_777_152, 16_777_214)  # fmt: skip
+
+    @pytest.mark.parametrize("shape", ["edges", "sparse", "dense", "one wall", "two ends"])
+    def test_it_is_the_best_of_what_rests_after_every_step(self, make_engine, shape):
+        """TST-9, over all 2^24 - 1 prices of tick 1."""
+        top = (1 << 24) - 1
+        engine = make_engine(px_max=top, orders_max=256, notional_max=1 << 60)
+        rng = random.Random(shape)
+        draw = {
+            "edges": lambda: rng.choice(self.EDGES) + 1,
+            "sparse": lambda: rng.randint(1, top),
+            "dense": lambda: 8_388_608 + rng.randint(-40, 40),
+            "one wall": lambda: rng.choice((262_144, rng.randint(1, top))),
+            "two ends": lambda: rng.choice((1, 2, top - 1, top)),
+        }[shape]
+        resting: dict[int, tuple[int, int]] = {}  # order -> (side, price)
+        for oid in range(1, 1500):
+            side = rng.randrange(2)
+            if len(resting) > 200 or (resting and rng.random() < 0.45):
+                gone = rng.choice(list(resting))
+                ask(engine, order_cancel(oid=gone, user_id=1, symbol_id=1))
+                del resting[gone]
+            else:
+                events = ask(engine, new(oid, 1, side, 1, draw()))
+                self.follow(resting, events)
+            bids = [px for s, px in resting.values() if s == 0]
+            asks = [px for s, px in resting.values() if s == 1]
+            assert engine.best() == (max(bids, default=0), min(asks, default=0))
+
+    def follow(self, resting, events):
+        """All quantities are 1, so a fill ends both orders."""
+        if len(events) == 1:
+            resting[events[0]["oid"]] = (events[0]["side"], events[0]["px"])
+            return
+        del resting[events[1]["maker_oid"]]
+
+    def test_a_book_of_more_than_2_to_the_24_levels_is_refused(self):
+        compiled_engine(make_symbol(px_max=(1 << 24) - 1), **SMALL)
+
+        with pytest.raises(ValueError, match="16777216"):
+            compiled_engine(make_symbol(px_max=1 << 24), **SMALL)
+        compiled_engine(make_symbol(px_max=3 * ((1 << 24) - 1), tick=3), **SMALL)
 
 
 class TestRegressions:

@@ -102,6 +102,7 @@ class ModelEngine:
                 oid=seen.oid, px=seen.px, qty=seen.qty, user_id=seen.user_id, side=seen.side,
                 tif=seen.tif, flags=seen.flags, reserved=seen.reserved, cid=cid, ts_ns=ts_ns,
                 received_ns=seen.received_ns, reserved_ns=seen.reserved_ns,
+                symbol_id=seen.symbol_id,
             )  # fmt: skip
         else:
             events = self.cancel(
@@ -113,7 +114,7 @@ class ModelEngine:
     def new_order(
         self, *, oid: int, px: int, qty: int, user_id: int, side: int, tif: int = 0,
         flags: int = 0, reserved: int = 0, cid: bytes = b"", ts_ns: int = 0,
-        received_ns: int = 0, reserved_ns: int = 0,
+        received_ns: int = 0, reserved_ns: int = 0, symbol_id: int | None = None,
     ) -> list[Event]:  # fmt: skip
         """M-1 to M-11."""
         self.events, self.ts_ns = [], ts_ns
@@ -121,6 +122,7 @@ class ModelEngine:
             side in Side._value2member_map_
             and tif in Tif._value2member_map_
             and not flags & ~KNOWN_FLAGS
+            and symbol_id in (None, self.symbol.id)
         )
         head = {"oid": oid, "px": px, "qty": qty, "user_id": user_id,
                 "side": side, "tif": tif, "flags": flags,
@@ -133,6 +135,8 @@ class ModelEngine:
                             flags=flags & KNOWN_FLAGS)  # fmt: skip
             self._emit("ORDER_REJECTED", **head, released=reserved, original_oid=original,
                        reason=int(reason))  # fmt: skip
+            if symbol_id is not None:
+                self.events[-1]["symbol_id"] = symbol_id
             return self._end()
         allowed = self._allowed(order)
         crosses = self._crosses(order)
@@ -212,6 +216,8 @@ class ModelEngine:
 
     def _by_the_rules(self, order: Order, tif: int, flags: int) -> bool:
         s, px, qty = self.symbol, order.px, order.remaining
+        if order.oid == 0 or order.user == 0 or order.reserved < 0:
+            return False
         if not (0 < qty <= s.qty_max and qty % s.lot == 0):
             return False
         if not (0 < px <= s.px_max and px % s.tick == 0):
