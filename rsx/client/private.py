@@ -40,7 +40,14 @@ from rsx.client.frames import (
 )
 from rsx.client.memory import Memory
 from rsx.client.models import Disconnected, Fill, Order, Resumed
-from rsx.client.reconcile import PAGE_MAX, Lookup, look_up_gone, look_up_places, missed_fills
+from rsx.client.reconcile import (
+    PAGE_MAX,
+    Lookup,
+    look_up_gone,
+    look_up_places,
+    look_up_strangers,
+    missed_fills,
+)
 from rsx.client.requests import CancelRequest, EventBuffer, PlaceRequest, Query
 from rsx.client.transport import Backoff, Link, LinkLost, ws_url
 from rsx.errors import Reason
@@ -430,8 +437,9 @@ class PrivateSession:
         settled, unseen = await look_up_places(
             self._lookup, self.memory, in_flight, rows, fills, complete
         )
+        strangers = await look_up_strangers(self._lookup, self.memory, rows, fills, complete)
         # From here on without a pause: nothing can come between.
-        events = self.memory.recover(rows, fills, [*ended, *settled])
+        events = self.memory.recover(rows, fills, [*ended, *settled, *strangers])
         for event in events:
             self.events.put(event)
         for order in [*rows, *ended, *settled]:

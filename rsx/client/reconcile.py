@@ -8,7 +8,8 @@ Source: specs/client.md CL-35 .. CL-37.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -66,6 +67,24 @@ async def look_up_gone(
     return list(await asyncio.gather(*map(look_up, memory.gone(rows))))
 
 
+async def look_up_strangers(
+    lookup: Lookup, memory: Memory, rows: list[Order], fills: list[Fill], complete: bool
+) -> list[Order]:
+    """Terminal states of orders that another connection placed, and that traded and ended."""
+    sums = traded(fills, memory)
+    listed = {order.oid for order in rows}
+    found = [await lookup(oid=oid) for oid in sums if oid not in listed and memory.get(oid) is None]
+    return [order for order in found if order and _whole(order, sums, complete)]
+
+
+def _whole(order: Order, sums: Mapping[int, Decimal], complete: bool) -> bool:
+    """Whether an order has ended and all its fills are known.
+
+    If not, it ended after FL was taken: its last events come on this connection, fills first.
+    """
+    return not order.is_open and (order.filled <= sums[order.oid] or not complete)
+
+
 async def look_up_places(
     lookup: Lookup,
     memory: Memory,
@@ -85,9 +104,8 @@ async def look_up_places(
         found = await lookup(cid=place.cid, symbol=place.symbol)
         if found is None or found.reason == Reason.DUPLICATE_CLIENT_ID.name:
             unseen.append(place)
-        elif not found.is_open and (found.filled <= sums[found.oid] or not complete):
+        elif _whole(found, sums, complete):
             settled.append(with_terms(found, place.template))
-        # Else its last events are on their way on this connection, fills first.
     return settled, unseen
 
 
