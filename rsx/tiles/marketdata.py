@@ -24,7 +24,7 @@ from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from rsx.errors import Reason, RequestError
 
-NS = 1_000_000_000
+NS_PER_MS = 1_000_000
 
 # Records applied in one duty cycle (MD-10). All of them trades, encoded they stay below the
 # default backlog bound of a reader that keeps up.
@@ -233,8 +233,9 @@ class MarketData(AsyncTile):
                 return
             self._timer.cancel()
         self._timer_ns = due_ns
-        wait_s = max(due_ns - now_ns, 0) / NS
-        self._timer = self.loop.call_later(wait_s, self._timer_fired)
+        # Whole milliseconds, upwards: the loop rounds down, and would come too early.
+        wait_ms = -(-max(due_ns - now_ns, 0) // NS_PER_MS)
+        self._timer = self.loop.call_later(wait_ms / 1000, self._timer_fired)
 
     def _timer_fired(self) -> None:
         self._timer = None

@@ -19,6 +19,7 @@ from rsx.core.ring import Ring
 from tiles.fake_shadow import FakeShadow
 from tiles.flow import Flow, symbol
 
+from rsx.core.async_tile import AsyncRunner
 from rsx.edge.public_feed import ALL, BBO, BOOK, TRADES
 from rsx.edge.public_ws import (
     NS_PER_S,
@@ -615,6 +616,52 @@ def test_a_flood_of_requests_delays_nobody():
         assert client in world.edge.clients
 
     run(test)
+
+
+# --- on a thread of its own -----------------------------------------------------------------
+
+
+def test_the_last_change_of_a_flood_arrives_without_another_record():
+    # The publication waits for its 2 ms; a timer, not a record, must bring it.
+    flow, shadow, clock = Flow(), FakeShadow(SYMBOLS), Clock.system()
+    ring = Ring("wal_marketdata", 1 << 14)
+    edge = PublicEdge(settings_of(), SYMBOLS, clock, shadow)
+    tile = MarketData(None, SYMBOLS, clock, ring, flow.log, shadow, edge)
+    runner = AsyncRunner("marketdata", [tile])
+    follower = Follower()
+
+    async def main(port):
+        url = f"http://127.0.0.1:{port}{PATH}"
+        async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as session:
+            async with session.ws_connect(url) as ws:
+                await ws.send_str('{"S":[1,7,1000]}')
+                while follower.quote_u is None:
+                    follower.feed(*await receive(ws))
+                for number in range(300):
+                    flow.order(1, number % 2, 1000 + number % 5, 1 + number % 3)
+                    ring.push_many(flow.take())
+                while follower.book_u != flow.seq:
+                    follower.feed(*await receive(ws))
+
+    async def listen():
+        listener = await tile.loop.create_server(edge.server, "127.0.0.1", 0)
+        return listener, listener.sockets[0].getsockname()[1]
+
+    runner.start()
+    try:
+        listener, port = asyncio.run_coroutine_threadsafe(listen(), tile.loop).result(5)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+            loop.run(main(port))
+        tile.loop.call_soon_threadsafe(listener.close)
+    finally:
+        runner.stop()
+
+    assert runner.failure is None
+    oracle = FakeShadow(SYMBOLS)
+    oracle.apply(b"".join(flow.records))
+    assert follower.window(0) == oracle.depth(1, 0, 1000)
+    assert follower.window(1) == oracle.depth(1, 1, 1000)
+    assert follower.trades == oracle.take_trades() and not follower.trade_gaps
 
 
 # --- decoding -------------------------------------------------------------------------------
