@@ -130,7 +130,8 @@ cdef class Engine:
         return [row[:5] + (row[9],) for row in self.orders() if row[5] == side]
 
     def orders(self):
-        """[(oid, user_id, px, remaining, reserved, side, tif, flags, qty, cid)] in priority order.
+        """[(oid, user_id, px, remaining, reserved, side, tif, flags, qty, cid)], each side in
+        priority order; qty is what was ordered less what was cut.
         """
         cdef list out = []
         cdef int side

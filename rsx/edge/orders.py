@@ -31,6 +31,11 @@ FILLS_MAX = 1000
 ACCOUNTS_KEPT = 20_000
 
 
+def time_of(oid: int) -> int:
+    """When an id was given, to the millisecond, in ns since 1970."""
+    return ((oid >> MS_SHIFT) + EPOCH_MS) * 1_000_000
+
+
 class OrderIds:
     """Rising ids, unique without coordination; a burst borrows from the next millisecond.
 

@@ -1,0 +1,230 @@
+"""One running exchange: recover, build, start, watch, stop.
+
+    with the data folder locked: recover -> topology -> threads -> serve until told to stop
+
+Owns the life cycle and nothing else; what runs is in rsx/topology.py. Source: specs/tiles.md,
+specs/wal.md L-23; T-13 for what a failed check does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rsx import topology
+from rsx.client.demo import Demo
+from rsx.config import Config
+from rsx.core.async_tile import AsyncRunner, AsyncTile
+from rsx.core.clock import Clock
+from rsx.core.tile import Runner
+from rsx.edge import auth
+from rsx.errors import StartError
+from rsx.wal.segments import open_data_folder
+from rsx.wal.start import Recovered, recover
+
+EXIT_FAILED_CHECK = 70
+STOP_S = 10.0
+
+Metric = tuple[str, str, str, dict[str, str], int]
+
+
+class DemoTile(AsyncTile):
+    """Hosts the demo's clients on a loop of their own; they reach the exchange over loopback."""
+
+    def __init__(self, demo: Demo):
+        super().__init__("demo", [])
+        self.demo = demo
+        self.task: asyncio.Task[None] | None = None
+
+    async def on_start(self) -> None:
+        self.task = asyncio.create_task(self.demo.run())
+
+    async def on_close(self) -> None:
+        await self.demo.stop()
+        if self.task is not None:
+            await asyncio.wait([self.task], timeout=2)
+
+
+class Exchange:
+    """An exchange on one data folder.
+
+    Args   config: checked; progress: called with (records, slots) while the log is read
+    Raises StartError in `start` when it cannot run; the message is one line
+    Thread start, wait, stop: the owner's. failure: what stopped it, None while it is well
+    """
+
+    def __init__(self, config: Config, progress: Callable[[int, int], None] | None = None):
+        self.config = config
+        self.progress = progress
+        self.clock = Clock.system()
+        self.started_ns = time.monotonic_ns()
+        self.stopped = threading.Event()
+        self.failure: BaseException | None = None
+        self.failed_thread = ""
+        self.runners: list[Runner | AsyncRunner] = []
+        self.plans: list[topology.ThreadPlan] = []
+        self.lock_fd = -1
+
+    # --- start ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Recover, build and start every thread; returns when the port is served."""
+        topology.validate()
+        self.folder, self.lock_fd = open_data_folder(self.config.data.dir)
+        try:
+            self.secret = auth.load_secret(self.config.data.dir)
+            self.recovered: Recovered = recover(
+                self.config, self.folder, self.clock, self.progress
+            )
+            self._build()
+            sys.setswitchinterval(self.config.tiles.switch_interval_us / 1e6)
+            for runner in self.runners:
+                runner.start()
+            if self.config.demo.enabled:
+                self._start_demo()
+        except BaseException as error:
+            self._stop_threads()
+            self._unlock()
+            if isinstance(error, OSError) and not isinstance(error, StartError):
+                raise StartError(self._explain(error)) from error
+            raise
+
+    def _build(self) -> None:
+        config = self.config
+        self.rings = topology.build_rings(config)
+        self.tiles = topology.build_tiles(
+            config, self.rings, self.recovered, self.folder, self.secret, self.clock
+        )
+        self.tiles.gateway.health_source = self.health
+        self.tiles.gateway.metrics_source = self.metrics
+        self.plans = topology.plan_threads(config, self.tiles, topology.allowed_cpus())
+        self.runners = topology.build_runners(config, self.plans, self._on_failure)
+
+    def _start_demo(self) -> None:
+        index = self.tiles.mark.index if self.tiles.mark.active else None
+        demo = Demo(
+            self.config.demo, self.url, self.config.symbols,
+            lambda user, role: auth.mint(self.secret, user, 86_400, role),
+            index=index, seed=self.config.mark.seed,
+        )  # fmt: skip
+        runner = AsyncRunner("demo", [DemoTile(demo)], self.plans[-1].cpus, self._on_failure)
+        runner.start()
+        self.runners.append(runner)
+
+    def _explain(self, error: OSError) -> str:
+        where = f"{self.config.server.host}:{self.config.server.port}"
+        if error.errno is not None and "address" in str(error).lower():
+            return f"cannot listen on {where}: {error.strerror or error} (choose --port)"
+        return str(error)
+
+    # --- what runs ------------------------------------------------------------------------
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are served."""
+        return self.tiles.gateway.address
+
+    @property
+    def url(self) -> str:
+        host, port = self.address
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def health(self) -> dict[str, Any]:
+        """Progress, not liveness: the log moves, nothing waits too long. For /health."""
+        wal = self.tiles.wal.counters()
+        reasons = []
+        if self.failure is not None:
+            reasons.append(f"{self.failed_thread} failed: {self.failure}")
+        waiting = wal["appended_seq"] - wal["released_seq"]
+        if waiting and self._stalled(wal["released_seq"]):
+            reasons.append(f"{waiting} records wait for release since over a second")
+        return {
+            "status": "failed" if reasons else "ok",
+            "reasons": reasons,
+            "seq": wal["released_seq"],
+            "durable_seq": wal["durable_seq"],
+            "epoch": self.recovered.start.epoch,
+            "uptime_s": (time.monotonic_ns() - self.started_ns) // 1_000_000_000,
+        }
+
+    def _stalled(self, released: int) -> bool:
+        now = time.monotonic()
+        last, since = getattr(self, "_progress_seen", (-1, now))
+        if released != last:
+            self._progress_seen = (released, now)
+            return False
+        return now - since > 1.0
+
+    def metrics(self) -> Iterator[Metric]:
+        """Counters of tiles, rings and threads, for /metrics."""
+        for tile in (*self.tiles.compiled, *self.tiles.asynchronous):
+            for name, value in tile.counters().items():
+                yield f"rsx_{name}", "gauge", f"{name} of a tile", {"tile": tile.name}, value
+        for name, ring in self.rings.by_name.items():
+            for key, value in ring.counters().items():
+                yield f"rsx_ring_{key}", "gauge", f"ring {key}", {"ring": name}, value
+        for runner in self.runners:
+            if isinstance(runner, Runner):
+                for key, value in runner.counters().items():
+                    yield f"rsx_thread_{key}", "gauge", f"{key}", {"thread": runner.name}, value
+
+    # --- stop -----------------------------------------------------------------------------
+
+    def _on_failure(self, runner: Runner | AsyncRunner) -> None:
+        """A failed check or a broken disk: remember the first, wake the owner (T-13)."""
+        if self.failure is None:
+            self.failure = runner.failure
+            self.failed_thread = runner.name
+        self.stopped.set()
+
+    def request_stop(self) -> None:
+        """Make `wait` return; any thread, signal handlers too."""
+        self.stopped.set()
+
+    def wait(self) -> None:
+        """Until `request_stop` or a failure."""
+        while not self.stopped.wait(0.5):
+            pass
+
+    def stop(self) -> None:
+        """End the threads and close the log. After a failure nothing more is written."""
+        self._stop_threads()
+        self._unlock()
+
+    def _stop_threads(self) -> None:
+        # Edges first, so that what was acknowledged has been released; the log last.
+        order = {"demo": 0, "gateway": 1, "mark": 1, "marketdata": 2, "wal_sync": 9, "wal": 8}
+        for runner in sorted(self.runners, key=lambda r: order.get(r.name, 5)):
+            if self.failure is not None and isinstance(runner, Runner):
+                runner.request_stop()
+                continue
+            try:
+                runner.stop(STOP_S)
+            except Exception as error:
+                print(f"rsx: {runner.name} did not stop cleanly: {error}", file=sys.stderr)
+        self.runners = []
+
+    def _unlock(self) -> None:
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
+
+
+def data_summary(exchange: Exchange) -> str:
+    """Where the data is and what was found there, for the banner."""
+    recovered = exchange.recovered
+    seq = recovered.start.next_seq - 1
+    folder = Path(exchange.config.data.dir).resolve()
+    if seq == 0:
+        return f"{folder} (new)"
+    text = f"{folder} (start {recovered.start.epoch}, {seq:,} records read in "
+    text += f"{recovered.seconds:.1f} s"
+    if recovered.torn_bytes:
+        text += f", torn tail of {recovered.torn_bytes} bytes cut"
+    return text + ")"

@@ -1,0 +1,284 @@
+"""The wiring: every tile, every ring, every thread. Nothing else makes any of them.
+
+    rings      RINGS: producer, consumer, depth, what happens when it is full
+    tiles      build_tiles: which tile gets which rings and which recovered state
+    threads    plan_threads: which tiles share a thread, on which cores
+
+`validate` proves what the rest relies on: one producer and one consumer a ring, every ring
+declared, and the one cycle (risk, matching, wal) has an edge that never blocks.
+Source: specs/tiles.md.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rsx.book.shadow import Shadow
+from rsx.config import Config
+from rsx.core.async_tile import AsyncRunner, AsyncTile
+from rsx.core.check import check
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
+from rsx.core.tile import Idle, Runner, Tile
+from rsx.edge.app import make_gateway
+from rsx.edge.orders import time_of
+from rsx.edge.public_ws import PublicEdge
+from rsx.tiles.mark import Mark
+from rsx.tiles.marketdata import MarketData
+from rsx.tiles.matching import MatchingTile
+from rsx.tiles.risk import RiskTile
+from rsx.tiles.wal import WalSync, WalTile
+from rsx.wal.reader import read_range
+from rsx.wal.segments import RECORD_SIZE
+from rsx.wal.start import Recovered
+
+REFUSE, STALL, SKIP, LAP, NEVER = "refuse", "stall", "skip", "lap", "never full"
+
+
+@dataclass(frozen=True, slots=True)
+class RingRow:
+    """One ring, or one per symbol. depth: key of [rings], or a number."""
+
+    producer: str
+    consumer: str
+    depth: str | int
+    on_full: str
+    per_symbol: bool = False
+    never_blocks: bool = False  # the consumer drains it whatever else is full
+
+    @property
+    def name(self) -> str:
+        return f"{self.producer}_{self.consumer}"
+
+
+RINGS = (
+    #       producer      consumer      depth             when full
+    RingRow("gateway",    "risk",       "gateway_risk",   REFUSE),
+    RingRow("mark",       "risk",       "mark_risk",      SKIP),
+    RingRow("risk",       "matching",   "risk_matching",  STALL, per_symbol=True),
+    RingRow("risk",       "gateway",    "risk_gateway",   STALL),
+    RingRow("risk",       "wal",        "risk_wal",       STALL),
+    RingRow("matching",   "wal",        "matching_wal",   STALL, per_symbol=True),
+    RingRow("wal",        "risk",       "wal_risk",       STALL, never_blocks=True),
+    RingRow("wal",        "gateway",    "wal_gateway",    STALL),
+    RingRow("wal",        "marketdata", "wal_marketdata", LAP),
+    RingRow("wal",        "sync",       8,                NEVER),
+    RingRow("sync",       "wal",        64,               NEVER),
+)  # fmt: skip
+
+
+def validate(rows: tuple[RingRow, ...] = RINGS) -> None:
+    """Check the ring graph. Raises InvariantError naming the ring or the cycle."""
+    names = [row.name for row in rows]
+    check(len(set(names)) == len(names), 1501, names)
+    for row in rows:
+        check(row.producer != row.consumer, 1502, row.name)
+        check(not (row.never_blocks and row.on_full != STALL), 1503, row.name)
+    # Take the edges that never block, lap, skip or refuse away: no cycle of stalls may be left.
+    stalling = [r for r in rows if r.on_full == STALL and not r.never_blocks]
+    alive = {r.producer for r in stalling} | {r.consumer for r in stalling}
+    while True:
+        ends = {tile for tile in alive if not any(
+            r.producer == tile and r.consumer in alive for r in stalling)}  # fmt: skip
+        if not ends:
+            break
+        alive -= ends
+    check(not alive, 1504, sorted(alive))
+
+
+@dataclass(slots=True)
+class Rings:
+    """All rings, by name; those of one symbol are named `name[symbol id]`."""
+
+    by_name: dict[str, Ring] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Ring:
+        return self.by_name[name]
+
+
+def build_rings(config: Config) -> Rings:
+    rings = Rings()
+    for row in RINGS:
+        depth = row.depth if isinstance(row.depth, int) else getattr(config.rings, row.depth)
+        names = [row.name]
+        if row.per_symbol:
+            names = [f"{row.name}[{symbol.id}]" for symbol in config.symbols]
+        for name in names:
+            rings.by_name[name] = Ring(name, depth)
+    return rings
+
+
+@dataclass(slots=True)
+class Tiles:
+    """All tiles of one exchange."""
+
+    risk: RiskTile
+    matching: list[MatchingTile]
+    wal: WalTile
+    wal_sync: WalSync
+    gateway: Any
+    marketdata: MarketData
+    mark: Mark
+
+    @property
+    def compiled(self) -> list[Tile]:
+        """In the order in which one thread runs them best: requests before their effects."""
+        return [self.risk, *self.matching, self.wal, self.wal_sync]
+
+    @property
+    def asynchronous(self) -> list[AsyncTile]:
+        """In the order in which they start; they close the other way round."""
+        return [self.marketdata, self.gateway, *([self.mark] if self.mark.active else [])]
+
+
+def build_tiles(
+    config: Config, rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock
+) -> Tiles:
+    """Give every tile its rings and its part of the recovered state."""
+    state, start = recovered.state, recovered.start
+    symbols = config.symbols
+    matching = [
+        MatchingTile(
+            f"matching[{symbol.name}]", clock.copy(), state.engines[symbol.id],
+            risk_matching=rings[f"risk_matching[{symbol.id}]"],
+            matching_wal=rings[f"matching_wal[{symbol.id}]"],
+        )
+        for symbol in symbols
+    ]  # fmt: skip
+    risk = RiskTile(
+        "risk", clock.copy(), state.ledger,
+        gateway_risk=rings["gateway_risk"], mark_risk=rings["mark_risk"],
+        wal_risk=rings["wal_risk"], risk_gateway=rings["risk_gateway"],
+        risk_wal=rings["risk_wal"],
+        matching_rings=[rings[f"risk_matching[{symbol.id}]"] for symbol in symbols],
+        next_seq=start.next_seq,
+    )  # fmt: skip
+    segment_records = config.wal.segment_mib * (1 << 20) // RECORD_SIZE
+    wal = WalTile(
+        "wal", clock.copy(),
+        [rings["risk_wal"], *(rings[f"matching_wal[{symbol.id}]"] for symbol in symbols)],
+        wal_risk=rings["wal_risk"], wal_gateway=rings["wal_gateway"],
+        wal_marketdata=rings["wal_marketdata"], wal_sync=rings["wal_sync"],
+        sync_wal=rings["sync_wal"], folder=folder, start=start,
+        durability=config.wal.durability, flush_ns=config.wal.flush_ms * 1_000_000,
+        segment_records=segment_records,
+    )  # fmt: skip
+    wal_sync = WalSync(
+        "wal_sync", wal_sync=rings["wal_sync"], sync_wal=rings["sync_wal"], folder=folder,
+        segment_bytes=segment_records * RECORD_SIZE, ahead=config.wal.segments_ahead,
+    )  # fmt: skip
+    gateway = make_gateway(
+        config, symbols, secret, clock.copy(), rings["gateway_risk"], rings["risk_gateway"],
+        rings["wal_gateway"],
+    )  # fmt: skip
+    gateway.load(*_gateway_state(recovered))
+    shadow = Shadow(symbols, config.matching.orders_max, start.next_seq)
+    for engine in state.engines.values():
+        shadow.load(engine)
+    marketdata_clock = clock.copy()
+    marketdata = MarketData(
+        config, symbols, marketdata_clock, rings["wal_marketdata"],
+        lambda first, last: read_range(folder, first, last), shadow,
+        PublicEdge(config, symbols, marketdata_clock, shadow), lambda: wal.released,
+    )  # fmt: skip
+    marketdata.load(
+        (f.symbol_id, f.px, f.qty, f.taker_side, f.ts_ns, f.seq) for f in state.recent_fills()
+    )
+    gateway.marketdata = marketdata
+    mark = Mark(config, symbols, clock.copy(), rings["mark_risk"])
+    return Tiles(risk, matching, wal, wal_sync, gateway, marketdata, mark)
+
+
+def _gateway_state(recovered: Recovered) -> tuple[Any, ...]:
+    """open_orders, recent_fills, order id floor, epoch and number for Gateway.load."""
+    state, start = recovered.state, recovered.start
+    open_orders = [
+        (oid, user, symbol_id, side, px, qty, qty - remaining, tif, flags, cid, time_of(oid), 0)
+        for symbol_id, engine in state.engines.items()
+        for oid, user, px, remaining, _, side, tif, flags, qty, cid in engine.orders()
+    ]
+    return open_orders, state.recent_fills(), state.oid_max, start.epoch, start.next_seq - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPlan:
+    """One thread: its name, tiles and cores (None = the kernel decides)."""
+
+    name: str
+    tiles: tuple[Any, ...]
+    cpus: frozenset[int] | None
+
+
+def allowed_cpus() -> list[int]:
+    """Cores this process may use, ascending."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPlan]:
+    """Tiles to threads to cores (specs/tiles.md T-30, T-31): compiled ones first."""
+    groups: list[tuple[str, tuple[Any, ...]]]
+    layout = config.tiles.layout
+    if layout == "auto":
+        layout = "dedicated" if len(cpus) >= len(tiles.compiled) + 2 else "shared"
+    if layout == "shared":
+        groups = [("engine", (tiles.risk, *tiles.matching)), ("wal", (tiles.wal,))]
+    else:
+        groups = [(tile.name, (tile,)) for tile in tiles.compiled if tile is not tiles.wal_sync]
+    edges = [(tile.name, (tile,)) for tile in tiles.asynchronous]
+    wanted = config.tiles.cpus
+    if wanted == "none" or (wanted == "auto" and len(cpus) < 2):
+        own: list[int] = []
+    elif wanted == "auto":
+        own = cpus[::-1][: max(1, min(len(groups), len(cpus) - 1))]
+    else:
+        own = list(wanted)  # type: ignore[arg-type]
+    rest = frozenset(cpu for cpu in cpus if cpu not in own) or None
+    plans = []
+    for index, (name, members) in enumerate(groups):
+        pinned = frozenset({own[index]}) if index < len(own) else rest if own else None
+        plans.append(ThreadPlan(name, members, pinned))
+    shared = rest if own else None
+    plans.append(ThreadPlan("wal_sync", (tiles.wal_sync,), shared))
+    return plans + [ThreadPlan(name, members, shared) for name, members in edges]
+
+
+def build_runners(
+    config: Config, plans: list[ThreadPlan], on_failure: Any
+) -> list[Runner | AsyncRunner]:
+    """A runner for each planned thread, not yet started."""
+    idle = Idle(config.tiles.idle, config.tiles.spin_us, config.tiles.yield_us)
+    asleep = Idle("backoff", 0, 0)  # wal_sync sleeps in the disk; spinning would only burn
+    runners: list[Runner | AsyncRunner] = []
+    for plan in plans:
+        if isinstance(plan.tiles[0], AsyncTile):
+            cpus = set(plan.cpus) if plan.cpus else None
+            runners.append(AsyncRunner(plan.name, list(plan.tiles), cpus, on_failure))
+            continue
+        strategy = asleep if isinstance(plan.tiles[0], WalSync) else idle
+        runners.append(
+            Runner(plan.name, list(plan.tiles), strategy, cpus=plan.cpus, on_failure=on_failure)
+        )
+    return runners
+
+
+class Stepper:
+    """Calls the duty cycles of all tiles by hand, in a fixed order: tests and the simulator."""
+
+    def __init__(self, tiles: list[Any]):
+        self.tiles = tiles
+
+    def step(self) -> int:
+        """One duty cycle of every tile; returns the work done."""
+        return sum(tile.step() for tile in self.tiles)
+
+    def run(self, passes_max: int = 100_000) -> int:
+        """Step until nothing is left to do; returns the passes. Raises when it never ends."""
+        for done in range(passes_max):
+            if self.step() == 0:
+                return done
+        raise RuntimeError(f"still busy after {passes_max} passes")
