@@ -441,7 +441,6 @@ cdef int trade(engine_t* engine, uint32_t slot, uint64_t ts_ns, ring_t* out) exc
     cdef user_t* maker_user = &engine.users[maker.user_slot]
     cdef int64_t qty = min(maker.remaining, taker.remaining)
     cdef int64_t allowed = qty
-    cdef rsx_order_cancelled_t* cut
     cdef rsx_fill_t* fill
     if maker.flags & RSX_REDUCE_ONLY:
         allowed = reducible(maker_user.net, maker.side)
@@ -452,13 +451,9 @@ cdef int trade(engine_t* engine, uint32_t slot, uint64_t ts_ns, ring_t* out) exc
     fill = emit_fill(engine, maker, min(qty, allowed), ts_ns, out)
     if maker.remaining == 0:
         drop_resting(engine, slot)
-    elif allowed < qty:
-        cut = emit_cancelled(engine, maker, RSX_R_REDUCE_ONLY_EXCESS, ts_ns, out)
+    elif allowed < qty:  # so the order in hand has something left
+        emit_cancelled(engine, maker, RSX_R_REDUCE_ONLY_EXCESS, ts_ns, out)
         drop_resting(engine, slot)
-        if taker.remaining == 0:
-            forget_taker(engine)
-            finish(cut, out)
-            return 1
     if taker.remaining == 0:
         forget_taker(engine)
         finish(fill, out)

@@ -230,6 +230,22 @@ def test_nothing_is_cancelled_at_start_when_the_log_ends_with_a_group():
     assert len(ring) == 0
 
 
+def test_a_fold_gives_client_ids_their_age_back_to_the_nanosecond():
+    """D-3."""
+    live = compiled_engine(make_symbol(), **TIGHT)
+    window, start = 60_000_000_000, 7_000_000_123
+
+    def ioc(oid: int) -> bytes:
+        return order_new(oid=oid, user_id=1, symbol_id=1, side=0, tif=1, qty=5, px=100, cid="a")
+
+    log = live.submit(ioc(1), start)
+    for age, name in ((window, "ORDER_REJECTED"), (window + 1, "ORDER_ACCEPTED")):
+        folded = compiled_engine(make_symbol(), **TIGHT)
+        for record in log:
+            folded.apply(record)
+        assert view(folded.submit(ioc(2), start + age)[0]).record.name == name
+
+
 def test_the_auditor_finds_nothing_in_the_engines_log():
     rng = random.Random(11)
     symbol = make_symbol(tick=3, px_max=60_000, taker_fee_ppm=500, maker_fee_ppm=-100)

@@ -350,8 +350,7 @@ class TestReduceOnly:
             u3 buy 1 @ 110 IOC           -> accepted, cancelled #3 6 3103, cancelled 1 3102
             """)
 
-    def test_the_cut_after_a_fill_ends_the_group_when_the_taker_is_done(self, table):
-        """One of 4 allowed, then 5 of another maker: the cancel stands between the fills."""
+    def test_the_cut_of_a_maker_stands_between_its_fill_and_the_next(self, table):
         table.run(self.OPEN)
         table.run("""
             u1 sell 10 @ 110 GTC reduce  -> accepted rests
