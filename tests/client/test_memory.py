@@ -98,7 +98,8 @@ def test_a_terminal_update_follows_its_fills_and_the_log_order_holds():
     )
 
     assert [name(e) for e in events] == [
-        ("fill", 1, 5), ("fill", 1, 7), ("filled", 1), ("fill", 2, 9), ("filled", 2), ("resting", 3),
+        ("fill", 1, 5), ("fill", 1, 7), ("filled", 1), ("fill", 2, 9), ("filled", 2),
+        ("resting", 3),
     ]  # fmt: skip
 
 
