@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 
@@ -129,7 +129,8 @@ def verify(secret: bytes, token: str, now_s: int | None = None) -> Claims:
         raise _invalid(f"longer than {TOKEN_CHARS_MAX} characters")
     now_s = int(time.time()) if now_s is None else now_s
     # Times are checked below against the injected clock.
-    options = {"require": REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    options: Any = dict.fromkeys(("verify_exp", "verify_iat", "verify_nbf"), False)
+    options["require"] = REQUIRED
     try:
         claims = jwt.decode(
             token, secret, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER,

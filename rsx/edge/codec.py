@@ -24,6 +24,8 @@ PRIVATE_FRAMES = frozenset({"AUTH", "N", "C", "O", "P", "A", "FL", "M", "H"})
 PUBLIC_FRAMES = frozenset({"S", "X", "M", "H"})
 KNOWN_FRAMES = PRIVATE_FRAMES | PUBLIC_FRAMES | {"W", "U", "F", "E", "BBO", "B", "D", "T"}
 
+POST_ONLY = int(OrderFlag.POST_ONLY)
+REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 _loads = orjson.loads
 _dumps = orjson.dumps
 _DECIMAL = re.compile(r"(-?)([0-9]{1,19})(?:\.([0-9]{1,18}))?", re.ASCII)
@@ -105,9 +107,9 @@ def decode_order(fields: Fields) -> tuple[int, int, int, int, str, int, int]:
     flags = 0
     if len(fields) > 6:
         if _flag(fields[6], "reduce_only", cid):
-            flags = int(OrderFlag.REDUCE_ONLY)
+            flags = REDUCE_ONLY
         if len(fields) > 7 and _flag(fields[7], "post_only", cid):
-            flags |= int(OrderFlag.POST_ONLY)
+            flags |= POST_ONLY
     return symbol_id, side, px, qty, cid, tif, flags
 
 
@@ -117,25 +119,26 @@ def decode_cancel(fields: Fields) -> tuple[int, str, int | None]:
         raise _few("C", fields, 1)
     which = fields[0]
     symbol_id = fields[1] if len(fields) > 1 else None
+    oid, cid = 0, ""
     if type(which) is str:
-        oid, cid, ref = 0, which, which
+        cid = which
     elif type(which) is int and 0 < which < OID_LIMIT:
-        oid, cid, ref = which, "", which
+        oid = which
     else:
         detail = "a client id or an order id from 1 to 2^53-1 is due"
         raise RequestError(Reason.INVALID_VALUE, "id", which, detail=detail)
     if symbol_id is not None:
-        _typed(symbol_id, "sym", int, ref)
+        _typed(symbol_id, "sym", int, which)
     return oid, cid, symbol_id
 
 
 def decode_fills(fields: Fields) -> tuple[int, int, int]:
     """Fields of FL: symbol (0 = all), limit, before."""
-    symbol_id, limit, before = [*fields[:3], *(0, 50, 0)[len(fields[:3]) :]]
-    _typed(symbol_id, "sym", int)
-    _typed(limit, "limit", int)
-    _typed(before, "before", int)
-    return symbol_id, limit, before
+    given = [*fields[:3], *(0, 50, 0)[len(fields[:3]) :]]
+    return (
+        _typed(given[0], "sym", int), _typed(given[1], "limit", int),
+        _typed(given[2], "before", int),
+    )  # fmt: skip
 
 
 def decode_auth(fields: Fields) -> str:
@@ -212,8 +215,8 @@ def order_row(order: Order) -> Fields:
     """One row of O."""
     return [
         order.oid, order.cid, order.symbol_id, order.side, order.px, order.qty, order.filled,
-        order.status, order.tif, 1 if order.flags & OrderFlag.REDUCE_ONLY else 0,
-        1 if order.flags & OrderFlag.POST_ONLY else 0, order.placed_ns,
+        order.status, order.tif, 1 if order.flags & REDUCE_ONLY else 0,
+        1 if order.flags & POST_ONLY else 0, order.placed_ns,
     ]  # fmt: skip
 
 

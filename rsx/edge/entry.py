@@ -35,6 +35,9 @@ from rsx.records import (
 
 FILLS_LIMIT_MAX = 500
 AMOUNT_MAX = (1 << 63) - 1
+# Plain integers: an enum's own operators cost more than the rest of a check.
+POST_ONLY = int(OrderFlag.POST_ONLY)
+GTC = int(Tif.GTC)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Fields in the order of the records, seq first.
@@ -122,7 +125,7 @@ class OrderEntry:
             detail = f"{px * qty} is above {rules.notional_max}"
             raise RequestError(Reason.NOTIONAL_TOO_LARGE, "qty", qty, detail=detail)
         data = cid_bytes(cid) if cid else b""
-        if flags & OrderFlag.POST_ONLY and tif != Tif.GTC:
+        if flags & POST_ONLY and tif != GTC:
             detail = "a post-only order rests; IOC and FOK do not"
             raise RequestError(Reason.FLAGS_CONTRADICT, "post_only", 1, detail=detail)
         return data
@@ -236,9 +239,7 @@ class OrderEntry:
             raise RequestError(Reason.TOO_MANY_PENDING)
         account.due_ns = due_ns
 
-    def _request(
-        self, account: Account, answered: Callable[[Any], None], now_ns: int
-    ) -> Request:
+    def _request(self, account: Account, answered: Callable[[Any], None], now_ns: int) -> Request:
         if self.stopping:
             raise RequestError(Reason.STOPPING)
         self.last_request += 1

@@ -68,9 +68,7 @@ _rejected = pick(ORDER_REJECTED, "oid", "original_oid", "user_id", "reason")
 _reduced = pick(ORDER_REDUCED, "oid", "cancelled_qty", "remaining", "user_id", "reason")
 _cancel_rejected = pick(CANCEL_REJECTED, "request_id", "reason")
 _deposit = pick(DEPOSIT, "request_id", "amount")
-_refused = pick(
-    REQUEST_REJECTED, "oid", "request_id", "required", "available", "user_id", "reason"
-)
+_refused = pick(REQUEST_REJECTED, "oid", "request_id", "required", "available", "user_id", "reason")
 
 _REASONS = frozenset(int(reason) for reason in Reason)
 _RESTS = int(OrderFlag.RESTS)
@@ -133,8 +131,8 @@ class Events:
             self.tracker.add(order)
         for view in recent_fills:
             for fill, user in _both_sides(view):
-                order = self.tracker.orders.get(fill[0])
-                row = fill if order is None else (*fill[:7], order.cid, *fill[8:])
+                known = self.tracker.orders.get(fill[0])
+                row = fill if known is None else (*fill[:7], known.cid, *fill[8:])
                 self.tracker.account(user).fills.append(row)
 
     # --- dispatch ---------------------------------------------------------------------------

@@ -102,4 +102,4 @@ async def adopt(
     except BaseException:
         left.close()
         raise
-    protocol.data_received(head)  # type: ignore[attr-defined]
+    protocol.data_received(head)

@@ -36,5 +36,5 @@ def exposition(rows: Iterable[Row]) -> bytes:
     Raises  KeyError for another type, ValueError for a bad name
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Rows(rows))  # type: ignore[arg-type]
+    registry.register(_Rows(rows))
     return generate_latest(registry)

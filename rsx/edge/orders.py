@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from rsx.core.check import check
+from rsx.core.check import InvariantError, check
 from rsx.errors import Reason, RequestError
 
 EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
@@ -25,6 +25,9 @@ COUNTER_MASK = (1 << COUNTER_BITS) - 1
 
 FILLED, RESTING, CANCELLED, REJECTED, PENDING = range(5)
 STATUS_NAMES = ("filled", "resting", "cancelled", "rejected", "pending")
+
+# Check number: the clock or the recovered floor is beyond what an order id can hold.
+ORDER_ID = 1210
 
 ENDED_MAX = 1000
 FILLS_MAX = 1000
@@ -63,7 +66,8 @@ class OrderIds:
             self.ms += 1
             self.counter = 0
         oid = self.ms << MS_SHIFT | self.base | self.counter
-        check(0 < oid < OID_LIMIT, 1201, oid)
+        if not 0 < oid < OID_LIMIT:
+            raise InvariantError(ORDER_ID, oid)
         return oid
 
 

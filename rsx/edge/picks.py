@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rsx.records import C_TYPES, HEADER_SIZE, PAYLOAD_SIZE, VERSION, Record
@@ -32,9 +33,4 @@ def packer(record: Record) -> Callable[..., bytes]:
     """`pack` of all payload fields by position, behind a ready header."""
     header = struct.pack("<BBHHHII", VERSION, 0, record.type, PAYLOAD_SIZE, 0, 0, 0)
     body = record.codec.format.removeprefix("<BBHHHII")
-    pack = struct.Struct(f"<{HEADER_SIZE}s{body}").pack
-
-    def pack_record(*values: Any) -> bytes:
-        return pack(header, *values)
-
-    return pack_record
+    return partial(struct.Struct(f"<{HEADER_SIZE}s{body}").pack, header)

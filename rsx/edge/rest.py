@@ -31,18 +31,14 @@ TIFS = {tif.name: int(tif) for tif in Tif}
 TIF_NAMES = tuple(TIFS)
 # What the inner interface calls a field, and what REST calls it.
 REST_FIELDS = {"sym": "symbol", "px": "price", "id": "oid"}
-ORDER_KEYS = frozenset(
-    {"symbol", "side", "price", "qty", "tif", "post_only", "reduce_only", "cid"}
-)
+ORDER_KEYS = frozenset({"symbol", "side", "price", "qty", "tif", "post_only", "reduce_only", "cid"})
 DEPOSIT_KEYS = frozenset({"user", "amount"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def reply(body: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(body), status=status, content_type="application/json"
-    )
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
 def error_reply(error: RequestError) -> web.Response:
@@ -211,9 +207,7 @@ class Rest:
         return reply(self._order(order))
 
     async def post_deposit(self, request: web.Request) -> web.Response:
-        claims = self.edge.verifier.bearer(
-            request.headers.get("Authorization"), self.edge.now_s()
-        )
+        claims = self.edge.verifier.bearer(request.headers.get("Authorization"), self.edge.now_s())
         if claims.role != "admin":
             raise RequestError(Reason.FORBIDDEN, "role", claims.role)
         body = codec.decode_object(await request.read(), DEPOSIT_KEYS)
@@ -225,9 +219,7 @@ class Rest:
             body.get("amount"), self.money_decimals, "amount", Reason.INVALID_VALUE
         )
         try:
-            seq, amount = await self._answer(
-                lambda done: self.entry.deposit(user, amount, done)
-            )
+            seq, amount = await self._answer(lambda done: self.entry.deposit(user, amount, done))
         except RequestError as error:
             raise _renamed(error, body) from None
         return reply({"user": user, "amount": self._money(amount), "seq": seq})

@@ -136,7 +136,7 @@ class PrivateSession:
             raise ConnectionResetError("connection lost")
         self.transport: Any = transport
         self.parser = FrameParser(self, request.protocol, self.loop)
-        self.account: Account | None = None
+        self.account: Any = None  # the Account, once there is a token
         self.out: list[bytes] = []
         self.is_open = True
         self.is_paused = False
@@ -159,7 +159,7 @@ class PrivateSession:
 
     def authenticate(self, user: int, expires_ns: int) -> None:
         """Join the account's streams and say welcome, or leave when there are too many."""
-        account = self.entry.tracker.account(user)
+        account: Account = self.entry.tracker.account(user)
         if len(account.streams) >= self.sessions.per_user_max:
             self.refuse(RequestError(Reason.TOO_MANY_CONNECTIONS, "sub", user))
             self.close(CLOSE_CROWDED, Reason.TOO_MANY_CONNECTIONS.name)

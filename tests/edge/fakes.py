@@ -17,10 +17,11 @@ from typing import Any
 import aiohttp
 import orjson
 import uvloop
-from rsx import records
-from rsx.config import Config, load
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
+
+from rsx import records
+from rsx.config import Config, load
 from rsx.edge import auth
 from rsx.edge.app import make_gateway
 from rsx.errors import Reason
@@ -110,9 +111,7 @@ class Engine:
         self.answer("ACCOUNT_STATE", **key, positions=len(self.positions), **self.account)
 
     def on_deposit_request(self, view: View) -> None:
-        self.emit(
-            "DEPOSIT", request_id=view.request_id, amount=view.amount, user_id=view.user_id
-        )
+        self.emit("DEPOSIT", request_id=view.request_id, amount=view.amount, user_id=view.user_id)
 
     # --- records ----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import jwt
 import pytest
+
 from rsx.edge import auth
 from rsx.errors import ConfigError, Reason, RequestError
 

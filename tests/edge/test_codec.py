@@ -6,6 +6,7 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from rsx.edge import codec
 from rsx.edge.orders import Order, Tracker
 from rsx.errors import Reason, RequestError
@@ -250,8 +251,9 @@ def test_text_is_an_exact_decimal_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [1, 1.5, None, True, "", " 1", "1 ", "+1", ".5", "1.", "1e5", "0x1", "1_0", "1,5", "NaN",
-              "--1", "1\n", "9" * 20, "٣"]
+    "value",
+    [1, 1.5, None, True, "", " 1", "1 ", "+1", ".5", "1.", "1e5", "0x1", "1_0", "1,5", "NaN",
+     "--1", "1\n", "9" * 20, "٣"],
 )  # fmt: skip
 def test_what_is_no_decimal_string_is_refused(value: Any) -> None:
     with pytest.raises(RequestError) as caught:

@@ -13,6 +13,7 @@ import pytest
 import uvloop
 from aiohttp import web
 from edge.fakes import World, on_loop, until
+
 from rsx.edge import handoff
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.SelectorEventLoop}

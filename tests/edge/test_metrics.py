@@ -1,5 +1,6 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
 from rsx.edge.metrics import exposition
 
 

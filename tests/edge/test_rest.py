@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from edge.fakes import START_NS, World, on_loop, until
+
 from rsx.errors import Reason, RequestError
 from rsx.records import OrderFlag
 
@@ -120,8 +121,8 @@ async def test_an_order_is_placed_found_and_cancelled() -> None:
         }  # fmt: skip
         oid = order["oid"]
 
-        for path in (f"/v1/orders/{oid}", "/v1/orders?cid=r-1&symbol=BTC-PERP", "/v1/orders?cid=r-1"):
-            assert await world.rest("GET", path) == (200, order)
+        for query in (f"/{oid}", "?cid=r-1&symbol=BTC-PERP", "?cid=r-1"):
+            assert await world.rest("GET", f"/v1/orders{query}") == (200, order)
         assert await world.rest("GET", "/v1/orders") == (200, {"orders": [order]})
         assert await world.rest("GET", "/v1/orders", 2) == (200, {"orders": []})
 

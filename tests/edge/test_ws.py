@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from edge.fakes import START_NS, Socket, World, on_loop, until
+
 from rsx.edge import ws
 from rsx.errors import Reason
 
