@@ -318,7 +318,7 @@ class Feed:
         if self._quote is not None and (window is None or window.filled):
             return True
         if not self._shadow.whole(self.symbol_id):
-            return False  # MD-25: the publication of the whole book serves it
+            return False
         u, ts_ns = self._shadow.last(self.symbol_id)
         if self._quote is None:
             self._quote = self._shadow.bbo(self.symbol_id)
@@ -376,9 +376,10 @@ class Feeds:
                 continue
             if done == FEEDS_PER_PASS:
                 break
-            # A book that is not whole comes back by itself: it is noted when it is.
             del self._due[symbol_id]
             feed.publish(now_ns)
+            if feed.book_due:  # not whole at the moment: at the end of the queue, once more
+                self._due[symbol_id] = feed
             done += 1
         self.stats["publications"] += done
         return done
@@ -427,6 +428,9 @@ class Feeds:
         data = feed.frames(sub)
         if data:
             sub.reader.write(data)
+        if sub.need & (BOOK | BBO):  # MD-25: the publication that finds the book whole serves it
+            feed.book_due = True
+            self._due[feed.symbol_id] = feed
 
     def _feed(self, symbol_id: int) -> Feed:
         feed = self._feeds.get(symbol_id)

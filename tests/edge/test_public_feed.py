@@ -24,6 +24,7 @@ from rsx.edge.public_feed import (
     text_frame,
 )
 from rsx.errors import Reason, RequestError
+from rsx.records import RECORD_SIZE
 
 
 class Listener(Reader):
@@ -52,8 +53,29 @@ class Listener(Reader):
             self.follow(fields[0]).feed(key, fields)
         return frames
 
+    def masks(self):
+        return {symbol_id: sub.mask for symbol_id, sub in self.subscriptions.items()}
+
     def follow(self, symbol_id):
         return self.followers.setdefault(symbol_id, Follower())
+
+
+class History:
+    """Every whole state a book was in, by symbol and number of its last event."""
+
+    def __init__(self, symbol_ids):
+        self.oracle = FakeShadow([symbol(each) for each in symbol_ids])
+        self.ids = symbol_ids
+        self.books = {(each, 0): ([], []) for each in symbol_ids}
+
+    def apply(self, data):
+        for at in range(0, len(data), RECORD_SIZE):
+            self.oracle.apply(data[at : at + RECORD_SIZE])
+            for symbol_id in self.ids:
+                u, _ = self.oracle.last(symbol_id)
+                if self.oracle.whole(symbol_id) and (symbol_id, u) not in self.books:
+                    both = (self.oracle.depth(symbol_id, side, 1000) for side in (0, 1))
+                    self.books[symbol_id, u] = tuple(both)
 
 
 class World:
@@ -75,7 +97,7 @@ class World:
     def publish(self):
         self.now_ns += PUBLISH_GAP_NS * 10
         while self.feeds.publish(self.now_ns):
-            self.now_ns += PUBLISH_GAP_NS * 10
+            pass  # a few symbols at a time
 
     def subscribe(self, reader, symbol_id, mask=ALL, depth=5):
         self.feeds.subscribe(reader, symbol_id, mask, depth, self.now_ns)
@@ -220,6 +242,65 @@ def test_a_first_subscriber_in_the_middle_of_an_order_waits_for_its_end():
 
     reader.read()
     world.check(reader, 1, 5)
+
+
+def test_a_change_that_waited_is_not_published_in_the_middle_of_the_next_order():
+    world, reader = World(), Listener()
+    world.flow.order(1, 1, 1000, 5)
+    world.flow.order(1, 1, 1001, 5)
+    world.apply()
+    world.subscribe(reader, 1, BOOK)
+    world.flow.order(1, 1, 1002, 5)
+    world.flow.order(1, 0, 1001, 8)
+    records = world.flow.take()
+    world.shadow.apply(records[:RECORD_SIZE])
+    world.note()  # whole, and due
+    world.shadow.apply(records[RECORD_SIZE : 3 * RECORD_SIZE])
+    world.note()  # no longer whole
+    reader.read()
+    world.publish()
+    assert reader.read() == []
+
+    world.shadow.apply(records[3 * RECORD_SIZE :])
+    world.note()
+    world.publish()
+
+    assert len(reader.read()) == 1
+    assert reader.follow(1).window(1) == world.shadow.depth(1, 1, 5)
+
+
+def test_an_order_that_changed_nothing_does_not_swallow_the_change_before_it():
+    world, reader = World(), Listener()
+    world.subscribe(reader, 1, BOOK)
+    reader.read()
+    world.flow.order(1, 1, 1001, 5)
+    world.flow.order(1, 0, 1000, 5, ioc=True)  # finds nothing
+    records = world.flow.take()
+    world.shadow.apply(records[: 2 * RECORD_SIZE])
+    world.shadow.changed()
+    world.feeds.note((1,), ())  # as of the first order
+    world.publish()  # in the middle of the second
+
+    world.shadow.apply(records[2 * RECORD_SIZE :])
+    world.note()
+    world.publish()
+
+    assert [key for key, _ in reader.read()] == ["D"]
+
+
+def test_who_subscribed_in_the_middle_of_an_order_that_changes_nothing_is_served_after_it():
+    world, reader = World(), Listener()
+    world.flow.order(1, 0, 1000, 5, ioc=True)
+    records = world.flow.take()
+    world.shadow.apply(records[:RECORD_SIZE])
+    world.note()
+    world.subscribe(reader, 1)
+    assert reader.read() == []
+
+    world.shadow.apply(records[RECORD_SIZE:])
+    world.publish()
+
+    assert [key for key, _ in reader.read()] == ["B", "BBO"]
 
 
 # --- subscriptions --------------------------------------------------------------------------
@@ -560,70 +641,109 @@ def test_a_dropped_reader_leaves_nothing_behind():
 # --- everything at once ---------------------------------------------------------------------
 
 
-def mixed_run(seed, steps):
-    """Random flow, subscriptions, slowness; every reader checked whenever all is published."""
-    dice = random.Random(seed)
-    world = World()
-    readers = [Listener() for _ in range(4)]
-    depths = {}
-    for _ in range(steps):
-        kind = dice.random()
-        reader = dice.choice(readers)
-        if kind < 0.55:
-            for _ in range(dice.randrange(1, 6)):
-                world.flow.random_step(dice, world.ids)
-            cut = dice.randrange(len(world.flow.records) - world.flow.taken + 1) * 128
-            data = world.flow.take()
-            world.shadow.apply(data[:cut])
+class Run:
+    """Random flow, subscriptions and slowness; whatever a reader is told is checked."""
+
+    def __init__(self, seed):
+        self.dice = random.Random(seed)
+        self.world = World()
+        self.history = History(self.world.ids)
+        self.readers = [Listener() for _ in range(4)]
+        self.depths = {}
+
+    def run(self, steps):
+        dice, world = self.dice, self.world
+        for _ in range(steps):
+            kind = dice.random()
+            reader = dice.choice(self.readers)
+            if kind < 0.55:
+                self.flow(reader)
+            elif kind < 0.7:
+                reader.slow = not reader.slow
+            elif kind < 0.8:
+                self.subscribe(reader)
+            elif kind < 0.85:
+                self.read(reader)
+                world.feeds.unsubscribe(reader, 0, 0)
+                reader.followers.clear()
+            else:
+                world.publish()
+                self.settle()
+        for reader in self.readers:
+            reader.slow = False
+        world.publish()
+        self.settle()
+
+    def flow(self, reader):
+        """Some requests, cut somewhere, so that a publication may fall into one of them."""
+        dice, world = self.dice, self.world
+        for _ in range(dice.randrange(1, 6)):
+            world.flow.random_step(dice, world.ids)
+        data = world.flow.take()
+        cut = dice.randrange(len(data) // RECORD_SIZE + 1) * RECORD_SIZE
+        self.history.apply(data)
+        world.shadow.apply(data[:cut])
+        if dice.random() < 0.7:
             world.note()
-            if dice.random() < 0.3:
-                world.publish()  # perhaps in the middle of an order
-            if dice.random() < 0.2 and not reader.slow:
-                subscribe_anew(world, reader, depths, dice)
-            world.shadow.apply(data[cut:])
-            world.note()
-        elif kind < 0.7:
-            reader.slow = not reader.slow
-        elif kind < 0.8:
-            subscribe_anew(world, reader, depths, dice)
-        elif kind < 0.85:
-            world.feeds.unsubscribe(reader, 0, 0)
-            for key in [key for key in depths if key[0] is reader]:
-                del depths[key]
-            reader.read()
-            reader.followers.clear()
-        else:
+        if dice.random() < 0.3:
             world.publish()
-            settle(world, readers, depths)
-    for reader in readers:
-        reader.slow = False
-    world.publish()
-    settle(world, readers, depths)
-    return world, readers
+        if dice.random() < 0.2:
+            self.subscribe(reader)
+        world.shadow.apply(data[cut:])
+        world.note()
 
+    def subscribe(self, reader):
+        symbol_id = self.dice.choice(self.world.ids)
+        mask = self.dice.choice((ALL, ALL, BOOK, BBO, TRADES, BOOK | TRADES))
+        depth = self.dice.choice((1, 2, 5, 9, 1000))
+        self.read(reader)
+        follower = reader.follow(symbol_id)
+        if mask & BOOK:
+            self.depths[reader, symbol_id] = depth
+            follower.levels = follower.book_u = None
+        if mask & BBO:
+            follower.quote = follower.quote_u = None
+        if mask & TRADES:
+            follower.trade_u = None
+        self.world.subscribe(reader, symbol_id, mask, depth)
 
-def subscribe_anew(world, reader, depths, dice):
-    symbol_id, depth = dice.choice(world.ids), dice.choice((1, 2, 5, 9, 1000))
-    reader.read()
-    reader.followers.pop(symbol_id, None)
-    depths[reader, symbol_id] = depth
-    world.subscribe(reader, symbol_id, ALL, depth)
+    def read(self, reader):
+        """Fold what came, looking up every book that the reader was ever shown."""
+        frames = list(frames_of(reader.data))
+        reader.data = b""
+        for key, fields in frames:
+            symbol_id = fields[0]
+            follower = reader.follow(symbol_id)
+            follower.feed(key, fields)
+            depth = self.depths.get((reader, symbol_id))
+            if key in ("B", "D"):
+                for side, levels in enumerate(self.history.books[symbol_id, follower.book_u]):
+                    assert follower.window(side) == levels[:depth]
 
-
-def settle(world, readers, depths):
-    for reader in readers:
-        if not reader.slow:
+    def settle(self):
+        """Whoever is not slow has all it subscribed, and nothing else."""
+        for reader in self.readers:
+            if reader.slow:
+                continue
             if reader.held:
-                world.feeds.recover(reader, world.now_ns)
-            reader.read()
-            for symbol_id in reader.subscriptions:
-                world.check(reader, symbol_id, depths[reader, symbol_id])
+                self.world.feeds.recover(reader, self.world.now_ns)
+            self.read(reader)
+            for symbol_id, mask in reader.masks().items():
+                follower = reader.follow(symbol_id)
+                if mask & BOOK:
+                    depth = self.depths[reader, symbol_id]
+                    for side in (0, 1):
+                        assert follower.window(side) == self.world.shadow.depth(
+                            symbol_id, side, depth
+                        )
+                if mask & BBO:
+                    assert follower.quote == self.world.shadow.bbo(symbol_id)
 
 
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_folding_the_frames_gives_the_books_best_levels_whatever_happens(seed):
-    mixed_run(seed, 120)
+    Run(seed).run(120)
 
 
 def test_a_reader_that_is_never_slow_gets_every_trade_while_others_are():

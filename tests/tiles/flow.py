@@ -60,60 +60,69 @@ class Flow:
         for at in range(0, len(records), 7):
             yield b"".join(records[at : at + 7])
 
-    def order(self, symbol_id, side, px, qty):
-        """A GTC order: trades with what it crosses, rests with what is left."""
+    def order(self, symbol_id, side, px, qty, cut=0, ioc=False):
+        """An order: trades with what it crosses; what is left rests, or is cancelled (ioc).
+
+        cut: taken off after acceptance, as of a reduce-only order; below qty.
+        """
         self.oid += 1
         oid = self.oid
-        makers = sorted(
-            (
-                (maker[2] if side == 0 else -maker[2], maker_oid)
-                for maker_oid, maker in self.resting.items()
-                if maker[0] == symbol_id
-                and maker[1] != side
-                and (maker[2] <= px if side == 0 else maker[2] >= px)
-            )
-        )
-        if not makers:
+        makers = self.crossed(symbol_id, side, px)
+        rests = not (makers or cut or ioc)
+        self.emit(
+            ORDER_ACCEPTED, symbol_id, END if rests else 0, oid=oid, px=px, qty=qty, side=side,
+            flags=int(OrderFlag.RESTS) if rests else 0,
+        )  # fmt: skip
+        left = qty - cut
+        if cut:
             self.emit(
-                ORDER_ACCEPTED, symbol_id, END, oid=oid, px=px, qty=qty, side=side,
-                flags=int(OrderFlag.RESTS),
+                ORDER_REDUCED, symbol_id, oid=oid, px=px, cancelled_qty=cut, remaining=left,
+                side=side, reason=3103,
             )  # fmt: skip
-            self.resting[oid] = [symbol_id, side, px, qty]
-            return oid
-        self.emit(ORDER_ACCEPTED, symbol_id, oid=oid, px=px, qty=qty, side=side)
-        left = qty
-        while left and makers:
-            maker_oid = makers.pop(0)[1]
-            maker = self.resting[maker_oid]
-            traded = min(left, maker[3])
-            left -= traded
-            maker[3] -= traded
-            if not maker[3]:
-                del self.resting[maker_oid]
+        for maker_oid in makers:
+            if not left:
+                break
+            left = self.fill(oid, side, left, maker_oid)
+        if left and ioc:
             self.emit(
-                FILL, symbol_id, 0 if left else END, taker_oid=oid, maker_oid=maker_oid,
-                px=maker[2], qty=traded, taker_remaining=left, maker_remaining=maker[3],
-                taker_side=side,
+                ORDER_CANCELLED, symbol_id, END, oid=oid, px=px, cancelled_qty=left, side=side,
+                filled_qty=qty - cut - left, reason=3102,
             )  # fmt: skip
-        if left:
-            self.emit(ORDER_RESTED, symbol_id, END, oid=oid, px=px, remaining=left, side=side)
+        elif left:
             self.resting[oid] = [symbol_id, side, px, left]
+            if not rests:
+                self.emit(ORDER_RESTED, symbol_id, END, oid=oid, px=px, remaining=left, side=side)
         return oid
+
+    def crossed(self, symbol_id, side, px):
+        """Order ids that an order would meet, best price first, then oldest."""
+        sign = 1 if side == 0 else -1
+        found = sorted(
+            (sign * maker[2], oid)
+            for oid, maker in self.resting.items()
+            if maker[0] == symbol_id and maker[1] != side and sign * maker[2] <= sign * px
+        )
+        return [oid for _, oid in found]
+
+    def fill(self, oid, side, left, maker_oid):
+        """One trade; returns what is left of the taker."""
+        maker = self.resting[maker_oid]
+        traded = min(left, maker[3])
+        left -= traded
+        maker[3] -= traded
+        if not maker[3]:
+            del self.resting[maker_oid]
+        self.emit(
+            FILL, maker[0], 0 if left else END, taker_oid=oid, maker_oid=maker_oid, px=maker[2],
+            qty=traded, taker_remaining=left, maker_remaining=maker[3], taker_side=side,
+        )  # fmt: skip
+        return left
 
     def cancel(self, oid):
         symbol_id, side, px, qty = self.resting.pop(oid)
         self.emit(
             ORDER_CANCELLED, symbol_id, END, oid=oid, px=px, cancelled_qty=qty, side=side,
             reason=3101,
-        )  # fmt: skip
-
-    def reduce(self, oid, qty):
-        """Cut part of a resting order off; qty is below what rests."""
-        order = self.resting[oid]
-        order[3] -= qty
-        self.emit(
-            ORDER_REDUCED, order[0], END, oid=oid, px=order[2], cancelled_qty=qty,
-            remaining=order[3], side=order[1],
         )  # fmt: skip
 
     def noise(self, symbol_id):
@@ -129,11 +138,10 @@ class Flow:
         kind = random.random()
         if own and kind < 0.35:
             self.cancel(random.choice(own))
-        elif own and kind < 0.4 and self.resting[own[0]][3] > 1:
-            self.reduce(own[0], 1)
-        elif kind < 0.43:
+        elif kind < 0.4:
             self.noise(symbol_id)
         else:
-            side = random.randrange(2)
+            side, qty = random.randrange(2), random.randrange(1, 20)
             px = 1000 + random.randrange(spread) + (-4 if side == 0 else 4 - spread)
-            self.order(symbol_id, side, px, random.randrange(1, 20))
+            cut = random.randrange(qty) if random.random() < 0.1 else 0
+            self.order(symbol_id, side, px, qty, cut, ioc=random.random() < 0.2)

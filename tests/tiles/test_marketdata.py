@@ -5,6 +5,9 @@ import random
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rsx.book.shadow import Shadow
 from rsx.core.check import InvariantError
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
@@ -13,6 +16,7 @@ from tiles.flow import Flow, symbol
 
 from rsx.core.async_tile import AsyncRunner
 from rsx.errors import Reason, RequestError
+from rsx.records import RECORD_SIZE
 from rsx.tiles.marketdata import DRAIN_MAX, SWEEP_NS, TRADES_KEPT, MarketData
 
 SYMBOLS = (symbol(1), symbol(2))
@@ -203,6 +207,25 @@ def test_the_released_number_is_not_used_while_the_ring_holds_records():
     assert world.shadow.next_seq == world.flow.seq + 1
 
 
+def test_records_that_come_during_the_look_for_left_out_ones_are_not_read_twice():
+    # The released number is read, then the ring looked at: what came in between is in the ring.
+    world = World()
+
+    def released():
+        world.run(3, seed=world.flow.seq)
+        world.release()
+        return world.flow.seq
+
+    world.tile._released = released
+    for _ in range(5):
+        world.clock.advance(SWEEP_NS)
+        world.tile.step()
+    world.settle()
+
+    assert world.reads == []
+    assert world.shadow.next_seq == world.flow.seq + 1
+
+
 def test_a_log_that_ends_too_early_stops_the_exchange():
     world = World(depth=4)
     world.run(30)
@@ -293,6 +316,42 @@ def test_sweeps_keep_their_rhythm():
     assert len(world.edge.sweeps) == 5
 
 
+class Loop:
+    """Remembers the timer that was set."""
+
+    def __init__(self):
+        self.delay_s = None
+
+    def call_later(self, delay_s, function):
+        self.delay_s, self.function = delay_s, function
+        return self
+
+    def cancel(self):
+        self.delay_s = None
+
+
+def test_a_timer_brings_the_next_publication_or_sweep_whichever_is_first():
+    world = World()
+    world.tile.loop = Loop()
+    asyncio.run(world.tile.on_start())
+    world.tile.step()
+    assert world.tile.loop.delay_s == SWEEP_NS / 1e9
+
+    world.edge.due_ns = world.clock.now_ns() + 1_200_000
+    world.tile.step()
+    assert world.tile.loop.delay_s == 0.002  # whole milliseconds, upwards
+
+    world.tile.doorbell.arm()
+    world.tile.loop.function()
+    assert world.tile.doorbell.wait(0)
+
+    world.edge.due_ns = 0
+    world.tile.step()
+    assert world.tile.loop.delay_s == SWEEP_NS / 1e9
+    asyncio.run(world.tile.on_close())
+    assert world.tile.loop.delay_s is None
+
+
 def test_on_a_loop_it_follows_a_thread_and_sweeps_without_records():
     world = World(depth=4096)
     world.tile.clock = Clock.system()
@@ -341,3 +400,31 @@ def test_a_tile_without_an_edge_keeps_books_and_closes_sockets():
     tile.adopt(sock, b"")
     assert sock.closed
     assert tile.book_snapshot(1, 1000).bids == world.book(1)[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), spread=st.sampled_from([3, 12, 60]))
+def test_the_compiled_books_are_those_of_the_plain_ones_after_every_record(seed, spread):
+    dice, flow = random.Random(seed), Flow()
+    plain, compiled = FakeShadow(SYMBOLS), Shadow(SYMBOLS, 1024)
+    ring = Ring("wal_marketdata", 256)
+    for _ in range(60):
+        flow.random_step(dice, (1, 2), spread)
+        data = flow.take()
+        for at in range(0, len(data), RECORD_SIZE):
+            plain.apply(data[at : at + RECORD_SIZE])
+            if dice.random() < 0.5:
+                compiled.apply(data[at : at + RECORD_SIZE])
+            else:
+                ring.push(data[at : at + RECORD_SIZE])
+                assert compiled.drain(ring, 10) == 1
+            assert compiled.next_seq == plain.next_seq
+            for each in (1, 2):
+                assert compiled.whole(each) == plain.whole(each)
+                assert compiled.bbo(each) == plain.bbo(each)
+                assert compiled.last(each) == plain.last(each)
+                for side in (0, 1):
+                    assert compiled.depth(each, side, 5) == plain.depth(each, side, 5)
+            assert set(plain.changed()) <= set(compiled.changed())
+        assert compiled.take_trades() == plain.take_trades()
+    compiled.audit()
