@@ -2,9 +2,6 @@
 
 import asyncio
 import socket
-import time
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
 
 import aiohttp
 import orjson
@@ -12,17 +9,27 @@ import pytest
 import uvloop
 from aiohttp import WSMsgType
 from edge.feed_client import Follower
+from edge.public_world import (
+    DEADLINE_S,
+    SYMBOLS,
+    Stuck,
+    World,
+    ask,
+    receive,
+    receive_close,
+    run,
+    settings_of,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from tiles.fake_shadow import FakeShadow
-from tiles.flow import Flow, symbol
+from tiles.flow import Flow
 
 from rsx.core.async_tile import AsyncRunner
 from rsx.edge.public_feed import ALL, BBO, BOOK, TRADES
 from rsx.edge.public_ws import (
-    NS_PER_S,
     PATH,
     PublicEdge,
     decode_subscribe,
@@ -30,109 +37,6 @@ from rsx.edge.public_ws import (
 )
 from rsx.errors import Reason, RequestError
 from rsx.tiles.marketdata import SWEEP_NS, MarketData
-
-DEADLINE_S = 20
-SYMBOLS = (symbol(1, name="BTC-PERP", tick=10), symbol(2))
-
-
-def settings_of(**changed):
-    edge = {
-        "connections_max": 8, "public_backlog_bytes": 1 << 18, "slow_reader_ms": 5000,
-        "heartbeat_s": 5, "idle_s": 30,
-    }  # fmt: skip
-    return SimpleNamespace(edge=SimpleNamespace(**edge | changed))
-
-
-class World:
-    """The tile stepped by hand on this loop, with real sockets and a clock that stands still."""
-
-    def __init__(self, **changed):
-        self.flow = Flow()
-        self.clock = Clock.manual(NS_PER_S)
-        self.shadow = FakeShadow(SYMBOLS)
-        self.edge = PublicEdge(settings_of(**changed), SYMBOLS, self.clock, self.shadow)
-        self.ring = Ring("wal_marketdata", 1 << 16)
-        self.tile = MarketData(
-            None, SYMBOLS, self.clock, self.ring, self.flow.log, self.shadow, self.edge
-        )
-        self.url = ""
-        self.session = None
-        self.stuck = []
-
-    @asynccontextmanager
-    async def running(self):
-        loop = asyncio.get_running_loop()
-        self.edge.start(loop)
-        listener = await loop.create_server(self.edge.server, "127.0.0.1", 0)
-        port = listener.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}{PATH}"
-        try:
-            async with aiohttp.ClientSession() as self.session:
-                yield self
-        finally:
-            for stuck in self.stuck:
-                stuck.sock.close()
-            await self.edge.close()
-            listener.close()
-
-    async def connect(self, **options):
-        before = len(self.edge.clients)
-        ws = await self.session.ws_connect(self.url, **options)
-        await self.until(lambda: len(self.edge.clients) > before)
-        return ws
-
-    def work(self):
-        self.ring.push_many(self.flow.take())
-        while self.tile.step():
-            pass
-
-    def later(self, seconds):
-        """Let the clock go on, with sweeps as they would come."""
-        for _ in range(round(seconds * 10)):
-            self.clock.advance(SWEEP_NS)
-            self.work()
-
-    async def until(self, holds):
-        end = time.monotonic() + DEADLINE_S
-        while not holds():
-            assert time.monotonic() < end, "not in time"
-            await asyncio.sleep(0.001)
-
-
-def run(test, **changed):
-    """Run a test in a world of its own; what is left running fails it."""
-
-    async def main():
-        world = World(**changed)
-        async with asyncio.timeout(DEADLINE_S * 2):
-            async with world.running():
-                await test(world)
-        assert not world.edge.clients
-
-    # The loop that the tile has in the exchange.
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
-
-
-async def receive(ws):
-    """(key, fields) of the next frame."""
-    message = await asyncio.wait_for(ws.receive(), DEADLINE_S)
-    assert message.type is WSMsgType.TEXT, message
-    ((key, fields),) = orjson.loads(message.data).items()
-    return key, fields
-
-
-async def receive_close(ws):
-    while True:
-        message = await asyncio.wait_for(ws.receive(), DEADLINE_S)
-        if message.type is WSMsgType.CLOSE or ws.closed:
-            return ws.close_code, message.extra
-
-
-async def ask(ws, text):
-    await ws.send_str(text)
-    return await receive(ws)
-
 
 # --- arrival --------------------------------------------------------------------------------
 
@@ -414,208 +318,6 @@ def test_a_client_that_answers_pings_lives_without_doing_anything():
 async def drain(ws):
     async for _ in ws:
         pass
-
-
-# --- slow readers ---------------------------------------------------------------------------
-
-
-class Stuck:
-    """A raw client that subscribes and then does not read, with a small receive buffer."""
-
-    def __init__(self, url):
-        host, port = url.split("/")[2].split(":")
-        self.sock = socket.socket()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.sock.connect((host, int(port)))
-        key = "dGhlIHNhbXBsZSBub25jZQ=="
-        self.sock.sendall(
-            f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        self.sock.setblocking(False)
-        self.data = b""
-
-    def send(self, text):
-        """One masked text frame, the mask being zero."""
-        self.sock.sendall(bytes((0x81, 0x80 | len(text))) + bytes(4) + text.encode())
-
-    def read(self):
-        """What is there now; False at the end of the connection."""
-        try:
-            data = self.sock.recv(1 << 20)
-        except BlockingIOError:
-            return True
-        except ConnectionResetError:
-            return False
-        self.data += data
-        return bool(data)
-
-    def frames(self):
-        """(key, fields) of whole text frames after the HTTP head; ("close", code)."""
-        at = self.data.index(b"\r\n\r\n") + 4
-        while at + 2 <= len(self.data):
-            head, size, at = self.data[at], self.data[at + 1], at + 2
-            if size == 126:
-                size, at = int.from_bytes(self.data[at : at + 2], "big"), at + 2
-            elif size == 127:
-                size, at = int.from_bytes(self.data[at : at + 8], "big"), at + 8
-            payload, at = self.data[at : at + size], at + size
-            if head == 0x88:
-                yield "close", int.from_bytes(payload[:2], "big")
-            elif head == 0x81 and len(payload) == size:
-                yield next(iter(orjson.loads(payload).items()))
-
-
-async def stuck_client(world):
-    before = set(world.edge.clients)
-    stuck = Stuck(world.url)
-    world.stuck.append(stuck)
-    stuck.send('{"S":[1,7,1000]}')
-    await world.until(lambda: world.edge.clients - before)
-    (client,) = world.edge.clients - before
-    client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    await world.until(lambda: client.subscriptions)
-    return stuck, client
-
-
-async def flood(world, until):
-    """Trades and changes of many levels until `until()`, each published and given its turn."""
-    for number in range(3000):
-        if until():
-            return
-        for px in range(900 + number % 7, 990, 7):
-            world.flow.order(1, 0, px, 1 + number)
-        world.flow.order(1, 1, 990, 1)
-        world.clock.advance(20_000_000)
-        world.work()
-        await asyncio.sleep(0)
-    raise AssertionError("the flood did not do it")
-
-
-def test_a_reader_that_stays_slow_is_closed_with_4008_while_another_gets_everything():
-    async def test(world):
-        stuck, client = await stuck_client(world)
-        ws = await world.connect()
-        follower = Follower()
-        await ws.send_str('{"S":[1,7,1000]}')
-        reading = asyncio.ensure_future(follow(ws, follower))
-        await flood(world, lambda: client.over_ns)
-        unsent = client.transport.get_write_buffer_size()
-        for _ in range(40):
-            world.flow.order(1, 1, 990 - 5, 3)
-            world.later(0.1)
-            await asyncio.sleep(0)
-        assert client in world.edge.clients
-        assert client.transport.get_write_buffer_size() == unsent  # nothing more was added
-        world.later(1.2)
-        assert client not in world.edge.clients
-        assert world.edge.counters()["public_closed_slow"] == 1
-
-        await world.until(lambda: not stuck.read() or ("close", 4008) in stuck.frames())
-        assert list(stuck.frames())[-1] == ("close", 4008)
-        await world.until(lambda: follower.quote_u == world.edge.feeds._feeds[1]._quote_u)
-        reading.cancel()
-        assert (
-            follower.trades
-            == list(reversed(world.tile.recent_trades(1, 1000)))[-len(follower.trades) :]
-        )
-        assert follower.trade_gaps == []
-        for side in (0, 1):
-            assert follower.window(side) == world.shadow.depth(1, side, 1000)
-
-    run(test, public_backlog_bytes=20_000)
-
-
-async def follow(ws, follower):
-    async for message in ws:
-        ((key, fields),) = orjson.loads(message.data).items()
-        if key in ("B", "D", "BBO", "T"):
-            follower.feed(key, fields)
-
-
-def test_a_slow_reader_that_catches_up_gets_a_fresh_book_and_stays():
-    async def test(world):
-        stuck, client = await stuck_client(world)
-        await flood(world, lambda: client.over_ns and client.held)
-        world.flow.order(1, 1, 985, 500)
-        world.clock.advance(20_000_000)
-        world.work()
-        while client.over_ns:
-            assert stuck.read()
-            await asyncio.sleep(0.001)
-            client.over(world.clock.now_ns())
-        world.later(0.1)
-        assert not client.held
-        world.flow.order(1, 1, 900, 1)
-        world.clock.advance(20_000_000)
-        world.work()
-        target = world.edge.feeds._feeds[1]._windows[1000].u
-        last = {}
-
-        def caught_up():
-            assert stuck.read()
-            last.clear()
-            last.update(stuck.frames())
-            return last.get("D", [0])[-2:-1] == [target]
-
-        await world.until(caught_up)
-
-        follower = Follower()
-        for key, fields in stuck.frames():
-            if key in ("B", "D", "BBO", "T"):
-                follower.feed(key, fields)
-        assert follower.keys.count("B") == 2
-        assert follower.trade_gaps
-        for side in (0, 1):
-            assert follower.window(side) == world.shadow.depth(1, side, 1000)
-        assert client in world.edge.clients
-
-    run(test, public_backlog_bytes=20_000)
-
-
-def test_a_client_that_asks_without_reading_is_not_read_from_any_more():
-    async def test(world):
-        stuck, client = await stuck_client(world)
-        sent = 0
-        end = time.monotonic() + DEADLINE_S
-        while client.resumed is None and time.monotonic() < end:
-            try:
-                stuck.send('{"M":[]}')
-                sent += 1
-            except BlockingIOError:
-                pass
-            await asyncio.sleep(0)
-        assert client.resumed is not None
-        assert client.transport.get_write_buffer_size() < 21_000
-
-        # It reads again, so all its questions are answered after all.
-        def answered():
-            assert stuck.read()
-            world.later(0.1)
-            return sum(key == "M" for key, _ in stuck.frames()) == sent
-
-        world.edge._idle_ns = 10**18
-        await world.until(answered)
-
-    run(test, public_backlog_bytes=20_000, slow_reader_ms=600_000)
-
-
-def test_a_flood_of_requests_delays_nobody():
-    async def test(world):
-        stuck, client = await stuck_client(world)
-        ws = await world.connect()
-        for _ in range(200):
-            stuck.send('{"S":[1,2,1000]}')
-        turns = 0
-        await ws.send_str('{"H":[1]}')
-        answer = asyncio.ensure_future(receive(ws))
-        while not answer.done():
-            turns += 1
-            await asyncio.sleep(0)
-        assert (await answer)[0] == "H"
-        assert client in world.edge.clients
-
-    run(test)
 
 
 # --- on a thread of its own -----------------------------------------------------------------

