@@ -14,7 +14,7 @@ from rsx.core.crc cimport rsx_crc_init, rsx_crc_record
 from rsx.errors import StartError
 from rsx.records import BY_TYPE
 from rsx.records_c cimport RSX_RECORD_SIZE, RSX_VERSION, rsx_record_t
-from rsx.wal.segments import list_segments, wal_folder
+from rsx.wal.segments import list_segments, sync_folder, wal_folder
 
 rsx_crc_init()
 
@@ -63,13 +63,15 @@ class LogEnd:
     """Where the log ends.
 
     next_seq: number of the next record; epoch: of the last record, 0 = empty log; path: the
-    segment to go on in, None = empty log; torn_bytes: bytes behind the end that are not zero.
+    segment to go on in, None = empty log; torn_bytes: bytes behind the end up to the last one
+    that is not zero; surplus: segment files behind the end, made and never written to.
     """
 
     next_seq: int
     epoch: int
     path: Path | None
     torn_bytes: int
+    surplus: tuple[Path, ...] = ()
 
 
 class LogDamaged(StartError):
@@ -80,7 +82,8 @@ class LogReader:
     """Reads a log folder from its first record on.
 
     `chunks()` yields bytes of whole verified records in order and stops at the end, which
-    `end()` then describes. Raises LogDamaged (L-21, L-22). Only reads; several may run at once.
+    `end()` then describes. Raises LogDamaged (L-21, L-22). Only reads; several may run at once,
+    and while the log is being written.
     """
 
     def __init__(self, folder):
@@ -107,52 +110,72 @@ class LogReader:
             if following is not None and following <= first_seq:
                 expected = following
                 continue
-            at = segment.first
-            with open(segment.path, "rb") as file:
-                skip = max(0, first_seq - segment.first)
-                if skip and number + 1 < len(self.segments):
-                    file.seek(skip * RSX_RECORD_SIZE)
-                    at += skip
-                    skip = 0
-                while True:
-                    data = file.read(CHUNK_RECORDS * RSX_RECORD_SIZE)
-                    count, epoch = count_valid(data, at, epoch)
-                    if count > skip:
-                        yield data[skip * RSX_RECORD_SIZE:count * RSX_RECORD_SIZE]
-                    skip = max(0, skip - count)
-                    at += count
-                    if count < CHUNK_RECORDS or not data:
-                        break
+            at, end = segment.first, None
+            while end is None:
+                at, epoch = yield from self._valid(segment, at, first_seq, epoch)
+                if at == following:
+                    break
+                end = self._end_at(number, at, epoch)
+            if end is not None:
+                self._end = end
+                return
             expected = at
-            self._end = LogEnd(at, epoch, segment.path, 0)
-            if following is not None and at != following:
-                raise LogDamaged(self._place(segment, at) + f", but {following} exists in "
-                                 f"{self.segments[number + 1].path.name}")
-            if following is None:
-                self._end = LogEnd(at, epoch, segment.path, self._tail(segment, at, epoch))
 
-    def _place(self, segment, seq):
-        return (f"{segment.path}: no valid record {seq} at offset "
-                f"{(seq - segment.first) * RSX_RECORD_SIZE}")
-
-    def _tail(self, segment, seq, epoch):
-        """Bytes up to the last one that is not zero behind the end; raises on valid records."""
-        torn, offset = 0, (seq - segment.first) * RSX_RECORD_SIZE
+    def _valid(self, segment, at, first_seq, epoch):
+        """Yield the run of valid records from number `at` on; returns (number behind it, epoch)."""
         with open(segment.path, "rb") as file:
-            file.seek(offset)
-            at = seq
+            file.seek((at - segment.first) * RSX_RECORD_SIZE)
+            while True:
+                data = file.read(CHUNK_RECORDS * RSX_RECORD_SIZE)
+                count, epoch = count_valid(data, at, epoch)
+                skip = min(max(0, first_seq - at), count)
+                if count > skip:
+                    yield data[skip * RSX_RECORD_SIZE:count * RSX_RECORD_SIZE]
+                at += count
+                if count < CHUNK_RECORDS:
+                    return at, epoch
+
+    def _end_at(self, number, seq, epoch):
+        """The end of the log before record seq; None when that was written meanwhile.
+
+        Raises LogDamaged when a valid record lies behind it.
+        """
+        segment = self.segments[number]
+        torn = 0
+        for later in self.segments[number:]:
+            begin = seq if later is segment else later.first
+            found, used = self._behind(later, begin, epoch)
+            if found is not None:
+                with open(segment.path, "rb") as file:
+                    file.seek((seq - segment.first) * RSX_RECORD_SIZE)
+                    if count_valid(file.read(RSX_RECORD_SIZE), seq, epoch)[0]:
+                        return None
+                raise LogDamaged(
+                    f"{segment.path}: no valid record {seq} at offset "
+                    f"{(seq - segment.first) * RSX_RECORD_SIZE}, but {found} in "
+                    f"{later.path.name} is valid: the log is damaged in the middle "
+                    f"(rsx wal verify {self.folder})")
+            torn += used
+        kept = number if seq > segment.first else number - 1
+        return LogEnd(seq, epoch, self.segments[kept].path if kept >= 0 else None, torn,
+                      tuple([later.path for later in self.segments[kept + 1:]]))
+
+    def _behind(self, segment, seq, epoch):
+        """(first valid record from seq on or None, bytes up to the last that is not zero)."""
+        used = 0
+        at = seq
+        with open(segment.path, "rb") as file:
+            file.seek((seq - segment.first) * RSX_RECORD_SIZE)
             while True:
                 data = file.read(CHUNK_RECORDS * RSX_RECORD_SIZE)
                 if not data:
-                    return torn
+                    return None, used
                 found = find_valid(data, at, max(epoch, 1))
                 if found >= 0:
-                    raise LogDamaged(
-                        self._place(segment, seq) + f", but {at + found} is valid: the log is "
-                        f"damaged in the middle (rsx wal verify {self.folder})")
-                used = len(data.rstrip(b"\0"))
-                if used:
-                    torn = (at - seq) * RSX_RECORD_SIZE + used
+                    return at + found, used
+                filled = len(data.rstrip(b"\0"))
+                if filled:
+                    used = (at - seq) * RSX_RECORD_SIZE + filled
                 at += len(data) // RSX_RECORD_SIZE
 
     def end(self):
@@ -160,6 +183,26 @@ class LogReader:
         if self._end is None:
             raise ValueError("the log has not been read yet")
         return self._end
+
+
+def follow_log(folder, seq):
+    """Yield the valid records there are from number seq on; for a log that is being written."""
+    epoch = 0
+    segments = list_segments(wal_folder(folder))
+    for number, segment in enumerate(segments):
+        following = segments[number + 1].first if number + 1 < len(segments) else None
+        if segment.first > seq or (following is not None and following <= seq):
+            continue
+        with open(segment.path, "rb") as file:
+            file.seek((seq - segment.first) * RSX_RECORD_SIZE)
+            while seq != following:
+                count, epoch = count_valid(
+                    data := file.read(CHUNK_RECORDS * RSX_RECORD_SIZE), seq, epoch)
+                if count:
+                    yield data[:count * RSX_RECORD_SIZE]
+                seq += count
+                if count < CHUNK_RECORDS:
+                    break
 
 
 def read_range(folder, uint64_t first_seq, uint64_t last_seq):
@@ -188,18 +231,19 @@ def read_range(folder, uint64_t first_seq, uint64_t last_seq):
 
 def cut_tail(end: LogEnd):
     """Zero and sync what lies behind the end of the log, so that it never comes back (L-21)."""
+    for path in end.surplus:
+        path.unlink()
+    if end.surplus:
+        sync_folder(end.surplus[0].parent)
     if end.path is None or end.torn_bytes == 0:
         return
-    first = int(end.path.stem)
+    at = (end.next_seq - int(end.path.stem)) * RSX_RECORD_SIZE
     fd = os.open(end.path, os.O_RDWR)
     try:
-        at = (end.next_seq - first) * RSX_RECORD_SIZE
-        left = end.torn_bytes
-        while left:
-            size = min(left, 1 << 20)
-            os.pwrite(fd, bytes(size), at)
-            at += size
-            left -= size
+        while data := os.pread(fd, 1 << 20, at):
+            if data.strip(b"\0"):
+                os.pwrite(fd, bytes(len(data)), at)
+            at += len(data)
         os.fsync(fd)
     finally:
         os.close(fd)

@@ -1,0 +1,368 @@
+"""A walk over every slot of a log: what it holds, and what is wrong with it and where.
+
+Only reads, and may run while the exchange writes: a slot that was empty at the first look is
+looked at again before anything is called damaged. Unlike the reader (rsx.wal.reader) it does not
+stop at the first bad place. Source: specs/wal.md L-20 to L-25 and section 4.
+"""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from rsx.config import Config, SymbolConfig, load
+from rsx.core.check import InvariantError
+from rsx.errors import StartError
+from rsx.records import BY_TYPE, RECORD_SIZE, HeaderFlag, Kind, RecordError, View, decode
+from rsx.wal.reader import count_valid, find_valid
+from rsx.wal.segments import Segment, list_segments, wal_folder
+from rsx.wal.state import State
+
+BLOCK_RECORDS = 8192
+FINDINGS_MAX = 100
+# A record that is being written may be seen half: look again after so long.
+LOOK_AGAIN_S = 0.02
+
+SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals", "tick", "lot")
+TYPE = {record.name: record.type for record in BY_TYPE.values()}
+STARTS_REQUEST = frozenset(
+    TYPE[name] for name in ("ORDER_ACCEPTED", "ORDER_REJECTED", "CANCEL_REJECTED")
+)
+GOES_ON = frozenset(TYPE[name] for name in ("FILL", "ORDER_RESTED", "ORDER_REDUCED"))
+OF_A_SYMBOL = STARTS_REQUEST | GOES_ON | {TYPE["ORDER_CANCELLED"]}
+LOOKED_INTO = tuple(TYPE[n] for n in ("SYMBOL_CONFIG", "LOG_STARTED", "SEGMENT_STARTED"))
+LOGGED = frozenset(record.type for record in BY_TYPE.values() if record.kind is Kind.LOGGED)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong: in which file, at which byte, which record number was due there."""
+
+    file: str
+    offset: int
+    seq: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file} offset {self.offset} record {self.seq}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One start of the log."""
+
+    number: int
+    first_seq: int
+    ts_ns: int
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What a walk found. last_seq: of the last valid record before anything wrong."""
+
+    folder: Path
+    segments: list[Segment]
+    counts: Counter[int] = field(default_factory=Counter)
+    epochs: list[Epoch] = field(default_factory=list)
+    configs: dict[int, View] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    findings_left_out: int = 0
+    last_seq: int = 0
+    torn: Finding | None = None
+    torn_bytes: int = 0
+    exchange_id: int = 0
+    money_decimals: int = 0
+
+    @property
+    def status(self) -> str:
+        """ "sound", "torn" (the next start cuts it) or "damaged"."""
+        if self.findings:
+            return "damaged"
+        return "torn" if self.torn else "sound"
+
+    @property
+    def size(self) -> int:
+        return sum(segment.size for segment in self.segments)
+
+    def add(self, finding: Finding) -> None:
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(finding)
+        else:
+            self.findings_left_out += 1
+
+
+def inspect(folder: str | Path, *, thorough: bool = False) -> Inspection:
+    """Walk the log in a data folder or its wal folder; thorough: decode every record too.
+
+    Raises StartError where there is no log.
+    """
+    path = wal_folder(folder)
+    try:
+        segments = list_segments(path)
+    except OSError as error:
+        raise StartError(f"{path}: {error.strerror or error}") from None
+    if not segments:
+        raise StartError(f"{path}: no log here (no segment files)")
+    walk = _Walk(Inspection(path, segments), thorough)
+    for number, segment in enumerate(segments):
+        later = segments[number + 1].first if number + 1 < len(segments) else None
+        walk.segment(segment, later)
+    return walk.found
+
+
+class _Walk:
+    """Where the walk is: the next number due, the epoch, which requests are not ended."""
+
+    def __init__(self, found: Inspection, thorough: bool):
+        self.found = found
+        self.thorough = thorough
+        self.due = 1
+        self.epoch = 0
+        self.open: set[int] = set()  # streams in the middle of a request
+        self.path = Path()
+        self.first = 0
+        self.begins_epoch = 0  # SEGMENT_STARTED has raised the epoch, LOG_STARTED must follow
+
+    def wrong(self, seq: int, text: str) -> None:
+        offset = max(0, seq - self.first) * RECORD_SIZE
+        self.found.add(Finding(str(self.path), offset, seq, text))
+
+    # --- slots ----------------------------------------------------------------------------
+
+    def segment(self, segment: Segment, later: int | None) -> None:
+        self.path, self.first = segment.path, segment.first
+        if self.found.torn is not None:
+            self._unused(segment)
+            return
+        if segment.first != self.due:
+            self.wrong(segment.first, f"the file begins at {segment.first}, {self.due} is due")
+            self.due = segment.first
+            self.open.clear()
+        if segment.slots == 0:
+            self._end(0, 0, later)
+            return
+        with open(segment.path, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        with mapped, memoryview(mapped) as whole:
+            with whole[: segment.slots * RECORD_SIZE] as data:
+                self._slots(data, segment.slots, later)
+
+    def _slots(self, data: memoryview, slots: int, later: int | None) -> None:
+        at, used = 0, 0
+        while at < slots:
+            at += self._valid(data, at)
+            if at == slots or self.first + at == later:
+                break
+            behind, used = self._next_valid(data, at)
+            if behind < 0:
+                break
+            if behind > at:
+                self.wrong(
+                    self.first + at,
+                    f"no valid record in {behind - at} slot(s); valid again from record "
+                    f"{self.first + behind} on",
+                )
+                self.open.clear()
+                at = behind
+        self.due = self.first + at
+        self._end(at, used, later)
+
+    def _valid(self, data: memoryview, at: int) -> int:
+        """Note the run of valid records from slot `at` on; returns its length."""
+        began = at
+        while True:
+            with data[at * RECORD_SIZE : (at + BLOCK_RECORDS) * RECORD_SIZE] as block:
+                count, epoch = count_valid(block, self.first + at, self.epoch)
+                if count:
+                    with block[: count * RECORD_SIZE] as run:
+                        self._note(run, self.first + at)
+                self.epoch = epoch
+            at += count
+            if count < BLOCK_RECORDS:
+                return at - began
+
+    def _next_valid(self, data: memoryview, at: int) -> tuple[int, int]:
+        """(the next slot with a valid record or -1, bytes in use from slot `at` on).
+
+        The slot is `at` itself where it was written since the first look.
+        """
+        used = 0
+        for wait_s in (LOOK_AGAIN_S, 0):
+            rest = bytes(data[at * RECORD_SIZE :])
+            used = _used(rest)
+            behind = find_valid(rest, self.first + at, max(self.epoch, 1))
+            if behind >= 0:
+                with data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE] as slot:
+                    grew = count_valid(slot, self.first + at, self.epoch)[0]
+                return (at if grew else at + behind), used
+            if not used:
+                break
+            time.sleep(wait_s)
+        return -1, used
+
+    def _end(self, at: int, used: int, later: int | None) -> None:
+        """The valid records of a file end at slot `at`; `used` bytes behind are not empty."""
+        seq = self.first + at
+        if seq == later or (later is None and not used):
+            return
+        text = f"no valid record, but {used} bytes that are not empty"
+        if not used:
+            text = f"the records end here; {later} begins the next file"
+        self.found.torn = Finding(str(self.path), at * RECORD_SIZE, seq, text)
+        self.found.torn_bytes += used
+
+    def _unused(self, segment: Segment) -> None:
+        """A file behind the end of the log: fine as long as it holds nothing valid (L-21)."""
+        torn = self.found.torn
+        data = segment.path.read_bytes()
+        behind = find_valid(data, segment.first, max(self.epoch, 1))
+        self.found.torn_bytes += _used(data)
+        if behind >= 0 and torn is not None:
+            self.found.torn = None
+            self.found.add(Finding(
+                torn.file, torn.offset, torn.seq,
+                f"{torn.text}; valid again from record {segment.first + behind} in "
+                f"{segment.path.name}",
+            ))  # fmt: skip
+            self.due = segment.first
+            self.open.clear()
+            self.segment(segment, None)
+
+    # --- records --------------------------------------------------------------------------
+
+    def _note(self, run: memoryview, first: int) -> None:
+        """Count and check a run of records with good numbers and checksums."""
+        types, flags = bytes(run[2::RECORD_SIZE]), bytes(run[1::RECORD_SIZE])
+        low, high = bytes(run[6::RECORD_SIZE]), bytes(run[7::RECORD_SIZE])
+        self.found.counts.update(types)
+        if not self.found.findings:
+            self.found.last_seq = first + len(types) - 1
+        for at, kind in enumerate(types):
+            if kind in LOOKED_INTO:
+                self._special(decode(run, at * RECORD_SIZE, crc=False), first + at)
+            stream = low[at] | high[at] << 8
+            if kind in OF_A_SYMBOL and stream not in self.found.configs:
+                self.wrong(first + at, f"market {stream} is used before its SYMBOL_CONFIG")
+            self._group(first + at, kind, stream, flags[at] & HeaderFlag.GROUP_END)
+        if self.thorough:
+            self._decode(run, first)
+
+    def _group(self, seq: int, kind: int, stream: int, ends: int) -> None:
+        """M-11: every request's records lie together within their market, and are ended."""
+        if kind in STARTS_REQUEST:
+            if stream in self.open:
+                self.wrong(seq, "a request begins before the one before it has ended")
+        elif kind in GOES_ON:
+            if stream not in self.open:
+                self.wrong(seq, f"{BY_TYPE[kind].name} outside of any request")
+        elif kind not in LOGGED:
+            self.wrong(seq, f"{BY_TYPE[kind].name} has no place in a log")
+        elif kind not in OF_A_SYMBOL and not ends:
+            self.wrong(seq, f"{BY_TYPE[kind].name} without the flag GROUP_END")
+        if ends:
+            self.open.discard(stream)
+        elif kind in OF_A_SYMBOL:
+            self.open.add(stream)
+
+    def _special(self, view: View, seq: int) -> None:
+        name = view.record.name
+        found = self.found
+        if name == "SYMBOL_CONFIG":
+            known = found.configs.get(view.symbol_id)
+            version = known.config_version + 1 if known else 1
+            if view.config_version != version:
+                self.wrong(seq, f"market {view.symbol_id} gets rules {view.config_version}, "
+                           f"{version} is due")  # fmt: skip
+            for key in SAME_FOR_EVER if known else ():
+                if getattr(view, key) != getattr(known, key):
+                    self.wrong(seq, f"market {view.symbol_id} changes its {key}")
+            found.configs[view.symbol_id] = view
+            return
+        if found.exchange_id and view.exchange_id != found.exchange_id:
+            self.wrong(seq, f"{name} of another exchange ({view.exchange_id:#x}, not "
+                       f"{found.exchange_id:#x})")  # fmt: skip
+        found.exchange_id = found.exchange_id or view.exchange_id
+        if name == "LOG_STARTED":
+            last = found.epochs[-1].number if found.epochs else 0
+            if view.epoch != last + 1:
+                self.wrong(seq, f"start {view.epoch} of the log, {last + 1} is due")
+            found.epochs.append(Epoch(view.epoch, seq, view.ts_ns))
+            found.money_decimals = view.money_decimals
+            self.open.clear()  # what a stop cut short is ended by the new start
+        elif seq != self.first:
+            self.wrong(seq, "SEGMENT_STARTED in the middle of a file")
+
+    def _decode(self, run: memoryview, first: int) -> None:
+        """Padding, enums and flags of every record; the first of a file; epochs."""
+        started = self.found.epochs[-1].number if self.found.epochs else 0
+        for at in range(len(run) // RECORD_SIZE):
+            seq = first + at
+            try:
+                view = decode(run, at * RECORD_SIZE, crc=False)
+            except RecordError as error:
+                self.wrong(seq, str(error))
+                continue
+            if seq == self.first and view.record.name != "SEGMENT_STARTED":
+                self.wrong(seq, f"{view.record.name} where SEGMENT_STARTED is due")
+            if view.epoch > started and view.record.name != "SEGMENT_STARTED":
+                self.wrong(seq, f"epoch {view.epoch} without a LOG_STARTED")
+                started = view.epoch
+
+
+def _used(data: bytes) -> int:
+    """Bytes up to the last one that is not zero."""
+    return len(data.rstrip(b"\0"))
+
+
+# --- the fold ---------------------------------------------------------------------------------
+
+
+def config_of(found: Inspection) -> Config:
+    """A configuration with the log's own markets, and room for all it can hold."""
+    names = SymbolConfig.__struct_fields__
+    symbols = tuple(
+        SymbolConfig(
+            id=view.symbol_id, name=view.name.rstrip(b"\0").decode("ascii", "replace"),
+            **{name: getattr(view, name) for name in names if name not in ("id", "name")},
+        )
+        for _, view in sorted(found.configs.items())
+    )  # fmt: skip
+    accepted = found.counts[TYPE["ORDER_ACCEPTED"]]
+    places = max(1024, 1 << accepted.bit_length())
+    accounts = max(1024, found.counts[TYPE["DEPOSIT"]])
+    config = load().replace(
+        matching={"orders_max": places, "users_max": places, "dedup_orders_max": 2 * places,
+                  "open_orders_per_user_max": places},
+        risk={"accounts_max": accounts, "positions_max": max(1024, 2 * accepted)},
+    )  # fmt: skip
+    return msgspec.structs.replace(config, symbols=symbols or config.symbols)
+
+
+def fold(found: Inspection) -> State:
+    """Fold the log up to `found.last_seq` and audit the result.
+
+    What does not fit becomes a finding; the state is then that of the records before.
+    """
+    state = State(config_of(found))
+    path, first = Path(), 1
+    try:
+        for segment in found.segments:
+            path, first = segment.path, segment.first
+            with open(path, "rb") as file:
+                left = found.last_seq + 1 - max(first, state.next_seq)
+                while left > 0:
+                    data = file.read(min(left, BLOCK_RECORDS) * RECORD_SIZE)
+                    state.apply(data)
+                    left -= len(data) // RECORD_SIZE
+        path = found.folder
+        state.audit()
+    except InvariantError as error:
+        seq = state.next_seq - 1
+        offset = max(0, seq - first) * RECORD_SIZE
+        found.add(Finding(str(path), offset, seq, f"the fold refuses: {error}"))
+    return state
