@@ -157,17 +157,17 @@ cdef class WalTile(Tile):
         if self.fd < 0:
             return
         self.write_tail()
+        if self.retired_fd >= 0:
+            if rsx_data_sync(self.retired_fd):
+                io_fail(errno, "fsync of the log")
+            os.close(self.retired_fd)
+            self.retired_fd = -1
         if rsx_data_sync(self.fd):
             io_fail(errno, "fsync of the log")
         sync_folder(self.folder)
         self.durable = self.written
         os.close(self.fd)
         self.fd = -1
-        if self.retired_fd >= 0:
-            if rsx_data_sync(self.retired_fd):
-                io_fail(errno, "fsync of the log")
-            os.close(self.retired_fd)
-            self.retired_fd = -1
         for index in range(self.ready_count):
             os.close(self.ready_fds[index])
             (self.folder / f"ahead-{self.ready_numbers[index]}.tmp").unlink()
@@ -235,9 +235,11 @@ cdef class WalTile(Tile):
             rsx_record_init(request, RSX_SYNC_REQUEST, STREAM_LOG)
             request.seq = self.segment_first - 1
             request.fd = self.retired_fd
+            request.sync_folder = self.folder_dirty  # it may never have been synced as the current
             request.close_fd = self.retired_fd
             ring_commit(self.wal_sync.ring)
             ring_wake(self.wal_sync.ring)
+            self.folder_dirty = False
             self.retired_fd = -1
             self.is_syncing = True
             self.asked_since = self.unsynced_since
@@ -269,19 +271,22 @@ cdef class WalTile(Tile):
         for index in range(self.source_count):
             ring = self.sources[index]
             count = min(ring_available(ring), <uint64_t>DRAIN_LIMIT)
-            # Two places stay free for the records that open a segment.
-            count = min(count, TAIL_RECORDS - 2 - (self.appended - self.released))
-            if count == 0:
-                continue
-            if self.unsynced_since == 0:
-                self.unsynced_since = mono
-            for at in range(count):
+            at = 0
+            # Two places: a record may have to open a segment first.
+            while at < count and self.appended - self.released <= TAIL_RECORDS - 2:
                 if self.appended + 1 - self.segment_first >= self.segment_records:
+                    if self.retired_fd >= 0:
+                        break  # the segment before this one first (L-3); its sync comes next
                     self.write_tail()
                     self.open_next_segment(wall)
                 self.append(ring_peek(ring, at))
-            ring_release(ring, count)
-            total += <int>count
+                at += 1
+            if at == 0:
+                continue
+            if self.unsynced_since == 0:
+                self.unsynced_since = mono
+            ring_release(ring, at)
+            total += <int>at
         return total
 
     cdef int append(self, const void* record) except -1 nogil:
@@ -317,11 +322,8 @@ cdef class WalTile(Tile):
         cdef rsx_segment_started_t first
         cdef uint32_t number
         cdef int fd, at
-        if self.retired_fd >= 0:  # a whole segment within one sync: wait for the disk here
-            if rsx_data_sync(self.retired_fd):
-                io_fail(errno, "fsync of the log")
-            close(self.retired_fd)
-            self.retired_fd = -1
+        if self.retired_fd >= 0:
+            return fail(1303, self.appended, self.retired_fd)
         if self.ready_count:
             fd = self.ready_fds[0]
             number = self.ready_numbers[0]

@@ -17,7 +17,7 @@ from rsx.config import Config, SymbolConfig
 from rsx.core.clock import Clock
 from rsx.errors import StartError
 from rsx.wal.reader import LogReader, cut_tail
-from rsx.wal.segments import RECORD_SIZE, sync_folder
+from rsx.wal.segments import RECORD_SIZE, Segment, sync_folder
 from rsx.wal.state import State
 
 SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals", "tick", "lot")
@@ -117,7 +117,7 @@ def recover(
     """Fold the log in `folder`. progress(records read, slots in all) is called now and then.
 
     Raises StartError (LogDamaged, another exchange's folder) or InvariantError; nothing is
-    changed on disk before the log has been read to its end.
+    changed on disk before the log has been read to its end and audited.
     """
     began = time.monotonic()
     reader = LogReader(folder)
@@ -128,18 +128,12 @@ def recover(
         read += len(chunk) // RECORD_SIZE
         if progress is not None:
             progress(read, reader.size)
-    end = reader.end() if reader.segments else None
-    torn = 0
-    if end is not None and end.path is not None:
-        torn = end.torn_bytes
-        cut_tail(end)
-        if end.next_seq == int(end.path.stem):  # a segment that was made and never written to
-            end.path.unlink()
-            sync_folder(folder)
-            end = _before(reader, end)
     state.audit()
+    end = reader.end()
+    cut_tail(end)
+    _make_durable(reader.segments, end.path)
     exchange_id = state.exchange_id or int.from_bytes(os.urandom(7), "little") | 1
-    path = end.path if end is not None else None
+    path = end.path
     start = LogStart(
         next_seq=state.next_seq,
         epoch=state.epoch + 1,
@@ -148,12 +142,21 @@ def recover(
         segment_first=int(path.stem) if path is not None else 0,
         opening_records=_opening(config, state, exchange_id, clock.now_ns()),
     )
-    return Recovered(state, start, torn, time.monotonic() - began)
+    return Recovered(state, start, end.torn_bytes, time.monotonic() - began)
 
 
-def _before(reader: LogReader, end):  # type: ignore[no-untyped-def]
-    """The log's end when its last segment was empty: the end of the one before, if any."""
-    earlier = [segment for segment in reader.segments if segment.path != end.path]
-    if not earlier:
-        return None
-    return type(end)(end.next_seq, end.epoch, earlier[-1].path, 0)
+def _make_durable(segments: list[Segment], path: Path | None) -> None:
+    """Sync the segment that the log ends in and the one before it.
+
+    A killed process can leave records of both in the page cache only. They are part of what is
+    recovered, so they must not be lost after it.
+    """
+    kept = [segment.path for segment in segments if path and segment.path <= path]
+    for unsynced in kept[-2:]:
+        fd = os.open(unsynced, os.O_RDWR)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    if path is not None:
+        sync_folder(path.parent)
