@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from rsx.client.errors import RequestRefused
+from rsx.client.errors import RequestRefused, reason_sentence
 from rsx.client.models import (
     SIDES,
     STATUSES,
@@ -73,6 +73,7 @@ def order_of_update(fields: list[Any], symbols: Symbols, known: Order | None) ->
         reduce_only=known.reduce_only if known else None,
         ts_ns=ts_ns,
         seq=seq,
+        original_oid=fields[12] or 0 if len(fields) > 12 else 0,
     )
 
 
@@ -165,6 +166,15 @@ def refusal(fields: list[Any]) -> RequestRefused:
     return RequestRefused(int(code or 9001), str(message), field, value, ref)
 
 
+def in_decimals(refused: RequestRefused, order: Order) -> RequestRefused:
+    """A refusal of an order in the words of the caller, who knows nothing of integer units."""
+    if refused.field not in ("px", "qty"):
+        return refused
+    field, value = ("price", order.price) if refused.field == "px" else ("qty", order.qty)
+    sentence = reason_sentence(refused.code)
+    return RequestRefused(refused.code, sentence, field, f"{value:f}", refused.ref)
+
+
 # --- public frames ------------------------------------------------------------------------
 
 
@@ -224,6 +234,7 @@ def order_of_rest(row: Mapping[str, Any]) -> Order:
         reduce_only=row.get("reduce_only"),
         ts_ns=row.get("ts_ns") or 0,
         seq=row.get("seq") or 0,
+        original_oid=row.get("original_oid") or 0,
     )
 
 

@@ -27,7 +27,7 @@ class Memory:
         self.open: dict[int, Order] = {}
         self.ended: OrderedDict[int, Order] = OrderedDict()
         self.last_fill_seq = 0
-        self._fills: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._fills: OrderedDict[tuple[int, int], Decimal] = OrderedDict()
         self._by_cid: dict[tuple[str, str], int] = {}
         self._remembered_max = remembered_max
 
@@ -51,7 +51,7 @@ class Memory:
             return None
         known = self.open.get(order.oid)
         if order.is_open:
-            if known and known.price == order.price and known.qty == order.qty:
+            if order.status == "pending" or (known and not _changed(known, order)):
                 return None
             self._keep(order)
         else:
@@ -63,19 +63,19 @@ class Memory:
         key = (fill.seq, fill.oid)
         if key in self._fills:
             return None
-        self._fills[key] = None
+        self._fills[key] = fill.qty
         if len(self._fills) > self._remembered_max:
             self._fills.popitem(last=False)
         self.last_fill_seq = max(self.last_fill_seq, fill.seq)
         order = self.open.get(fill.oid)
         if order is not None:
-            if fill.remaining is None:
-                filled = plus(order.filled, fill.qty)
-            else:
-                filled = minus(order.qty, fill.remaining)
-            self.open[fill.oid] = msgspec.structs.replace(
-                order, filled=filled, remaining=minus(order.qty, filled)
-            )
+            # A fill that says what remains also makes up for any that was missed before it.
+            left = minus(order.remaining, fill.qty) if fill.remaining is None else fill.remaining
+            if left <= order.remaining:
+                gained = minus(order.remaining, left)
+                self.open[fill.oid] = msgspec.structs.replace(
+                    order, filled=plus(order.filled, gained), remaining=left
+                )
         return fill
 
     # --- after a connection was made ---
@@ -86,10 +86,10 @@ class Memory:
         Args  newest: the two newest fills; a trade with oneself makes two of one seq
         """
         for order in rows:
-            if order.oid not in self.ended and order.oid not in self.open:
+            if self.get(order.oid) is None and order.status != "pending":
                 self._keep(order)
         for fill in newest:
-            self._fills[fill.seq, fill.oid] = None
+            self._fills[fill.seq, fill.oid] = fill.qty
             self.last_fill_seq = max(self.last_fill_seq, fill.seq)
 
     def gone(self, rows: Iterable[Order]) -> list[Order]:
@@ -102,10 +102,11 @@ class Memory:
     ) -> list[Fill | OrderUpdate]:
         """Compare with the exchange's state and return what was missed, in the log's order.
 
-        Args  rows: all open orders now; fills: at least all since last_fill_seq, any order;
+        Args  rows: all open orders now; fills: at least all since last_fill_seq, oldest first;
               ended: terminal states, looked up after `fills` was taken
         """
         events: list[Fill | OrderUpdate] = []
+        # Stable: both sides of a trade with oneself stay in the order they were told.
         for fill in sorted(fills, key=lambda f: f.seq):
             if fill.seq >= self.last_fill_seq and (news := self.on_fill(fill)):
                 events.append(news)
@@ -121,7 +122,7 @@ class Memory:
                 if update := self.on_update(order):
                     events.append(update)
             else:
-                self._keep(order)
+                self._catch_up(order)
         return events
 
     def guess_end(self, order: Order, fills: Iterable[Fill]) -> Order:
@@ -137,9 +138,26 @@ class Memory:
             seq=0,
         )
 
+    def traded(self, oid: int) -> Decimal:
+        """Quantity of the known fills of an order."""
+        total = Decimal(0)
+        for (_, owner), qty in self._fills.items():
+            if owner == oid:
+                total = plus(total, qty)
+        return total
+
     def knows_fill(self, fill: Fill) -> bool:
         """Whether the fill was taken before."""
         return (fill.seq, fill.oid) in self._fills
+
+    def _catch_up(self, row: Order) -> None:
+        """Take over from a listed order what fills could not tell: the history may be short."""
+        known = self.open[row.oid]
+        gained = minus(row.filled, known.filled)
+        if gained > 0:
+            self.open[row.oid] = msgspec.structs.replace(
+                known, filled=row.filled, remaining=minus(known.remaining, gained)
+            )
 
     def _keep(self, order: Order) -> None:
         self.open[order.oid] = order
@@ -156,6 +174,13 @@ class Memory:
             _, old = self.ended.popitem(last=False)
             if self._by_cid.get((old.symbol, old.cid)) == old.oid:
                 del self._by_cid[old.symbol, old.cid]
+
+
+def _changed(known: Order, order: Order) -> bool:
+    """Whether an open order's update says anything new: other terms, or a later cut."""
+    if (known.price, known.qty) != (order.price, order.qty):
+        return True
+    return order.reason is not None and order.seq > known.seq
 
 
 def traded(fills: Iterable[Fill], memory: Memory) -> dict[int, Decimal]:

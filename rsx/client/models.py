@@ -20,7 +20,7 @@ Side = Literal["buy", "sell"]
 Status = Literal["pending", "resting", "filled", "cancelled", "rejected"]
 SIDES: tuple[Side, Side] = ("buy", "sell")
 TIFS = ("GTC", "IOC", "FOK")
-STATUSES: tuple[Status, ...] = ("filled", "resting", "cancelled", "rejected")
+STATUSES: tuple[Status, ...] = ("filled", "resting", "cancelled", "rejected", "pending")
 OPEN = ("pending", "resting")
 
 
@@ -83,7 +83,8 @@ class Order(Model, frozen=True, kw_only=True):
     `filled`: traded so far. `remaining`: still open; on a cancelled order, what was cancelled.
     `reason`: why it was cancelled or rejected, a name of specs/errors.md. `tif`, `post_only`,
     `reduce_only`: None when another connection placed the order and its terms were not told.
-    `seq`: log number of the event that made it so; 0 = not an event of the log.
+    `seq`: log number of the event that made it so; 0 = not an event of the log. `original_oid`:
+    of a rejected duplicate, the order that has the client id; else 0.
     """
 
     oid: int
@@ -101,6 +102,7 @@ class Order(Model, frozen=True, kw_only=True):
     reduce_only: bool | None = None
     ts_ns: int = 0
     seq: int = 0
+    original_oid: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from rsx.client.errors import (
     AuthenticationFailed,
@@ -34,6 +35,7 @@ from rsx.client.frames import (
     Symbols,
     fill_of_frame,
     fill_of_row,
+    in_decimals,
     order_of_row,
     order_of_update,
     refusal,
@@ -360,14 +362,27 @@ class PrivateSession:
             return False
         place = self._places.get(order.cid)
         if place is not None and place.resent and not place.answer.done():
-            self._spawn(self._settle_by_lookup(place))
+            self._spawn(self._settle_twin(place, order.original_oid))
         return True
 
-    async def _settle_by_lookup(self, place: PlaceRequest) -> None:
-        with contextlib.suppress(LinkLost):
+    async def _settle_twin(self, place: PlaceRequest, oid: int) -> None:
+        """Find the order that has the client id; if it is forgotten, its fills tell its end."""
+        try:
             order = await self._lookup(cid=place.cid, symbol=place.symbol)
-            if order is not None and order.status != "pending":
-                self._settle(order)
+        except LinkLost:
+            return  # the next connection settles it
+        if place.answer.done() or (order is not None and order.status == "pending"):
+            return
+        if order is None or order.reason == Reason.DUPLICATE_CLIENT_ID.name:
+            if not oid:
+                text = f"order {place.cid!r} was taken, and the exchange forgot what became of it"
+                place.answer.set_exception(FateUnknown(text, cid=place.cid))
+                return
+            whole = msgspec.structs.replace(place.template, oid=oid, filled=self.memory.traded(oid))
+            order = self.memory.guess_end(whole, [])
+            if update := self.memory.on_update(order):
+                self.events.put(update)
+        self._settle(order)
 
     def _settle(self, order: Order) -> None:
         """Answer whoever waits for this order."""
@@ -388,11 +403,11 @@ class PrivateSession:
         code, ref = refused.code, refused.ref
         cancels = [c for c in self._cancels if c.target == ref and not c.answer.done()]
         place = self._places.get(ref) if isinstance(ref, str) else None
-        if place is not None and (not cancels or code not in CANCEL_REFUSALS):
-            if code == Reason.NO_ANSWER:
-                error = FateUnknown(f"no answer to order {ref!r} at the exchange", cid=place.cid)
+        if code == Reason.NO_ANSWER and (place is not None or cancels):
+            log.info("%s", error)  # the answer may still come; the call's own deadline decides
+        elif place is not None and (not cancels or code not in CANCEL_REFUSALS):
             if not place.answer.done():
-                place.answer.set_exception(error)
+                place.answer.set_exception(in_decimals(refused, place.template))
         elif cancels:
             for cancel in cancels:
                 cancel.answer.set_exception(error)

@@ -29,7 +29,7 @@ LOOKUPS_AT_ONCE = 8
 async def missed_fills(
     page: Callable[[int], Awaitable[list[Fill]]], known_seq: int
 ) -> tuple[list[Fill], bool]:
-    """Fills back to the newest known one, and whether the history reached it (CL-36).
+    """Fills since the newest known one, oldest first; whether the history reached it (CL-36).
 
     Args  page: fills before a seq, newest first, 0 = the newest; known_seq: 0 = none was known
     """
@@ -48,7 +48,7 @@ async def missed_fills(
             before = oldest + 1
             continue
         reached = bool(fresh) if known_seq else len(found) < HISTORY_MAX
-        return list(found.values()), reached
+        return list(found.values())[::-1], reached
 
 
 async def look_up_gone(

@@ -73,6 +73,7 @@ class Order:
     status: int = OPEN
     reason: int = 0
     seq: int = 0
+    original: int = 0
 
 
 @dataclass(eq=False)
@@ -253,15 +254,23 @@ class FakeExchange:
         order = Order(
             next(self._oids), user, cid, market, side, px, qty, tif, reduce_only, post_only
         )
-        twin = any(
-            o.cid == cid and o.user == user and o.market is market for o in self.orders.values()
-        )
+        twin = next(
+            (
+                o for o in self.orders.values()
+                if o.cid == cid and o.user == user and o.market is market
+            ),
+            None,
+        )  # fmt: skip
         book = market.bids if side else market.asks
         crosses = book and (book[0].px >= px if side else book[0].px <= px)
-        if twin or (post_only and crosses):
-            reason = Reason.DUPLICATE_CLIENT_ID if twin else Reason.POST_ONLY_WOULD_CROSS
-            if not twin:
+        if twin is not None or (post_only and crosses):
+            reason = (
+                Reason.DUPLICATE_CLIENT_ID if twin is not None else Reason.POST_ONLY_WOULD_CROSS
+            )
+            if twin is None:
                 self.orders[order.oid] = order
+            else:
+                order.original = twin.oid
             await self._end(order, REJECTED, reason)
             return order
         self.orders[order.oid] = order
@@ -320,7 +329,7 @@ class FakeExchange:
         left = order.qty - order.filled
         fields = [
             order.oid, order.status, order.filled, left, order.reason, order.cid, order.market.id,
-            order.side, order.px, order.qty, time.time_ns(), order.seq,
+            order.side, order.px, order.qty, time.time_ns(), order.seq, order.original,
         ]  # fmt: skip
         await self.tell(order.user, "U", fields)
 

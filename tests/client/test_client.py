@@ -95,7 +95,7 @@ def test_a_refusal_of_the_edge_names_code_field_and_value(run):
             with pytest.raises(RequestRefused) as caught:
                 await client.place("BTC-PERP", "buy", "-50000", "0.001")
             assert (caught.value.code, caught.value.name) == (1008, "PRICE_OFF_TICK")
-            assert (caught.value.field, caught.value.value) == ("px", -5_000_000)
+            assert (caught.value.field, caught.value.value) == ("price", "-50000.00")
             with pytest.raises(RequestRefused, match="BTC-PERP, ETH-PERP"):
                 await client.place("DOGE-PERP", "buy", "1", "1")
             with pytest.raises(RequestRefused, match="3007"):
@@ -370,15 +370,22 @@ def test_a_refusal_that_names_nobody_goes_to_the_only_request(run):
     run(test)
 
 
-def test_an_order_that_the_edge_reports_as_unknown_is_no_refusal(run):
+def test_an_order_that_the_edge_reports_as_unknown_is_waited_for_to_the_deadline(run):
     async def test(exchange):
         async with Client(exchange.url, token=mint(1)) as client:
             exchange.on_frame = lambda user, key, fields: "ignore" if key == "N" else None
-            placing = asyncio.create_task(client.place("BTC-PERP", "buy", "1", "0.01", cid="q"))
+            placing = asyncio.create_task(
+                client.place("BTC-PERP", "buy", "1", "0.01", cid="q", timeout=0.1)
+            )
             await until(lambda: any(f[1] == "N" for f in exchange.frames))
             await exchange.tell(1, "E", [1021, "no answer in time", None, None, "q"])
             with pytest.raises(FateUnknown):
                 await placing
+            placing = asyncio.create_task(client.place("BTC-PERP", "buy", "1", "0.01", cid="r"))
+            await until(lambda: exchange.frames[-1][1] == "N" and exchange.frames[-1][2][4] == "r")
+            await exchange.tell(1, "E", [1021, "no answer in time", "oid", 7, "r"])
+            await exchange.place(*(1, *exchange.frames[-1][2]))
+            assert (await placing).status == "resting"
 
     run(test)
 

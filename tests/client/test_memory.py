@@ -193,7 +193,7 @@ def test_any_outage_is_made_up_for_exactly_once(log, data):
         for oid, o in last.items()
         if o.is_open
     ]
-    history = [m for m in told if isinstance(m, Fill)][::-1]
+    history = [m for m in told if isinstance(m, Fill)]
     gone = [last[o.oid] for o in memory.gone(rows)]
     events += memory.recover(rows, history, gone)
     # Live events that came meanwhile, some of them told before.

@@ -9,6 +9,7 @@ from decimal import Decimal as D
 
 import pytest
 from client.fake_server import CANCELLED, FILLED, OPEN, REJECTED, FakeExchange, mint
+from client.fake_server import _row as _row_of
 from client.helpers import collect, fills, until, up_to_resumed, updates
 
 from rsx.client import (
@@ -133,6 +134,73 @@ def test_a_rejected_second_copy_leads_to_the_order_that_lives(run):
             order = await placing
 
         assert order.status == "resting" and [o.status for o in placed(exchange)] == [OPEN]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("sold", "status"), [(10_000, "filled"), (4000, "cancelled")])
+def test_an_order_that_the_restarted_exchange_forgot_is_settled_by_its_fills(run, sold, status):
+    async def test(exchange):
+        await exchange.place(9, 1, 1, 5_000_000, sold, "m")
+        async with Client(exchange.url, token=mint(1)) as client:
+
+            def forget(user, key, fields):
+                if key != "N" or exchange.forgotten:
+                    return None
+                exchange.forgotten.add(max(exchange.orders) + 1)
+                return "handle, drop"
+
+            exchange.on_frame = forget
+            order = await client.place("BTC-PERP", "buy", "50000", "0.01", tif="IOC", cid="a")
+            await client.place("BTC-PERP", "buy", "1", "0.01", cid="b")
+            events = await collect(client, lambda e: updates([e]) == [("b", "resting")])
+
+        assert (order.status, order.filled) == (status, D(sold).scaleb(-6))
+        assert order.oid in exchange.forgotten and order.remaining == order.qty - order.filled
+        assert updates(events) == [("a", status), ("b", "resting")]
+        assert [f.oid for f in fills(events)] == [order.oid]
+
+    run(test)
+
+
+def test_a_pending_order_in_the_list_is_waited_for(run):
+    async def test(exchange):
+        async with Client(exchange.url, token=mint(1)) as client:
+            plan(exchange, "N", "handle, drop")
+            listed = exchange._handle
+
+            async def as_pending(ws, user, key, fields):
+                if key != "O":
+                    return await listed(ws, user, key, fields)
+                rows = [[*_row_of(o)[:7], 4, *_row_of(o)[8:]] for o in placed(exchange)]
+                await exchange._send(ws, "O", rows)
+                for o in placed(exchange):
+                    await exchange._update(o)
+
+            exchange._handle = as_pending
+            order = await client.place("BTC-PERP", "buy", "50000", "0.01", cid="a")
+            events = await collect(client, lambda e: bool(updates([e])))
+
+        assert order.status == "resting" and updates(events) == [("a", "resting")]
+
+    run(test)
+
+
+def test_a_cut_of_a_resting_order_is_an_update(run):
+    async def test(exchange):
+        async with Client(exchange.url, token=mint(1)) as client:
+            order = await client.place("BTC-PERP", "buy", "50000", "0.01", cid="a")
+            cut = [order.oid, 1, 0, 6000, 3103, "a", 1, 0, 5_000_000, 10_000, 5, 90, 0]
+            await exchange.tell(1, "U", cut)
+            await exchange.tell(1, "U", cut)
+            row = [order.oid, 1, 0, 5_000_000, 1000, 0, 1, 5000, "a", 5, 91]
+            await exchange.tell(1, "F", row)
+            events = await collect(client, lambda e: isinstance(e, Fill))
+            known = client.open_orders[order.oid]
+
+        assert updates(events) == [("a", "resting"), ("a", "resting")]
+        assert events[1].order.reason == "REDUCE_ONLY_EXCESS"
+        assert (known.filled, known.remaining) == (D("0.001"), D("0.005"))
 
     run(test)
 
