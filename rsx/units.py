@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-_DECIMAL = re.compile(r"([+-]?)(\d{1,19})(?:\.(\d{1,19}))?")
+_DECIMAL = re.compile(r"([+-]?)([0-9]{1,19})(?:\.([0-9]{1,19}))?")
 I64_MAX = (1 << 63) - 1
 
 
@@ -44,4 +44,5 @@ def to_text(value: int, decimals: int) -> str:
 
 def to_decimal(value: int, decimals: int) -> Decimal:
     """5000010, 2 -> Decimal('50000.10')."""
-    return Decimal(value).scaleb(-decimals)
+    # Built from text: scaleb would round to the precision of the caller's context.
+    return Decimal(f"{value}E-{decimals}")

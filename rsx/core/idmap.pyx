@@ -41,7 +41,7 @@ cdef class IdMap:
         return self.map.count
 
     def get(self, uint64_t key):
-        return idmap_get(&self.map, key)
+        return idmap_get(&self.map, key) if key else 0
 
     def put(self, uint64_t key, uint32_t value):
         if key == 0 or value == 0:
@@ -49,4 +49,4 @@ cdef class IdMap:
         return idmap_put(&self.map, key, value)
 
     def remove(self, uint64_t key):
-        return idmap_remove(&self.map, key)
+        return key != 0 and idmap_remove(&self.map, key)
