@@ -7,6 +7,7 @@ specs/tiles.md T-14, T-20; INV-30.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -87,7 +88,7 @@ class AsyncRunner:
         """Close the tiles and join. Raises TimeoutError when the loop is stuck."""
         if self.thread is None:
             return
-        if self.thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
             self.loop.call_soon_threadsafe(self._request_stop)
         self.thread.join(timeout_s)
         if self.thread.is_alive():
@@ -114,20 +115,32 @@ class AsyncRunner:
 
     async def _main(self) -> None:
         self.stop_event = asyncio.Event()
-        for tile in self.tiles:
-            tile.loop = self.loop
-            await tile.on_start()
-        for tile in self.tiles:
-            self.loop.add_reader(tile.doorbell.fd, self._woken, tile)
-            self.loop.call_soon(self._woken, tile)
-        self.started.set()
-        await self.stop_event.wait()
-        for tile in self.tiles:
-            self.loop.remove_reader(tile.doorbell.fd)
-        for tile in reversed(self.tiles):
-            await tile.on_close()
+        running: list[AsyncTile] = []
+        try:
+            for tile in self.tiles:
+                tile.loop = self.loop
+                await tile.on_start()
+                running.append(tile)
+            for tile in running:
+                self.loop.add_reader(tile.doorbell.fd, self._woken, tile)
+                self.loop.call_soon(self._woken, tile)
+            self.started.set()
+            await self.stop_event.wait()
+        finally:
+            await self._close(running)
         if self.failure is not None:
             raise self.failure
+
+    async def _close(self, running: list[AsyncTile]) -> None:
+        """Close every tile that has started, whatever the others do; the first failure counts."""
+        for tile in running:
+            self.loop.remove_reader(tile.doorbell.fd)
+        for tile in reversed(running):
+            try:
+                await tile.on_close()
+            except Exception as error:
+                if self.failure is None:
+                    self.failure = error
 
     def _woken(self, tile: AsyncTile) -> None:
         """Drain, then arm and look once more, so that no wake-up is lost (INV-30)."""
