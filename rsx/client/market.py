@@ -24,7 +24,7 @@ from rsx.client.book import LocalBook
 from rsx.client.errors import NotConnected
 from rsx.client.frames import level, refusal, trade_of_frame
 from rsx.client.models import Bbo, BookUpdate, Gap, MarketEvent, Symbol, Trade
-from rsx.client.transport import Backoff, Link, LinkLost, ws_url
+from rsx.client.transport import SESSION_CODES, Backoff, Link, LinkLost, ws_url
 
 log = logging.getLogger("rsx.client")
 
@@ -175,7 +175,9 @@ class MarketStream(AsyncIterator[MarketEvent]):
 
     async def _on_frame(self, link: Link, key: str, fields: list[Any]) -> None:
         if key == "E":
-            raise refusal(fields)
+            refused = refusal(fields)
+            if refused.code not in SESSION_CODES:
+                raise refused
         channel = FRAME_CHANNEL.get(key)
         if channel is None or fields[0] not in self._symbols:
             return

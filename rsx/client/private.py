@@ -51,7 +51,7 @@ from rsx.client.reconcile import (
     missed_fills,
 )
 from rsx.client.requests import CancelRequest, EventBuffer, PlaceRequest, Query
-from rsx.client.transport import Backoff, Link, LinkLost, ws_url
+from rsx.client.transport import SESSION_CODES, Backoff, Link, LinkLost, ws_url
 from rsx.errors import Reason
 
 log = logging.getLogger("rsx.client")
@@ -411,6 +411,8 @@ class PrivateSession:
         elif cancels:
             for cancel in cancels:
                 cancel.answer.set_exception(error)
+        elif code in SESSION_CODES:
+            log.info("%s", error)
         elif ref is None and self._queries:
             query = self._queries.popleft()
             if not query.answer.done():

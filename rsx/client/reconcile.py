@@ -42,12 +42,12 @@ async def missed_fills(
             if (fill.seq, fill.oid) not in found
         }
         found.update(fresh)
-        oldest = min((fill.seq for fill in fresh.values()), default=0)
-        if fresh and oldest > known_seq:
+        oldest = min((seq for seq, _ in found), default=0)
+        if fresh and oldest >= known_seq:
             # One trade with oneself is two rows of one seq, and a page may end between them.
             before = oldest + 1
             continue
-        reached = bool(fresh) if known_seq else len(found) < HISTORY_MAX
+        reached = 0 < oldest <= known_seq if known_seq else len(found) < HISTORY_MAX
         return list(found.values())[::-1], reached
 
 

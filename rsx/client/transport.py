@@ -20,6 +20,7 @@ import orjson
 
 from rsx.client.errors import AuthenticationFailed
 from rsx.client.rest import why
+from rsx.errors import Reason
 
 HEARTBEAT_S = 5.0
 SILENCE_S = 15.0
@@ -27,7 +28,19 @@ CONNECT_S = 5.0
 # An O answer with the most open orders a user may have is a few megabytes.
 FRAME_MAX_BYTES = 64 * 1024 * 1024
 
-CLOSE_AUTH = 4001
+# Refusals that speak of the connection and not of a request; its close follows.
+SESSION_CODES = frozenset(
+    {
+        Reason.FRAME_TOO_LARGE,
+        Reason.SLOW_READER,
+        Reason.TOO_MANY_CONNECTIONS,
+        Reason.IDLE,
+        Reason.TOKEN_MISSING,
+        Reason.TOKEN_INVALID,
+        Reason.TOKEN_EXPIRED,
+        Reason.STOPPING,
+    }
+)
 
 
 class LinkLost(Exception):

@@ -151,6 +151,18 @@ def test_a_reconnection_is_told_and_loses_no_trade(run):
     run(test)
 
 
+def test_a_farewell_of_the_exchange_is_followed_by_a_reconnection(run):
+    async def test(exchange):
+        async with Client(exchange.url) as client:
+            stream = client.market("BTC-PERP", "book")
+            await anext(stream)
+            await exchange._tell(exchange.public[0], "E", [1019, "slow", None, None, None])
+            exchange.cut_all()
+            assert [type(await anext(stream)) for _ in range(2)] == [Gap, BookUpdate]
+
+    run(test)
+
+
 def test_cancelled_waits_lose_nothing(run):
     async def test(exchange):
         rng = random.Random(3)

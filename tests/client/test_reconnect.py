@@ -23,6 +23,7 @@ from rsx.client import (
     RequestRefused,
     Resumed,
 )
+from rsx.client.reconcile import missed_fills
 from rsx.client.transport import Backoff
 
 
@@ -231,6 +232,19 @@ def test_a_question_is_asked_again(run):
     run(test)
 
 
+def test_a_farewell_of_the_exchange_is_no_answer_to_what_waits(run):
+    async def test(exchange):
+        async with Client(exchange.url, token=mint(1)) as client:
+            plan(exchange, "A", "ignore")
+            asking = asyncio.create_task(client.account())
+            await until(lambda: exchange.frames[-1][1] == "A")
+            await exchange.tell(1, "E", [9002, "the exchange is stopping", None, None, None])
+            await exchange.restart()
+            assert (await asking).collateral == 0
+
+    run(test)
+
+
 def test_fills_during_an_outage_come_once_in_order_before_resumed(run):
     async def test(exchange):
         async with Client(exchange.url, token=mint(1)) as client:
@@ -328,6 +342,27 @@ def test_more_missed_fills_than_a_page_are_all_recovered(run):
     run(test)
 
 
+@pytest.mark.parametrize("size", [3, 4, 7, 50])
+@pytest.mark.parametrize("known", [0, 1, 11, 20])
+def test_pages_that_end_inside_a_trade_with_oneself_lose_nothing(size, known):
+    history = [(seq, oid) for seq in range(1, 21) for oid in ((1, 2) if seq % 2 else (1,))][::-1]
+
+    async def page(before):
+        rows = [(seq, oid) for seq, oid in history if not before or seq < before][:size]
+        return [
+            Fill(oid=oid, cid="", symbol="BTC-PERP", side="buy", price=D(1), qty=D(1), fee=D(0),
+                 maker=True, ts_ns=seq, seq=seq)
+            for seq, oid in rows
+        ]  # fmt: skip
+
+    found, complete = asyncio.run(missed_fills(page, known))
+
+    assert complete
+    keys = [(f.seq, f.oid) for f in found]
+    due = [key for key in history[::-1] if key[0] >= known]
+    assert [key for key in keys if key[0] >= known] == due
+
+
 def test_a_history_that_does_not_reach_back_is_said_to_be_incomplete(run):
     async def test(exchange):
         exchange.history_max = 5
@@ -399,7 +434,10 @@ def test_live_events_during_reconciliation_follow_it_without_repetition(run):
                 return None
 
             exchange.on_frame = trade_meanwhile
+            exchange.muted.add(1)
+            await exchange.place(9, 1, 1, 5_000_000, 1000, "missed", 1)
             exchange.cut_all()
+            exchange.muted.clear()
             events = await up_to_resumed(client)
             await until(lambda: len(trades) >= 2)
             await asyncio.gather(*trades)
