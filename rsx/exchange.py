@@ -162,7 +162,8 @@ class Exchange:
         return now - since > 1.0
 
     def metrics(self) -> Iterator[Metric]:
-        """Counters of tiles, rings and threads, for /metrics."""
+        """Counters of the edge, tiles, rings and threads, for /metrics."""
+        yield from self.tiles.gateway.metrics()
         for tile in (*self.tiles.compiled, *self.tiles.asynchronous):
             for name, value in tile.counters().items():
                 yield f"rsx_{name}", "gauge", f"{name} of a tile", {"tile": tile.name}, value

@@ -226,7 +226,7 @@ def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPl
     if layout == "auto":
         layout = "dedicated" if len(cpus) >= len(tiles.compiled) + 2 else "shared"
     if layout == "shared":
-        groups = [("engine", (tiles.risk, *tiles.matching)), ("wal", (tiles.wal,))]
+        groups = [("engine", (tiles.risk, *tiles.matching, tiles.wal))]
     else:
         groups = [(tile.name, (tile,)) for tile in tiles.compiled if tile is not tiles.wal_sync]
     edges = [(tile.name, (tile,)) for tile in tiles.asynchronous]

@@ -104,6 +104,8 @@ cdef uint32_t book_insert(book_t* book, uint64_t oid, uint8_t side, int64_t inde
     level.count += 1
     book.live += 1
     idmap_put(&book.ids, oid, slot)
+    if book.ids.count != book.live:  # an id that rests already: the caller stops (INV-8)
+        return NONE
     return slot
 
 

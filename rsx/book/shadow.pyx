@@ -139,6 +139,7 @@ cdef class Shadow:
                     own.book.orders[copied].flags = source.book.orders[slot].flags
                     slot = source.book.orders[slot].next
                 level = bits_above(&source.book.sides[side], level)
+        self.last_seq[at] = self.next_seq - 1
         own.taker = source.taker
         own.taker.cid_place = 0
         own.taker.user_slot = 0

@@ -32,6 +32,7 @@ class AsyncTile:
         self.name = name
         self.inputs = inputs
         self.doorbell = Doorbell()
+        self.is_scheduled = False  # a duty cycle is queued on the loop
         for ring in inputs:
             ring.set_doorbell(self.doorbell)
 
@@ -123,7 +124,7 @@ class AsyncRunner:
                 running.append(tile)
             for tile in running:
                 self.loop.add_reader(tile.doorbell.fd, self._woken, tile)
-                self.loop.call_soon(self._woken, tile)
+                self._schedule(tile)
             self.started.set()
             await self.stop_event.wait()
         finally:
@@ -142,18 +143,28 @@ class AsyncRunner:
                 if self.failure is None:
                     self.failure = error
 
+    def _schedule(self, tile: AsyncTile) -> None:
+        if not tile.is_scheduled:
+            tile.is_scheduled = True
+            self.loop.call_soon(self._cycle, tile)
+
     def _woken(self, tile: AsyncTile) -> None:
+        tile.doorbell.disarm()
+        if not tile.is_scheduled:  # one that is queued comes at once anyway
+            self._cycle(tile)
+
+    def _cycle(self, tile: AsyncTile) -> None:
         """Drain, then arm and look once more, so that no wake-up is lost (INV-30)."""
+        tile.is_scheduled = False
         if self.stop_event is None or self.stop_event.is_set():
             return
         try:
-            tile.doorbell.disarm()
             if tile.do_work():
-                self.loop.call_soon(self._woken, tile)
+                self._schedule(tile)
                 return
             tile.doorbell.arm()
             if any(len(ring) for ring in tile.inputs):
-                self.loop.call_soon(self._woken, tile)
+                self._schedule(tile)
         except BaseException as error:
             self.failure = error
             self.stop_event.set()

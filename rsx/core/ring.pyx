@@ -34,6 +34,7 @@ cdef extern from "<poll.h>" nogil:
 cdef extern from "<unistd.h>" nogil:
     ssize_t c_write "write"(int fd, const void* at, size_t size)
     ssize_t c_read "read"(int fd, void* at, size_t size)
+    int c_close "close"(int fd)
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void** at, size_t alignment, size_t size)
@@ -122,10 +123,11 @@ cdef class Doorbell:
             self.fd = self.write_fd = -1
 
     def __dealloc__(self):
+        # Not os.close: at interpreter exit the module may be gone before the doorbell.
         if self.fd >= 0:
-            os.close(self.fd)
+            c_close(self.fd)
             if self.write_fd != self.fd:
-                os.close(self.write_fd)
+                c_close(self.write_fd)
 
 
 cdef class Ring:

@@ -462,6 +462,8 @@ cdef class Ledger:
             raise ValueError(f"{len(symbols)} symbols; 1 to {SYMBOLS_MAX} are possible")
         if mark_source not in ("last", "feed"):
             raise ValueError(f"mark source {mark_source!r} is neither 'last' nor 'feed'")
+        if mark_source == "feed" and stale_ns == 0:
+            raise ValueError("a fed mark needs an age at which it is stale; stale_ns is 0")
         self.symbols = symbols
         self.ledger.stale_ns = stale_ns if mark_source == "feed" else 0
         self.ledger.accounts_max = accounts_max

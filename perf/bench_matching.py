@@ -1,0 +1,152 @@
+"""How long does the engine take for one request?
+
+    requests in memory -> engine_request -> event records in a ring (thrown away)
+
+match   a one-lot IOC meets a side of 200,000 resting orders over 5,000 ticks: acceptance, fill with
+        fees and reservations, both records written. Repeated with 100 and 1,000,000 resting orders.
+mixed   60 % limits uniform within 20 ticks of mid, quantity 1-20; 40 % cancels of any earlier id, dead
+        or alive; about 75,000 resting at the end. Fixed seed.
+Floor: a C++ map of lists (perf/map_book.cpp) in the same run, which writes no records and keeps no
+fees, reservations, client ids or positions.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from typing import Any
+
+import harness
+from harness import Figure
+
+from perf import build
+from rsx import records
+
+MID = 50_000
+MIXED_OPS = 1_000_000
+
+
+def engine(orders_max: int = 1 << 21) -> Any:
+    from rsx.book.engine import Engine
+
+    config = harness.bench_config()
+    return Engine(
+        config.symbols[0], orders_max=orders_max, users_max=1 << 16,
+        open_orders_per_user_max=orders_max, dedup_orders_max=orders_max * 2,
+    )  # fmt: skip
+
+
+def request(oid: int, user: int, side: int, level: int, lots: int, tif: int = 0) -> bytes:
+    return records.ORDER_NEW.pack(
+        oid=oid, user_id=user, symbol_id=1, side=side, px=level * 10, qty=lots * 100, tif=tif,
+        reserved=1_000_000,
+    )  # fmt: skip
+
+
+def fill_book(resting: int, levels: int, lots: int) -> Any:
+    """An engine with `resting` orders on each side, spread over `levels` ticks."""
+    kernels, e = build.kernels(), engine()
+    block = bytearray()
+    for i in range(resting):
+        block += request(2 * i + 1, 1 + i % 1000, 1, MID + 1 + i % levels, lots)
+        block += request(2 * i + 2, 1 + i % 1000, 0, MID - i % levels, lots)
+        if len(block) > 1 << 24:
+            kernels.run_requests(e, bytes(block))
+            block.clear()
+    kernels.run_requests(e, bytes(block))
+    if e.counts()["resting"] != 2 * resting:
+        raise RuntimeError(f"{e.counts()} where {2 * resting} should rest")
+    return e
+
+
+def takers(first_oid: int, count: int) -> bytes:
+    """One-lot IOC orders, sides in turn."""
+    return b"".join(
+        request(first_oid + i, 2000 + i % 1000, i & 1, 100 if i & 1 else 100_000, 1, tif=1)
+        for i in range(count)
+    )
+
+
+def measure_match(resting: int, levels: int, count: int) -> tuple[float, list[int]]:
+    """(mean ns of a one-lot taker in a tight loop, samples one by one)."""
+    kernels, e = build.kernels(), fill_book(resting, levels, 1 << 20)
+    block = takers(10_000_000, 4096)
+    runs = []
+    loops = max(1, count // 4096)
+    for _ in range(7):
+        before = e.counts()["fills"]
+        took, _ = kernels.run_requests(e, block, loops)
+        if e.counts()["fills"] - before != loops * 4096:
+            raise RuntimeError("a taker did not fill")
+        runs.append(took / (loops * 4096))
+    return harness.median(runs), kernels.sample_requests(e, block * 8)
+
+
+def mixed_flow(ops: int, seed: int = 1) -> bytes:
+    rng = random.Random(seed)
+    out, last = bytearray(), 0
+    for _ in range(ops):
+        if last and rng.random() < 0.4:
+            oid = rng.randint(1, last)
+            out += records.ORDER_CANCEL.pack(oid=oid, user_id=1, symbol_id=1, request_id=oid)
+        else:
+            last += 1
+            out += request(last, 1, rng.getrandbits(1), MID + rng.randint(-20, 20), rng.randint(1, 20))
+    return bytes(out)
+
+
+def floor(*arguments: object) -> float | None:
+    program = build.cpp_floor()
+    if program is None:
+        return None
+    values = []
+    for _ in range(5):
+        done = subprocess.run(
+            [program, *map(str, arguments)], capture_output=True, text=True, check=True
+        )
+        values.append(float(done.stdout.split()[0]))
+    return harness.median(values)
+
+
+def measure(scale: float = 1.0) -> list[Figure]:
+    """match and mixed, beside the C++ floor."""
+    kernels = build.kernels()
+    count = int(1_000_000 * scale)
+    figures = []
+    for resting, levels, aim in ((200_000, 5_000, "<= 18 ns"), (100, 100, ""), (1_000_000, 5_000, "flat")):
+        if scale < 1 and resting > 200_000:
+            continue
+        mean, samples = measure_match(resting, levels, count)
+        figures.append(
+            Figure(
+                f"match, one lot, {resting:,} resting a side", mean, "ns", aim,
+                floor("match", resting, levels, 2_000_000), "C++ map of lists", harness.spread(samples),
+            )
+        )  # fmt: skip
+    ops = int(MIXED_OPS * min(scale, 1))
+    flow = mixed_flow(ops)
+    runs = []
+    for _ in range(5):
+        e = engine(1 << 18)
+        took, _ = kernels.run_requests(e, flow)
+        runs.append(took / ops)
+    e = engine(1 << 18)
+    samples = kernels.sample_requests(e, flow)
+    e.audit()
+    figures.append(
+        Figure(
+            "mixed flow, one operation", harness.median(runs), "ns", "<= 45 ns, p99 <= 400",
+            floor("mixed", ops), "C++ map of lists",
+            f"{harness.spread(samples)}; {e.counts()['resting']:,} resting at the end",
+        )
+    )  # fmt: skip
+    return figures
+
+
+if __name__ == "__main__":
+    book = fill_book(200_000, 5_000, 1 << 20)
+    one_lot = takers(10_000_000, 4096)
+    module = build.kernels()
+    harness.pyperf_main(
+        "match_one_lot", lambda loops: module.run_requests(book, one_lot, loops)[0] * 1e-9, 4096
+    )

@@ -1,0 +1,323 @@
+# cython: boundscheck=False
+"""Compiled drivers of the benches: they time the product's own kernels, tiles and rings.
+
+Built on demand by perf/build.py, never part of the package. Every function returns raw samples
+or a duration in ns, and what is needed to check that the work was really done.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+import threading
+
+from rsx.book.engine cimport Engine
+from rsx.book.matching cimport engine_request
+from rsx.core.clock cimport monotonic_ns
+from rsx.core.ring cimport (
+    Ring, ring_available, ring_claim, ring_commit, ring_peek, ring_release, ring_t, ring_wake,
+    rsx_pause,
+)
+from rsx.core.tile cimport Tile
+from rsx.records_c cimport *
+from rsx.risk.ledger cimport Ledger, ledger_check
+from rsx.tiles.matching cimport MatchingTile
+from rsx.tiles.wal cimport WalTile
+
+
+cdef list to_list(uint64_t* samples, uint64_t count):
+    return [samples[at] for at in range(count)]
+
+
+def clock_floor(uint64_t count=100_000):
+    """Cost of one clock reading in ns, mean."""
+    cdef uint64_t began = monotonic_ns(), at
+    for at in range(count):
+        monotonic_ns()
+    return (monotonic_ns() - began) / count
+
+
+# --- ring -------------------------------------------------------------------------------------
+
+
+cdef int echo(ring_t* source, ring_t* target, uint64_t count) except -1 nogil:
+    """Send every record back; the other end of ring_hop."""
+    cdef uint64_t done = 0
+    cdef uint8_t* slot
+    while done < count:
+        if ring_available(source) == 0:
+            rsx_pause()
+            continue
+        slot = ring_claim(target)
+        while slot == NULL:
+            slot = ring_claim(target)
+        memcpy(slot, ring_peek(source, 0), 128)
+        ring_commit(target)
+        ring_release(source, 1)
+        done += 1
+    return 0
+
+
+def ring_hop(uint64_t count, warm_up=10_000, cpus=None):
+    """One-way hop in ns per sample: half a round trip of one 128-byte record, two spinning threads.
+    """
+    import os
+
+    cdef Ring there = Ring("bench_there", 1024)
+    cdef Ring back = Ring("bench_back", 1024)
+    cdef uint64_t total = count + warm_up, at, began
+    cdef uint8_t record[128]
+    cdef uint8_t* slot
+    cdef uint64_t* samples = <uint64_t*>malloc(total * 8)
+
+    def other():
+        if cpus:
+            os.sched_setaffinity(0, {cpus[1]})
+        with nogil:
+            echo(there.ring, back.ring, total)
+
+    for at in range(128):
+        record[at] = <uint8_t>at
+    before = os.sched_getaffinity(0)
+    if cpus:
+        os.sched_setaffinity(0, {cpus[0]})
+    thread = threading.Thread(target=other)
+    thread.start()
+    with nogil:
+        for at in range(total):
+            began = monotonic_ns()
+            slot = ring_claim(there.ring)
+            memcpy(slot, record, 128)
+            ring_commit(there.ring)
+            while ring_available(back.ring) == 0:
+                rsx_pause()
+            memcpy(record, ring_peek(back.ring, 0), 128)
+            ring_release(back.ring, 1)
+            samples[at] = (monotonic_ns() - began) // 2
+    thread.join()
+    if cpus:
+        os.sched_setaffinity(0, before)
+    out = [samples[at] for at in range(warm_up, total)]
+    free(samples)
+    return out
+
+
+# --- matching ---------------------------------------------------------------------------------
+
+
+cdef inline void forget(ring_t* ring) noexcept nogil:
+    """Throw the output away, as a consumer that has caught up would."""
+    cdef uint64_t count = ring_available(ring)
+    while count:
+        ring_release(ring, count)
+        count = ring_available(ring)
+
+
+def run_requests(Engine engine, const uint8_t[:] requests, uint64_t loops=1, depth=4096):
+    """Offer whole requests back to back; (ns in all, events written). The ring is emptied after
+    each request, so that every record is really written and no consumer is timed."""
+    cdef Ring out = Ring("bench_out", depth)
+    cdef uint64_t count = requests.shape[0] // 128, at, loop, began, took
+    with nogil:
+        began = monotonic_ns()
+        for loop in range(loops):
+            for at in range(count):
+                engine_request(&engine.engine, <const rsx_record_t*>&requests[at * 128],
+                               1_700_000_000_000_000_000, out.ring)
+                out.ring.consumer.head = out.ring.producer.claimed
+                out.ring.head[0] = out.ring.producer.claimed
+                out.ring.producer.head_seen = out.ring.producer.claimed
+        took = monotonic_ns() - began
+    return took, out.ring.producer.claimed
+
+
+def sample_requests(Engine engine, const uint8_t[:] requests, depth=4096):
+    """Each request timed on its own: list of ns, the clock's own cost included."""
+    cdef Ring out = Ring("bench_out", depth)
+    cdef uint64_t count = requests.shape[0] // 128, at, began
+    cdef uint64_t* samples = <uint64_t*>malloc(count * 8)
+    with nogil:
+        for at in range(count):
+            began = monotonic_ns()
+            engine_request(&engine.engine, <const rsx_record_t*>&requests[at * 128],
+                           1_700_000_000_000_000_000, out.ring)
+            samples[at] = monotonic_ns() - began
+            out.ring.consumer.head = out.ring.producer.claimed
+            out.ring.head[0] = out.ring.producer.claimed
+            out.ring.producer.head_seen = out.ring.producer.claimed
+    result = to_list(samples, count)
+    free(samples)
+    return result
+
+
+def check_orders(Ledger ledger, const uint8_t[:] request, uint64_t count):
+    """The pre-trade check of one order, reservation taken back each time: ns in all."""
+    cdef int64_t required = 0, available = 0
+    cdef uint64_t at, began, took
+    cdef int64_t frozen
+    cdef const rsx_order_request_t* order = <const rsx_order_request_t*>&request[0]
+    cdef uint32_t slot
+    cdef int reason = 0
+    with nogil:
+        began = monotonic_ns()
+        for at in range(count):
+            reason |= ledger_check(&ledger.ledger, order, 0, &required, &available)
+            slot = 1  # the only account
+            ledger.ledger.accounts[slot].frozen_flying -= required
+            slot = ledger.ledger.accounts[slot].first_position
+            while ledger.ledger.symbols[ledger.ledger.positions[slot].symbol].symbol_id != (
+                    order.symbol_id):
+                slot = ledger.ledger.positions[slot].next
+            ledger.ledger.positions[slot].frozen_flying -= required
+            ledger.ledger.positions[slot].flying_buy -= order.qty
+        took = monotonic_ns() - began
+    if reason:
+        raise ValueError(f"the order was refused: {reason}")
+    return took
+
+
+# --- tiles ------------------------------------------------------------------------------------
+
+
+def accept_path(MatchingTile matching, WalTile wal, Tile wal_sync, Ring risk_matching,
+                list outputs, const uint8_t[:] requests, uint64_t batch):
+    """Requests through matching and the log to the released rings, `batch` to a duty cycle.
+
+    Dedup, match, number, checksum, write(2), fan-out to three rings; no fsync is waited for.
+    Returns ns in all; syncs run and the released rings are emptied between batches, outside the
+    time.
+    """
+    cdef uint64_t count = requests.shape[0] // 128, at = 0, part, began, took = 0
+    cdef ring_t* source = risk_matching.ring
+    cdef Ring ring
+    while at < count:
+        for part in range(batch):
+            memcpy(ring_claim(source), &requests[(at + part) * 128], 128)
+        with nogil:
+            began = monotonic_ns()
+            ring_commit(source)
+            matching.do_work()
+            wal.do_work()
+            took += monotonic_ns() - began
+            wal_sync.do_work()
+        at += batch
+        for ring in outputs:
+            forget(ring.ring)
+    return took
+
+
+def round_trips(Ring gateway_risk, Ring wal_gateway, const uint8_t[:] request, uint64_t first_oid,
+                uint64_t count):
+    """One order at a time: from the push into gateway_risk to its last record in wal_gateway.
+
+    Returns the ns of each; other records that pass (marks, say) are dropped.
+    """
+    cdef ring_t* source = gateway_risk.ring
+    cdef ring_t* target = wal_gateway.ring
+    cdef uint64_t* samples = <uint64_t*>malloc(count * 8)
+    cdef uint64_t at, began, left
+    cdef uint8_t* slot
+    cdef const rsx_record_t* record
+    cdef bint is_done
+    cdef uint64_t deadline = monotonic_ns() + <uint64_t>60_000_000_000
+    with nogil:
+        for at in range(count):
+            began = monotonic_ns()
+            if began > deadline:
+                break
+            slot = ring_claim(source)
+            memcpy(slot, &request[0], 128)
+            (<rsx_order_request_t*>slot).oid = first_oid + at
+            ring_commit(source)
+            ring_wake(source)
+            is_done = False
+            while not is_done:
+                left = ring_available(target)
+                if left == 0:
+                    rsx_pause()
+                    if monotonic_ns() > deadline:
+                        break
+                    continue
+                while left:
+                    record = <const rsx_record_t*>ring_peek(target, 0)
+                    if record.header_flags & RSX_GROUP_END and record.stream < 60000:
+                        is_done = True
+                    ring_release(target, 1)
+                    left -= 1
+            samples[at] = monotonic_ns() - began
+    result = to_list(samples, count)
+    free(samples)
+    if monotonic_ns() > deadline:
+        raise TimeoutError(f"order {at} of {count} was not answered within a minute")
+    return result
+
+
+cdef class Feeder(Tile):
+    """Pushes the same block of ORDER_REQUESTs again and again, with new ids, as fast as risk takes
+    them: an open tap for throughput runs."""
+
+    cdef Ring target
+    cdef bytes block
+    cdef const uint8_t* requests
+    cdef uint64_t count
+    cdef uint64_t at
+    cdef uint64_t oid
+    cdef readonly uint64_t pushed
+    cdef public uint64_t limit
+
+    def __init__(self, str name, Ring target, bytes block, uint64_t first_oid):
+        super().__init__(name, [])
+        self.target = target
+        self.block = block
+        self.requests = <const uint8_t*>self.block
+        self.count = len(block) // 128
+        self.oid = first_oid
+
+    cdef int do_work(self) except -1 nogil:
+        cdef ring_t* ring = self.target.ring
+        cdef uint8_t* slot
+        cdef int done = 0
+        while done < 512 and self.pushed < self.limit:
+            slot = ring_claim(ring)
+            if slot == NULL:
+                break
+            memcpy(slot, self.requests + self.at * 128, 128)
+            (<rsx_order_request_t*>slot).oid = self.oid
+            self.oid += 1
+            self.at = self.at + 1 if self.at + 1 < self.count else 0
+            self.pushed += 1
+            done += 1
+        if done:
+            ring_commit(ring)
+            ring_wake(ring)
+        return done
+
+
+cdef class Sink(Tile):
+    """Drains a ring and counts: all records, fills, refusals."""
+
+    cdef Ring source
+    cdef readonly uint64_t records
+    cdef readonly uint64_t fills
+    cdef readonly uint64_t last_ns
+    cdef readonly uint64_t refused
+
+    def __init__(self, str name, Ring source):
+        super().__init__(name, [source])
+        self.source = source
+
+    cdef int do_work(self) except -1 nogil:
+        cdef ring_t* ring = self.source.ring
+        cdef uint64_t count = ring_available(ring), at
+        cdef const rsx_record_t* record
+        for at in range(count):
+            record = <const rsx_record_t*>ring_peek(ring, at)
+            if record.type == RSX_FILL:
+                self.fills += 1
+            elif record.type == RSX_ORDER_REJECTED or record.type == RSX_REQUEST_REJECTED:
+                self.refused += 1
+        if count:
+            self.records += count
+            ring_release(ring, count)
+            self.last_ns = monotonic_ns()
+        return <int>count
