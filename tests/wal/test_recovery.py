@@ -1,0 +1,421 @@
+"""What a start makes of a log, whole or not: specs/wal.md section 3; specs/matching.md F-2."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rsx.core.clock import Clock
+from rsx.core.crc import record_crc
+from rsx.wal.reader import LogDamaged, LogReader, follow_log, read_range
+from rsx.wal.state import State
+from world import BUY, IOC, SELL, World, make_config, make_market
+
+from rsx.errors import StartError
+from rsx.records import RECORD_SIZE, decode, iterate
+from rsx.wal.segments import list_segments, open_data_folder
+from rsx.wal.start import recover
+
+CLOCK = Clock.manual(1_700_000_000_000_000_000)
+SEGMENT_RECORDS = (1 << 20) // RECORD_SIZE
+
+
+def small_log(world: World) -> bytes:
+    """A few records of most types; returns the log."""
+    world.deposit(1, 2)
+    world.run()
+    first = world.place(1, SELL, 1000, 100, cid="one")
+    world.place(1, SELL, 1005, 100)
+    world.place(2, BUY, 1005, 150, tif=IOC)
+    world.place(2, BUY, 995, 20)
+    world.cancel(1, first)
+    world.cancel(2, world.oid)
+    world.run()
+    return world.log()
+
+
+def busy_log(world: World, seed: int = 1, orders: int = 400) -> bytes:
+    chance = random.Random(seed)
+    world.deposit(*range(1, 6))
+    world.run()
+    for _ in range(orders):
+        world.place(
+            chance.randint(1, 5), chance.randint(0, 1), chance.randrange(970, 1030, 5),
+            chance.randrange(10, 100, 10), symbol=chance.randint(1, 2),
+        )  # fmt: skip
+        if chance.random() < 0.3:
+            world.cancel(chance.randint(1, 5), chance.randint(1, world.oid))
+        world.step()
+    world.run()
+    return world.log()
+
+
+def segment_with(folder: Path, data: bytes, size: int = 1 << 16) -> Path:
+    """A wal folder with one segment holding data, then zeros."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / f"{1:020d}.wal").write_bytes(data + bytes(max(0, size - len(data))))
+    return folder
+
+
+def whole_records(data: bytes, cut: int) -> int:
+    """Records of data of which all that is not zero lies before the cut."""
+    count = cut // RECORD_SIZE
+    return count + (not any(data[cut : (count + 1) * RECORD_SIZE]) and cut < len(data))
+
+
+def read(folder: Path) -> tuple[bytes, int]:
+    reader = LogReader(folder)
+    return b"".join(reader.chunks()), reader.end().torn_bytes
+
+
+# --- torn tails -------------------------------------------------------------------------------
+
+
+def test_a_log_cut_at_any_byte_gives_the_records_before_the_cut(
+    world: World, tmp_path: Path
+) -> None:
+    data = small_log(world)
+    for cut in range(len(data)):
+        whole = whole_records(data, cut) * RECORD_SIZE
+        folder = segment_with(tmp_path / "cut", data[:cut], 1 << 13)
+        assert read(folder) == (data[:whole], len(data[whole:cut].rstrip(b"\0")))
+        segment_with(tmp_path / "short", data[:cut], 0)  # the file itself ends there
+        assert read(tmp_path / "short")[0] == data[: cut // RECORD_SIZE * RECORD_SIZE]
+
+
+def test_recovery_at_any_record_gives_the_state_of_the_log_up_to_it(
+    world: World, tmp_path: Path
+) -> None:
+    data = busy_log(world)
+    config = world.config
+    folded = State(config)
+    for cut in range(0, len(data), RECORD_SIZE * 7):
+        folder = segment_with(tmp_path / "cut", data[: cut + 30])
+        state = recover(config, folder, CLOCK).state
+        folded.apply(data[(folded.next_seq - 1) * RECORD_SIZE : cut])
+        assert state.state_hash() == folded.state_hash()
+        assert state.next_seq == cut // RECORD_SIZE + 1
+        assert read(folder) == (data[:cut], 0)  # the torn tail has been zeroed
+
+
+def test_a_start_after_any_cut_goes_on_and_its_log_is_whole(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    data = busy_log(world, orders=40)
+    world.close()
+    for cut in range(0, len(data) + 1, 500):
+        segment_with(world.folder, data[:cut], 1 << 20)
+        world.start()
+        world.run()
+        assert world.fold().state_hash() == world.live_hash()
+        assert world.recovered.start.next_seq == whole_records(data, cut) + 1
+        assert world.fold().audit() is None
+        world.close()
+    world.start()
+
+
+def test_an_order_in_hand_when_the_log_ends_is_cancelled_at_the_start(world: World) -> None:
+    world.deposit(1, 2)
+    world.run()
+    world.place(1, SELL, 1000, 50)
+    taker = world.place(2, BUY, 1000, 200)
+    world.run()
+    names = world.names()
+    fill = names.index("FILL")
+    assert names[fill:] == ["FILL", "ORDER_RESTED"]
+    world.crash(keep_bytes=(fill + 1) * RECORD_SIZE)
+
+    world.start()
+    assert world.recovered.state.engines[1].in_hand == taker
+    world.run()
+
+    ended = world.released[-1]
+    assert (ended.record.name, ended.oid, ended.reason) == ("ORDER_CANCELLED", taker, 3104)
+    assert (ended.cancelled_qty, ended.filled_qty) == (150, 50)
+    assert world.recovered.state.ledger.account(2)["frozen"] == 0
+    assert world.fold().state_hash() == world.live_hash()
+    world.restart()
+    world.run()
+    assert world.names()[-1] == "LOG_STARTED"
+
+
+def test_client_ids_are_remembered_over_a_start(world: World) -> None:
+    world.deposit(1)
+    world.run()
+    oid = world.place(1, SELL, 1000, 50, cid="again")
+    world.run()
+    world.restart()
+    world.place(1, SELL, 1000, 50, cid="again")
+    world.run()
+
+    refused = world.released[-1]
+    assert (refused.record.name, refused.reason) == ("ORDER_REJECTED", 3001)
+    assert refused.original_oid == oid
+
+
+# --- damage -----------------------------------------------------------------------------------
+
+
+def test_a_bit_flipped_anywhere_is_found_or_cuts_the_last_record(
+    world: World, tmp_path: Path
+) -> None:
+    data = small_log(world)
+    last = len(data) - RECORD_SIZE
+    folder = segment_with(tmp_path / "flip", data, 1 << 13)
+    path = folder / f"{1:020d}.wal"
+    for at in range(len(data)):
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << at % 8
+        with open(path, "r+b") as file:
+            file.write(damaged)
+        if at >= last:
+            assert read(folder)[0] == data[:last]
+            continue
+        seq = at // RECORD_SIZE + 1
+        with pytest.raises(LogDamaged) as refused:
+            read(folder)
+        assert f"no valid record {seq} at offset {(seq - 1) * RECORD_SIZE}" in str(refused.value)
+
+
+def test_a_valid_record_behind_a_bad_one_is_refused_and_nothing_is_changed(
+    world: World, tmp_path: Path
+) -> None:
+    data = bytearray(busy_log(world))
+    data[20 * RECORD_SIZE + 50] ^= 4
+    folder = segment_with(tmp_path / "damaged", bytes(data))
+    path = folder / f"{1:020d}.wal"
+    before = path.read_bytes()
+
+    with pytest.raises(LogDamaged) as refused:
+        recover(world.config, folder, CLOCK)
+    text = str(refused.value)
+    assert str(path) in text and "no valid record 21 at offset 2560" in text
+    assert "22 in" in text and "rsx wal verify" in text and "\n" not in text
+    assert path.read_bytes() == before
+
+
+def test_records_of_an_earlier_epoch_behind_the_end_do_not_count(
+    world: World, tmp_path: Path
+) -> None:
+    """A number used again after a crash: the old record under it is not the log's."""
+    small_log(world)
+    world.restart()
+    world.run()
+    data = world.log()
+    old, new = data[4 * RECORD_SIZE : 5 * RECORD_SIZE], data[-RECORD_SIZE:]
+    assert (decode(old).epoch, decode(new).epoch) == (1, 2)
+    stale = renumbered(old, decode(new).seq + 1)
+    folder = segment_with(tmp_path / "stale", data + stale)
+
+    assert read(folder) == (data, len(stale.rstrip(b"\0")))
+
+
+def renumbered(record: bytes, seq: int) -> bytes:
+    """The record under another number, with the seal that belongs to it."""
+    changed = bytearray(record)
+    changed[16:24] = seq.to_bytes(8, "little")
+    changed[8:12] = record_crc(changed, 0).to_bytes(4, "little")
+    assert decode(changed).seq == seq
+    return bytes(changed)
+
+
+# --- segments ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three_segments(world: World) -> World:
+    world.run()
+    while world.wal.appended < 2 * SEGMENT_RECORDS + 100:
+        for _ in range(900):
+            world.cancel(1, 1)
+        world.run()
+    return world
+
+
+def test_a_missing_segment_is_named(three_segments: World) -> None:
+    world = three_segments
+    world.close()
+    second, third = list_segments(world.folder)[1:]
+    hidden = second.path.rename(second.path.with_suffix(".away"))
+    with pytest.raises(LogDamaged, match=f"ends before record {second.first}, but {third.first}"):
+        recover(world.config, world.folder, CLOCK)
+    hidden.rename(second.path)
+
+    first = list_segments(world.folder)[0]
+    hidden = first.path.rename(first.path.with_suffix(".away"))
+    with pytest.raises(LogDamaged, match=f"begins at {second.first}, 1 is due"):
+        recover(world.config, world.folder, CLOCK)
+    hidden.rename(first.path)
+    world.start()
+
+
+def test_damage_at_the_end_of_a_full_segment_is_no_torn_tail(three_segments: World) -> None:
+    world = three_segments
+    world.close()
+    first = list_segments(world.folder)[0].path
+    good = first.read_bytes()
+    first.write_bytes(good[:-RECORD_SIZE] + bytes(RECORD_SIZE))
+    with pytest.raises(LogDamaged, match=f"no valid record {SEGMENT_RECORDS} at"):
+        recover(world.config, world.folder, CLOCK)
+    first.write_bytes(good)
+    world.start()
+
+
+def test_a_new_segment_that_reached_the_disk_without_the_end_of_the_old_one_is_given_up(
+    three_segments: World,
+) -> None:
+    """After a power cut: the rename is there, unsynced records of both files are not (L-21)."""
+    world = three_segments
+    world.close()
+    segments = list_segments(world.folder)
+    for segment in segments[2:]:
+        segment.path.write_bytes(bytes(segment.size))
+    second = segments[1].path
+    data = second.read_bytes()
+    second.write_bytes(data[:-1000] + bytes(1000))
+    kept = 2 * SEGMENT_RECORDS - 8
+
+    world.start()
+    assert world.recovered.start.next_seq == kept + 1
+    assert [s.path for s in list_segments(world.folder)] == [s.path for s in segments[:2]]
+    world.due = kept + 1
+    world.run()
+    assert world.fold().state_hash() == world.live_hash()
+    assert LogReader(world.folder).segments[-1].first in (segments[1].first, segments[2].first)
+
+
+def test_a_segment_that_was_made_and_never_written_to_is_put_away(
+    three_segments: World,
+) -> None:
+    world = three_segments
+    world.close()
+    third = list_segments(world.folder)[2]
+    for size in (0, third.size):
+        third.path.write_bytes(bytes(size))
+        recovered = recover(world.config, world.folder, CLOCK)
+        assert recovered.start.next_seq == 2 * SEGMENT_RECORDS + 1
+        assert not third.path.exists()
+    world.start()
+    world.run()
+    assert decode(third.path.read_bytes()[:RECORD_SIZE]).record.name == "SEGMENT_STARTED"
+
+
+def test_an_empty_first_segment_is_a_new_log(tmp_path: Path) -> None:
+    for size in (0, 4096):
+        folder = segment_with(tmp_path / "empty", b"", size)
+        recovered = recover(make_config(), folder, CLOCK)
+        assert (recovered.start.next_seq, recovered.start.path) == (1, None)
+        assert list_segments(folder) == []
+
+
+def test_files_of_other_names_are_left_alone(world: World) -> None:
+    small_log(world)
+    for name in ("notes.txt", "1.wal", "00000000000000000001.wal.bak"):
+        (world.folder / name).write_bytes(b"x")
+    world.restart()
+    assert {"notes.txt", "1.wal"} <= {path.name for path in world.folder.iterdir()}
+
+
+def test_what_a_killed_process_left_in_the_page_cache_is_synced_at_the_start(
+    three_segments: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a fill of the last segment but one could be shown, and lost after all."""
+    world = three_segments
+    world.close()
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    recover(world.config, world.folder, CLOCK)
+    monkeypatch.undo()
+
+    paths = [str(segment.path.resolve()) for segment in list_segments(world.folder)]
+    assert synced == [*paths[-2:], str(world.folder.resolve())]
+    world.start()
+
+
+def test_readers_of_a_range_cross_segments(three_segments: World) -> None:
+    world = three_segments
+    first, last = SEGMENT_RECORDS - 5, 2 * SEGMENT_RECORDS + 5
+    for chunks in (read_range(world.folder, first, last), follow_log(world.folder, first),
+                   LogReader(world.folder).chunks(first)):  # fmt: skip
+        data = b"".join(chunks)
+        assert [view.seq for view in iterate(data)][:20] == list(range(first, first + 20))
+        assert decode(data, (last - first) * RECORD_SIZE).seq == last
+
+
+def test_a_log_that_grows_while_it_is_read_is_not_called_damaged(world: World) -> None:
+    """The end is looked at twice: once for what is there, once for what lies behind."""
+    small_log(world)
+    late: list[int] = []
+
+    class Late(LogReader):
+        def _behind(self, segment, seq, epoch):  # type: ignore[no-untyped-def]
+            if not late:
+                late.append(seq)
+                world.deposit(3, 4)
+                world.run()
+            return super()._behind(segment, seq, epoch)
+
+    read_late = b"".join(Late(world.folder).chunks())
+    assert late and read_late == world.log()
+
+
+# --- another exchange's folder ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [({"price_decimals": 2, "qty_decimals": 1}, "price_decimals"), ({"tick": 10}, "tick"),
+     ({"lot": 20}, "lot"), ({"name": "OTHER"}, "name")],
+)  # fmt: skip
+def test_a_market_that_is_not_the_same_is_refused(
+    world: World, changes: dict[str, object], key: str
+) -> None:
+    small_log(world)
+    other = make_config(make_market(1, **changes), make_market(2))
+    with pytest.raises(StartError, match=f"holds market 1 with {key} = .*another exchange's"):
+        recover(other, world.folder, CLOCK)
+
+
+def test_a_market_that_the_configuration_lacks_is_refused(world: World) -> None:
+    small_log(world)
+    with pytest.raises(StartError, match=r"holds market 2 \(M2-PERP\), which the configuration"):
+        recover(make_config(make_market(1)), world.folder, CLOCK)
+
+
+def test_changed_fees_and_a_new_market_are_new_rules_in_the_log(
+    make_world: Callable[..., World],
+) -> None:
+    small_log(make_world())
+    world = make_world(make_market(1, taker_fee_ppm=700), make_market(2), make_market(3))
+    world.run()
+
+    assert [
+        (view.symbol_id, view.config_version, view.taker_fee_ppm)
+        for view in iterate(world.log())
+        if view.record.name == "SYMBOL_CONFIG"
+    ] == [(1, 1, 400), (2, 1, 400), (1, 2, 700), (3, 1, 400)]
+    world.place(1, SELL, 1000, 100)
+    world.place(2, BUY, 1000, 100)
+    world.run()
+    fill = world.released[-1]
+    assert fill.record.name == "FILL"
+    assert fill.taker_fee == 1000 * 100 * 700 // 1_000_000
+
+
+def test_a_folder_in_use_is_refused_and_its_files_ahead_are_kept(tmp_path: Path) -> None:
+    folder, lock = open_data_folder(tmp_path)
+    (folder / "ahead-1.tmp").write_bytes(b"")
+    with pytest.raises(StartError, match=rf"in use by another exchange \(process {os.getpid()}\)"):
+        open_data_folder(tmp_path)
+    assert (folder / "ahead-1.tmp").exists()
+    os.close(lock)
+
+    _, lock = open_data_folder(tmp_path)
+    assert not (folder / "ahead-1.tmp").exists()
+    os.close(lock)
