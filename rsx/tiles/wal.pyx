@@ -237,6 +237,8 @@ cdef class WalTile(Tile):
             request.fd = self.retired_fd
             request.sync_folder = self.folder_dirty  # it may never have been synced as the current
             request.close_fd = self.retired_fd
+            request.taken = self.taken
+            self.taken = 0
             ring_commit(self.wal_sync.ring)
             ring_wake(self.wal_sync.ring)
             self.folder_dirty = False

@@ -150,11 +150,12 @@ class LogReader:
                     file.seek((seq - segment.first) * RSX_RECORD_SIZE)
                     if count_valid(file.read(RSX_RECORD_SIZE), seq, epoch)[0]:
                         return None
+                offset = (seq - segment.first) * RSX_RECORD_SIZE
+                what = (f"no valid record {seq} at offset {offset}" if offset < segment.size
+                        else f"the file ends before record {seq}")
                 raise LogDamaged(
-                    f"{segment.path}: no valid record {seq} at offset "
-                    f"{(seq - segment.first) * RSX_RECORD_SIZE}, but {found} in "
-                    f"{later.path.name} is valid: the log is damaged in the middle "
-                    f"(rsx wal verify {self.folder})")
+                    f"{segment.path}: {what}, but {found} in {later.path.name} is valid: the log "
+                    f"is damaged in the middle (rsx wal verify {self.folder})")
             torn += used
         kept = number if seq > segment.first else number - 1
         return LogEnd(seq, epoch, self.segments[kept].path if kept >= 0 else None, torn,
