@@ -6,19 +6,22 @@ ranges are those that config.toml states. Source: config.toml, specs/setup.md.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from rsx.errors import ConfigError
-from rsx.units import UnitsError, to_units
+from rsx.units import UnitsError, to_text, to_units
 
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS_MAX = 1 << 24
 NOTIONAL_MAX = 1 << 60
+# One thread runs risk and every matching tile in the shared layout; a runner takes 64 tiles.
+SYMBOLS_MAX = 63
 
 
 def _within(low: int, high: int) -> Meta:
@@ -199,7 +202,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             name: msgspec.structs.replace(getattr(self, name), **keys)
             for name, keys in sections.items()
         }
-        return msgspec.structs.replace(self, **changed)
+        config = msgspec.structs.replace(self, **changed)
+        _check(config)
+        return config
 
 
 def _units(key: str, text: str, decimals: int) -> int:
@@ -234,18 +239,31 @@ def _symbol(raw: SymbolText) -> SymbolConfig:
     levels = symbol.px_max // symbol.tick + 1
     rules = (
         (levels <= LEVELS_MAX, f"max_price / tick = {levels} levels; at most {LEVELS_MAX}"),
-        (symbol.notional_max <= NOTIONAL_MAX, f"max_notional = {raw.max_notional} is too large"),
-        (symbol.px_max % symbol.tick == 0, "max_price is not a multiple of tick"),
-        (symbol.reference_px % symbol.tick == 0, "reference_price is not a multiple of tick"),
-        (symbol.reference_px <= symbol.px_max, "reference_price is above max_price"),
-        (symbol.lot <= symbol.qty_max, "lot is above max_qty"),
+        (
+            symbol.notional_max <= NOTIONAL_MAX,
+            f"max_notional = {raw.max_notional!r} is above {to_text(NOTIONAL_MAX, money)}",
+        ),
+        (
+            symbol.px_max % symbol.tick == 0,
+            f"max_price = {raw.max_price!r} is not a multiple of tick = {raw.tick!r}",
+        ),
+        (
+            symbol.reference_px % symbol.tick == 0,
+            f"reference_price = {raw.reference_price!r} is not a multiple of tick = {raw.tick!r}",
+        ),
+        (
+            symbol.reference_px <= symbol.px_max,
+            f"reference_price = {raw.reference_price!r} is above max_price = {raw.max_price!r}",
+        ),
+        (symbol.lot <= symbol.qty_max, f"lot = {raw.lot!r} is above max_qty = {raw.max_qty!r}"),
         (
             symbol.maker_fee_ppm + symbol.taker_fee_ppm >= 0,
             f"maker_fee_ppm + taker_fee_ppm = {raw.maker_fee_ppm + raw.taker_fee_ppm} is below 0",
         ),
         (
             symbol.maintenance_margin_ppm <= symbol.initial_margin_ppm,
-            "maintenance_margin_ppm is above initial_margin_ppm",
+            f"maintenance_margin_ppm = {raw.maintenance_margin_ppm} is above "
+            f"initial_margin_ppm = {raw.initial_margin_ppm}",
         ),
     )
     for holds, text in rules:
@@ -258,12 +276,12 @@ def _check(config: Config) -> None:
     symbols = config.symbols
     if not symbols:
         raise ConfigError("symbols: at least one market is needed")
-    if len(symbols) > 64:
-        raise ConfigError(f"symbols: {len(symbols)} markets; at most 64")
+    if len(symbols) > SYMBOLS_MAX:
+        raise ConfigError(f"symbols: {len(symbols)} markets; at most {SYMBOLS_MAX}")
     for key in ("id", "name"):
         values = [getattr(s, key) for s in symbols]
         if len(set(values)) != len(values):
-            raise ConfigError(f"symbols: a {key} is used twice: {values}")
+            raise ConfigError(f"symbols: the same {key} twice: {values}")
     for s in symbols:
         if s.price_decimals + s.qty_decimals != config.money_decimals:
             raise ConfigError(
@@ -271,33 +289,86 @@ def _check(config: Config) -> None:
                 f"{s.price_decimals + s.qty_decimals}, but {symbols[0].name} has "
                 f"{config.money_decimals}; the sum is the money unit and must be the same"
             )
-    for section, key in (("rings", None), ("matching", "dedup_orders_max")):
-        table = getattr(config, section)
-        for name in [key] if key else table.__struct_fields__:
-            value = getattr(table, name)
-            if value & (value - 1):
-                raise ConfigError(f"{section}.{name} = {value}: must be a power of two")
     matching = config.matching
+    powers = {f"rings.{name}": getattr(config.rings, name) for name in Rings.__struct_fields__}
+    powers["matching.dedup_orders_max"] = matching.dedup_orders_max
+    for path, value in powers.items():
+        if value & (value - 1):
+            raise ConfigError(f"{path} = {value}: must be a power of two")
     if matching.dedup_orders_max < 2 * matching.orders_max:
         raise ConfigError(
             f"matching.dedup_orders_max = {matching.dedup_orders_max}: "
             f"must be at least twice orders_max = {matching.orders_max}"
         )
     if config.edge.idle_s <= config.edge.heartbeat_s:
-        raise ConfigError(f"edge.idle_s = {config.edge.idle_s}: must be above heartbeat_s")
+        raise ConfigError(
+            f"edge.idle_s = {config.edge.idle_s}: "
+            f"must be above heartbeat_s = {config.edge.heartbeat_s}"
+        )
+    for path, text in (("server.host", config.server.host), ("data.dir", config.data.dir)):
+        if not text.strip() or "\0" in text:
+            raise ConfigError(f"{path} = {text!r}: must not be empty")
+    cpus = config.tiles.cpus
+    if not isinstance(cpus, str) and (not cpus or min(cpus) < 0 or len(set(cpus)) < len(cpus)):
+        raise ConfigError(f"tiles.cpus = {cpus}: must be different core numbers, at least one")
+
+
+def _key(path: str, raw: dict[str, Any]) -> tuple[str, Any]:
+    """The key that msgspec's path names, as an operator would, and its value."""
+    key = ""
+    value: Any = raw
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        value = value[name] if name else value[int(index)]
+        if name:
+            key += f".{name}"
+        elif isinstance(value, dict) and isinstance(value.get("name"), str):
+            key += f".{value['name']}"
+        else:
+            key += f"[{index}]"
+    return key.removeprefix("."), value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 64 else f"{text[:64]}..."
+
+
+def _choices(key: str) -> str:
+    """What a key with fixed values may be."""
+    section, _, name = key.partition(".")
+    hints = get_type_hints(get_type_hints(_File)[section])
+    options = [get_args(part) or (part,) for part in (hints[name], *get_args(hints[name]))]
+    texts = (option for group in options for option in group if isinstance(option, str))
+    return " or ".join(f'"{text}"' for text in dict.fromkeys(texts))
+
+
+def _readable(error: msgspec.ValidationError, raw: dict[str, Any]) -> str:
+    """msgspec's message with the key as it is written, its value, and what is allowed."""
+    text, _, path = str(error).partition(" - at `$")
+    key, value = _key(path.removesuffix("`"), raw)
+    inner = f"{key}." if key else ""
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text):
+        return f"{inner}{match[1]} = {_shown(value[match[1]])}: there is no such key"
+    if match := re.fullmatch(r"Object missing required field `(.*)`", text):
+        return f"{inner}{match[1]}: this key is missing"
+    if text.startswith("Invalid enum value"):
+        text = f"must be {_choices(key)}"
+    return f"{key} = {_shown(value)}: {text[0].lower()}{text[1:].replace('`', '')}"
 
 
 def parse(text: str, name: str = "config.toml") -> Config:
     """Read configuration text. Raises ConfigError with one line: file, key, value, rule."""
+    tree: dict[str, Any] = {}
     try:
-        raw = msgspec.convert(tomllib.loads(text), _File)
+        tree = tomllib.loads(text)
+        raw = msgspec.convert(tree, _File)
         fields = {f: getattr(raw, f) for f in _File.__struct_fields__ if f != "symbols"}
         config = Config(symbols=tuple(map(_symbol, raw.symbols)), path=name, **fields)
         _check(config)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: {error}") from None
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {error}") from None
+        raise ConfigError(f"{name}: {_readable(error, tree)}") from None
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
     return config
