@@ -20,8 +20,8 @@ from rsx.units import UnitsError, to_text, to_units
 ROOT = Path(__file__).resolve().parent.parent
 LEVELS_MAX = 1 << 24
 NOTIONAL_MAX = 1 << 60
-# One thread runs risk and every matching tile in the shared layout; a runner takes 64 tiles.
-SYMBOLS_MAX = 63
+# In the shared layout one runner has risk, every matching tile and wal; it takes 64 tiles.
+SYMBOLS_MAX = 62
 
 
 def _within(low: int, high: int) -> Meta:

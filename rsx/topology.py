@@ -26,6 +26,7 @@ from rsx.core.tile import Idle, Runner, Tile
 from rsx.edge.app import make_gateway
 from rsx.edge.orders import time_of
 from rsx.edge.public_ws import PublicEdge
+from rsx.errors import ConfigError
 from rsx.tiles.mark import Mark
 from rsx.tiles.marketdata import MarketData
 from rsx.tiles.matching import MatchingTile
@@ -220,7 +221,10 @@ def allowed_cpus() -> list[int]:
 
 
 def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPlan]:
-    """Tiles to threads to cores (specs/tiles.md T-30, T-31): compiled ones first."""
+    """Tiles to threads to cores (specs/tiles.md T-30, T-31): compiled ones first.
+
+    Raises ConfigError when `tiles.cpus` names a core that is not among cpus
+    """
     groups: list[tuple[str, tuple[Any, ...]]]
     layout = config.tiles.layout
     if layout == "auto":
@@ -237,6 +241,8 @@ def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPl
         own = cpus[::-1][: max(1, min(len(groups), len(cpus) - 1))]
     else:
         own = list(wanted)  # type: ignore[arg-type]
+        if not set(own) <= set(cpus):
+            raise ConfigError(f"tiles.cpus = {own}: this process may use the cores {cpus}")
     rest = frozenset(cpu for cpu in cpus if cpu not in own) or None
     plans = []
     for index, (name, members) in enumerate(groups):

@@ -246,7 +246,7 @@ def test_more_markets_than_one_thread_can_run_are_refused():
         return head + "".join(markets)
 
     assert len(parse(with_markets(SYMBOLS_MAX)).symbols) == SYMBOLS_MAX
-    assert refusal(with_markets(64)) == "symbols: 64 markets; at most 63"
+    assert refusal(with_markets(63)) == "symbols: 63 markets; at most 62"
 
 
 def test_a_long_value_is_cut_in_the_message():
