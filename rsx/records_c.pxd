@@ -571,3 +571,4 @@ cdef extern from "rsx/records.h" nogil:
 
     int rsx_is_durable(uint16_t type) noexcept
     void rsx_record_init(void *slot, uint16_t type, uint16_t stream) noexcept
+    void rsx_record_copy(void *target, const void *source) noexcept

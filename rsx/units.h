@@ -29,23 +29,54 @@ static inline int64_t rsx_fee(int64_t notional, int32_t ppm) {
     return -(whole * -rate + (rest * -rate) / RSX_PPM);
 }
 
+/* high:low / by, where the quotient is known to fit into 64 bits. */
+static inline uint64_t rsx_divide_wide(unsigned __int128 value, uint64_t by) {
+#if defined(__x86_64__) && defined(__GNUC__)
+    uint64_t quotient, rest;
+    __asm__("divq %4"
+            : "=a"(quotient), "=d"(rest)
+            : "0"((uint64_t)value), "1"((uint64_t)(value >> 64)), "r"(by)
+            : "cc");
+    return quotient;
+#else
+    return (uint64_t)(value / by);
+#endif
+}
+
 /* What stays reserved when an order shrinks from `before` to `after`:
  * ceil(reserved * after / before); reserved >= 0, 0 <= after <= before, before > 0. */
 static inline int64_t rsx_keep(int64_t reserved, int64_t after, int64_t before) {
     if (reserved == 0 || after == 0) return 0;
     unsigned __int128 product = (unsigned __int128)(uint64_t)reserved * (uint64_t)after;
-    return (int64_t)((product + (uint64_t)before - 1) / (uint64_t)before);
+    return (int64_t)rsx_divide_wide(product + (uint64_t)before - 1, (uint64_t)before);
 }
 
 /* floor(cost * part / whole): the cost of the closed part of a position; 0 < part <= whole. */
 static inline int64_t rsx_share(int64_t cost, int64_t part, int64_t whole) {
     if (part == whole) return cost;
-    return (int64_t)((unsigned __int128)(uint64_t)cost * (uint64_t)part / (uint64_t)whole);
+    return (int64_t)rsx_divide_wide((unsigned __int128)(uint64_t)cost * (uint64_t)part,
+                                    (uint64_t)whole);
 }
 
-/* px / tick for px >= 0, tick > 0: the level of a price; off tick when level * tick != px. */
-static inline int64_t rsx_level(int64_t px, int64_t tick) {
-    return (int64_t)((uint64_t)px / (uint64_t)tick);
+/* A divisor that is used again and again. magic = floor(2^64 / by) + 1 gives the exact quotient
+ * of every value <= value_max in one multiplication when value_max * by < 2^64; else it is 0. */
+typedef struct {
+    uint64_t by;
+    uint64_t magic;
+} rsx_divisor_t;
+
+static inline rsx_divisor_t rsx_divisor(int64_t by, int64_t value_max) {
+    rsx_divisor_t divisor = {(uint64_t)by, 0};
+    if (by > 1 && (unsigned __int128)(uint64_t)value_max * (uint64_t)by >> 64 == 0)
+        divisor.magic = UINT64_MAX / (uint64_t)by + 1;
+    return divisor;
+}
+
+/* value / by for 0 <= value <= value_max; value is off its step when the product is not value. */
+static inline int64_t rsx_steps(int64_t value, rsx_divisor_t divisor) {
+    if (divisor.magic)
+        return (int64_t)((unsigned __int128)(uint64_t)value * divisor.magic >> 64);
+    return (int64_t)((uint64_t)value / divisor.by);
 }
 
 /* Whether a * b (both >= 0) is at most limit; never overflows. */

@@ -78,7 +78,8 @@ cdef class Engine:
         """Cancel an order that the log left in hand (F-2); False when the ring is full."""
         return engine_recovered(&self.engine, ts_ns, ring.ring) != BLOCKED
 
-    def enter(self, uint64_t oid, int side, int64_t px, int64_t qty, uint32_t user_id=1):
+    cpdef int enter(self, uint64_t oid, int side, int64_t px, int64_t qty,
+                    uint32_t user_id=1) except -1:
         """Rest an order without matching, as a venue's replay needs it; the book may cross.
 
         Raises ValueError when it cannot rest (off tick, out of range, no room).
@@ -89,6 +90,8 @@ cdef class Engine:
             raise ValueError(f"order {oid}: side {side} px {px} qty {qty}")
         if px > self.engine.rules.px_max:
             raise ValueError(f"order {oid}: px {px} above {self.engine.rules.px_max}")
+        if idmap_get(&self.engine.book.ids, oid) != NONE:
+            raise ValueError(f"order {oid} rests already")
         slot = book_insert(&self.engine.book, oid, <uint8_t>side, px // tick, qty)
         if slot == NONE:
             raise ValueError(f"order {oid}: the book is full")
@@ -100,8 +103,9 @@ cdef class Engine:
         order.tif = order.flags = 0
         order.cid_place = 0
         self.engine.users[order.user_slot].open_orders += 1
+        return 0
 
-    def shrink(self, uint64_t oid, int64_t qty):
+    cpdef bint shrink(self, uint64_t oid, int64_t qty) noexcept:
         """Take qty off a resting order, keeping its place; all of it removes it. False: not there.
         """
         cdef uint32_t slot = idmap_get(&self.engine.book.ids, oid)

@@ -16,7 +16,7 @@ from rsx.book.matching cimport (
 )
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
-from rsx.units cimport rsx_level
+from rsx.units cimport rsx_steps
 
 
 cdef int apply_accepted(engine_t* engine, const rsx_order_accepted_t* event) except -1 nogil:
@@ -25,7 +25,9 @@ cdef int apply_accepted(engine_t* engine, const rsx_order_accepted_t* event) exc
         return fail(14, event.seq, taker.oid)
     taker.oid = event.oid
     taker.px = event.px
-    taker.level = rsx_level(event.px, engine.rules.tick)
+    if event.px <= 0 or event.px > engine.rules.px_max or event.side > RSX_SELL:
+        return fail(14, event.seq, event.px)
+    taker.level = rsx_steps(event.px, engine.rules.tick_steps)
     taker.qty = event.qty
     taker.open_qty = event.qty
     taker.remaining = event.qty
@@ -36,8 +38,6 @@ cdef int apply_accepted(engine_t* engine, const rsx_order_accepted_t* event) exc
     taker.flags = event.flags & ~RSX_RESTS
     taker.cid_place = 0
     taker.active = 1
-    if taker.level < 0 or taker.level >= engine.book.levels or event.side > RSX_SELL:
-        return fail(14, event.seq, event.px)
     if not engine.is_shadow:
         taker.user_slot = user_slot_of(engine, event.user_id)
         if taker.user_slot == 0:

@@ -7,6 +7,7 @@ from rsx.book.cids cimport cids_t
 from rsx.core.idmap cimport idmap_t
 from rsx.core.ring cimport ring_t
 from rsx.records_c cimport rsx_record_t
+from rsx.units cimport rsx_divisor_t
 
 cdef enum:
     BLOCKED = 0     # the output ring is full; call again later (M-12)
@@ -19,6 +20,8 @@ cdef struct rules_t:
     int64_t px_max
     int64_t qty_max
     int64_t notional_max
+    rsx_divisor_t tick_steps
+    rsx_divisor_t lot_steps
     int32_t maker_fee_ppm
     int32_t taker_fee_ppm
 

@@ -24,7 +24,7 @@ from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init, idmap_put
 from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.core.ring cimport ring_claim_sure, ring_commit, ring_free, ring_t
 from rsx.records_c cimport *
-from rsx.units cimport rsx_fee, rsx_keep, rsx_level, rsx_product_within
+from rsx.units cimport rsx_divisor, rsx_fee, rsx_keep, rsx_product_within, rsx_steps
 
 cdef enum:
     # Most records one step writes without looking for room again: ACCEPTED, REDUCED and the
@@ -41,6 +41,8 @@ cdef int engine_init(engine_t* engine, object symbol, uint32_t orders_max, uint6
     engine.rules.px_max = symbol.px_max
     engine.rules.qty_max = symbol.qty_max
     engine.rules.notional_max = symbol.notional_max
+    engine.rules.tick_steps = rsx_divisor(symbol.tick, symbol.px_max)
+    engine.rules.lot_steps = rsx_divisor(symbol.lot, symbol.qty_max)
     engine.rules.maker_fee_ppm = symbol.maker_fee_ppm
     engine.rules.taker_fee_ppm = symbol.taker_fee_ppm
     engine.open_orders_max = open_orders_max
@@ -234,9 +236,9 @@ cdef uint16_t broken_rule(const engine_t* engine, const rsx_order_new_t* order) 
         return RSX_R_ORDER_INVALID
     if order.qty <= 0 or order.qty > rules.qty_max or order.reserved < 0:
         return RSX_R_ORDER_INVALID
-    if rsx_level(order.px, rules.tick) * rules.tick != order.px:
+    if rsx_steps(order.px, rules.tick_steps) * rules.tick != order.px:
         return RSX_R_ORDER_INVALID
-    if rsx_level(order.qty, rules.lot) * rules.lot != order.qty:
+    if rsx_steps(order.qty, rules.lot_steps) * rules.lot != order.qty:
         return RSX_R_ORDER_INVALID
     if not rsx_product_within(order.px, order.qty, rules.notional_max):
         return RSX_R_ORDER_INVALID
@@ -294,7 +296,7 @@ cdef int new_order(engine_t* engine, const rsx_order_new_t* order, uint64_t ts_n
     reason = broken_rule(engine, order)
     if reason:
         return reject(engine, order, reason, 0, ts_ns, out)
-    level = rsx_level(order.px, engine.rules.tick)
+    level = rsx_steps(order.px, engine.rules.tick_steps)
     # A new user has slot 0, an empty one, until its first acceptance: a refusal leaves no trace.
     user_slot = idmap_get(&engine.user_slots, order.user_id)
     if user_slot == 0 and engine.users_used >= engine.users_max:
@@ -338,7 +340,7 @@ cdef int accept(engine_t* engine, const rsx_order_new_t* order, int64_t qty, uin
     """M-7: the acceptance, the cut of M-4, and the order that rests whole."""
     cdef rsx_order_accepted_t* event = <rsx_order_accepted_t*>ring_claim_sure(out)
     # ORDER_NEW and ORDER_ACCEPTED have the same payload; only header, number and time differ.
-    memcpy(event, order, RSX_RECORD_SIZE)
+    rsx_record_copy(event, order)
     event.header_flags = 0
     event.type = RSX_ORDER_ACCEPTED
     event.stream = <uint16_t>engine.rules.symbol_id

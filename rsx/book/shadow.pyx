@@ -19,6 +19,7 @@ from rsx.book.matching cimport engine_t
 from rsx.core.check cimport fail
 from rsx.core.ring cimport Ring, ring_available, ring_peek, ring_release, ring_t
 from rsx.records_c cimport *
+from rsx.units cimport rsx_divisor
 
 cdef enum:
     SYMBOLS_MAX = 64
@@ -70,6 +71,7 @@ cdef class Shadow:
             self.engines[at].rules.symbol_id = symbol.id
             self.engines[at].rules.tick = symbol.tick
             self.engines[at].rules.px_max = symbol.px_max
+            self.engines[at].rules.tick_steps = rsx_divisor(symbol.tick, symbol.px_max)
             book_init(&self.engines[at].book, symbol.tick, symbol.px_max, orders_max)
             self.index[symbol.id] = at + 1
             self.count = at + 1

@@ -180,7 +180,7 @@ cdef class RiskTile(Tile):
         if not ring_free(self.matching[index], 1):
             return BUSY
         passed = <rsx_order_cancel_t*>ring_claim_sure(self.matching[index])
-        memcpy(passed, request, RSX_RECORD_SIZE)
+        rsx_record_copy(passed, request)
         passed.type = RSX_ORDER_CANCEL
         passed.ts_ns = now
         ring_commit(self.matching[index])

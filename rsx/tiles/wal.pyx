@@ -18,7 +18,6 @@ Source  specs/wal.md; enforces INV-5, INV-10.
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
 
 import os
 
@@ -297,7 +296,7 @@ cdef class WalTile(Tile):
         self.appended += 1
         slot = <rsx_record_t*>(
             self.tail + (self.appended & (TAIL_RECORDS - 1)) * RSX_RECORD_SIZE)
-        memcpy(slot, record, RSX_RECORD_SIZE)
+        rsx_record_copy(slot, record)
         slot.seq = self.appended
         slot.epoch = self.epoch
         slot.crc = rsx_crc_record(slot)
@@ -372,11 +371,11 @@ cdef class WalTile(Tile):
                 if at + 1 > self.durable:  # INV-10
                     break
             at += 1
-            memcpy(ring_claim_sure(self.wal_risk.ring), record, RSX_RECORD_SIZE)
-            memcpy(ring_claim_sure(self.wal_gateway.ring), record, RSX_RECORD_SIZE)
+            rsx_record_copy(ring_claim_sure(self.wal_risk.ring), record)
+            rsx_record_copy(ring_claim_sure(self.wal_gateway.ring), record)
             slot = ring_claim(self.wal_marketdata.ring)
             if slot != NULL:
-                memcpy(slot, record, RSX_RECORD_SIZE)
+                rsx_record_copy(slot, record)
             else:
                 self.lapped += 1
         if at == self.released:

@@ -6,7 +6,7 @@ recovery uses, and what tests hold against the live tiles (INV-14). Source: spec
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from rsx.book.engine cimport Engine
 from rsx.book.fold cimport engine_apply
@@ -101,8 +101,8 @@ cdef class State:
         if record.type == RSX_SYMBOL_CONFIG or record.type == RSX_LOG_STARTED:
             return True
         if record.type == RSX_FILL:
-            memcpy(self.fills_at + (self.fill_count % RECENT_FILLS) * RSX_RECORD_SIZE, record,
-                   RSX_RECORD_SIZE)
+            rsx_record_copy(
+                self.fills_at + (self.fill_count % RECENT_FILLS) * RSX_RECORD_SIZE, record)
             self.fill_count += 1
         ledger_apply(&self.ledger.ledger, record, False)
         return False
