@@ -17,38 +17,26 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Iterator
+import zlib
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import click
 import orjson
 
-from rsx import records
 from rsx.commands.remote import Failure, json_option
 
 COLUMNS = ("ts_ns", "action", "side", "price_ticks", "qty", "order_id")
 HEADER = ",".join(COLUMNS)
-ACTIONS = frozenset("ACMTF")
+ROW = ("action", "side", "px", "qty", "oid")  # of rsx.book.replay
+ACTIONS = {action: ord(action) for action in "ACMTF"}
 SIDES = {"B": 0, "A": 1, "N": 2}
-AUCTION = SIDES["N"]
 PRICE_MAX = (1 << 24) - 1
 QTY_MAX = (1 << 36) - 1
 ID_MAX = (1 << 52) - 1
 ORDERS_MAX = 1 << 20
-AGGRESSOR = 1 << 52  # ids of the replay's own orders begin above all of the file's
-SYMBOL_ID = 1
-
-
-class Row(NamedTuple):
-    """One line of the file. side: 0 bid, 1 ask, 2 auction."""
-
-    action: str
-    side: int
-    px: int
-    qty: int
-    oid: int
 
 
 @dataclass(slots=True)
@@ -70,9 +58,13 @@ class Outcome:
         return round(self.orders / self.seconds) if self.seconds else 0
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Read and check the whole file. Raises Failure with file, line, field and value."""
-    rows = []
+def read_rows(path: Path) -> array[int]:
+    """Read and check the whole file; rows as rsx.book.replay wants them.
+
+    Raises Failure with file, line, field and value.
+    """
+    rows = array("q")
+    add = rows.extend
     line = 1
     try:
         with _open(path) as file:
@@ -80,8 +72,19 @@ def read_rows(path: Path) -> list[Row]:
             if first != HEADER:
                 raise Failure(f"{path}: line 1: {first[:80]!r} where {HEADER!r} is due")
             for line, text in enumerate(file, 2):
-                rows.append(_row(path, line, text))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                try:
+                    ts_ns, action, side, px, qty, oid = text.rstrip().split(",")
+                    row = (ACTIONS[action], SIDES[side], int(px), int(qty), int(oid))
+                except (ValueError, KeyError):
+                    raise Failure(f"{path}: line {line}: {_complaint(text)}") from None
+                if not (
+                    0 < row[2] <= PRICE_MAX and 0 < row[3] <= QTY_MAX and 0 <= row[4] <= ID_MAX
+                    and (ts_ns + px + qty + oid).isdecimal() and (row[4] or action == "T")
+                    and (side != "N" or action in "TF")
+                ):  # fmt: skip
+                    raise Failure(f"{path}: line {line}: {_complaint(text)}")
+                add(row)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise Failure(f"{path}: line {line}: cannot be read: {reason}") from None
     return rows
@@ -95,28 +98,9 @@ def _open(path: Path) -> IO[str]:
     return opened
 
 
-def _row(path: Path, line: int, text: str) -> Row:
-    values = text.rstrip("\r\n").split(",")
-    try:
-        _, action, side, px, qty, oid = values
-        row = Row(action, SIDES[side], int(px), int(qty), int(oid))
-        if (
-            action in ACTIONS
-            and 0 < row.px <= PRICE_MAX
-            and 0 < row.qty <= QTY_MAX
-            and 0 <= row.oid <= ID_MAX
-            and (row.oid or action == "T")
-            and (side != "N" or action in "TF")
-            and values[0].isdecimal()
-        ):
-            return row
-    except (ValueError, KeyError):
-        pass
-    raise Failure(f"{path}: line {line}: {_complaint(values)}")
-
-
-def _complaint(values: list[str]) -> str:
+def _complaint(text: str) -> str:
     """Which field of a refused row is wrong, and its value."""
+    values = text.rstrip("\r\n").split(",")
     if len(values) != len(COLUMNS):
         return f"{len(values)} fields where {len(COLUMNS)} are due: {','.join(values)[:80]!r}"
     action = values[1]
@@ -137,99 +121,35 @@ def _complaint(values: list[str]) -> str:
     return f"{','.join(values)[:80]!r} is not a row"
 
 
-class Replay:
-    """Runs rows through one engine and counts."""
+def run_rows(path: Path, rows: array[int]) -> Outcome:
+    """Run the rows of a file. Raises Failure for one that contradicts those before it."""
+    from rsx.book.replay import VenueReplay
+    from rsx.config import SymbolConfig
 
-    def __init__(self) -> None:
-        from rsx.book.engine import Engine
-        from rsx.config import SymbolConfig
-
-        symbol = SymbolConfig(
-            id=SYMBOL_ID, name="REPLAY", price_decimals=0, qty_decimals=0, tick=1, lot=1,
-            px_max=PRICE_MAX, qty_max=QTY_MAX, notional_max=1 << 60, reference_px=1,
-            maker_fee_ppm=0, taker_fee_ppm=0, initial_margin_ppm=10_000,
-            maintenance_margin_ppm=10_000,
-        )  # fmt: skip
-        self.engine = Engine(symbol, orders_max=ORDERS_MAX, users_max=1024,
-                             open_orders_per_user_max=ORDERS_MAX)  # fmt: skip
-        self.outcome = Outcome()
-
-    def run(self, path: Path, rows: list[Row]) -> Outcome:
-        """Raises Failure for a row that contradicts the ones before it."""
-        outcome = self.outcome
-        outcome.rows = len(rows)
-        outcome.orders = sum(row.action != "F" for row in rows)
-        began = time.perf_counter()
-        at = 0
-        try:
-            while at < len(rows):
-                at = self._step(rows, at)
-        except ValueError as error:
-            raise Failure(f"{path}: line {at + 2}: {error}") from None
-        outcome.seconds = time.perf_counter() - began
-        outcome.resting = self.engine.counts()["resting"]
-        return outcome
-
-    def _step(self, rows: list[Row], at: int) -> int:
-        """Run the row at `at`, with its fills where it is a trade; returns the next one's place."""
-        action, side, px, qty, oid = rows[at]
-        if action == "A":
-            self.engine.enter(oid, side, px, qty)
-        elif action == "C":
-            resting = self.engine.find(oid)
-            if resting is not None:
-                self.engine.shrink(oid, resting[2])
-        elif action == "M":
-            self._change(oid, side, px, qty)
-        elif action == "T":
-            end = at + 1
-            while end < len(rows) and rows[end].action == "F":
-                end += 1
-            self._trade(rows[at], rows[at + 1 : end])
-            return end
-        else:
-            raise ValueError("action = 'F' without its T before it")
-        return at + 1
-
-    def _change(self, oid: int, side: int, px: int, qty: int) -> None:
-        resting = self.engine.find(oid)
-        if resting is None:
-            return
-        own_side, own_px, remaining = resting
-        if (own_side, own_px) == (side, px) and qty <= remaining:
-            if qty < remaining:
-                self.engine.shrink(oid, remaining - qty)
-            return
-        self.engine.shrink(oid, remaining)
-        self.engine.enter(oid, side, px, qty)
-
-    def _trade(self, trade: Row, fills: list[Row]) -> None:
-        outcome = self.outcome
-        if trade.side == AUCTION:
-            for fill in fills:
-                self.engine.shrink(fill.oid, fill.qty)
-            outcome.auction_fills += len(fills)
-            return
-        due = []
-        for fill in fills:
-            resting = self.engine.find(fill.oid)
-            if resting is not None and resting[0] == 1 - trade.side:
-                due.append((fill.oid, fill.qty))
-        outcome.trades += 1
-        request = records.ORDER_NEW.pack(
-            oid=AGGRESSOR + outcome.trades, px=trade.px, qty=trade.qty, user_id=2,
-            symbol_id=SYMBOL_ID, side=trade.side, tif=records.Tif.IOC,
-        )  # fmt: skip
-        done = list(_fills(self.engine.submit(request)))
-        outcome.fills += len(done)
-        outcome.exact += done == due
-
-
-def _fills(events: list[bytes]) -> Iterator[tuple[int, int]]:
-    for event in events:
-        if records.type_of(event) == records.FILL.type:
-            view = records.FILL.unpack(event)
-            yield view.maker_oid, view.qty
+    symbol = SymbolConfig(
+        id=1, name="REPLAY", price_decimals=0, qty_decimals=0, tick=1, lot=1, px_max=PRICE_MAX,
+        qty_max=QTY_MAX, notional_max=1 << 60, reference_px=1, maker_fee_ppm=0, taker_fee_ppm=0,
+        initial_margin_ppm=10_000, maintenance_margin_ppm=10_000,
+    )  # fmt: skip
+    replay = VenueReplay(
+        symbol, orders_max=ORDERS_MAX, users_max=1024, open_orders_per_user_max=ORDERS_MAX
+    )
+    began = time.perf_counter()
+    try:
+        replay.run(rows)
+    except ValueError as error:
+        raise Failure(f"{path}: line {replay.at + 2}: {error}") from None
+    seconds = time.perf_counter() - began
+    return Outcome(
+        rows=len(rows) // len(ROW),
+        orders=len(rows) // len(ROW) - rows[:: len(ROW)].count(ACTIONS["F"]),
+        trades=replay.trades,
+        exact=replay.exact,
+        fills=replay.fills,
+        auction_fills=replay.auction_fills,
+        resting=replay.counts()["resting"],
+        seconds=seconds,
+    )
 
 
 @click.command()
@@ -244,7 +164,7 @@ def replay(file: Path, as_json: bool) -> None:
     began = time.perf_counter()
     rows = read_rows(file)
     read_seconds = time.perf_counter() - began
-    outcome = Replay().run(file, rows)
+    outcome = run_rows(file, rows)
     outcome.read_seconds = read_seconds
     if as_json:
         click.echo(orjson.dumps({
