@@ -137,14 +137,14 @@ class _Walk:
     def segment(self, segment: Segment, later: int | None) -> None:
         self.path, self.first = segment.path, segment.first
         if self.found.torn is not None:
-            self._unused(segment)
+            self._unused(segment, later)
             return
         if segment.first != self.due:
             self.wrong(segment.first, f"the file begins at {segment.first}, {self.due} is due")
             self.due = segment.first
             self.open.clear()
         if segment.slots == 0:
-            self._end(0, 0, later)
+            self._end(0, 0, later)  # made, and never written to
             return
         with open(segment.path, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -170,7 +170,8 @@ class _Walk:
                 self.open.clear()
                 at = behind
         self.due = self.first + at
-        self._end(at, used, later)
+        if at < slots:
+            self._end(at, used, later)
 
     def _valid(self, data: memoryview, at: int) -> int:
         """Note the run of valid records from slot `at` on; returns its length."""
@@ -216,7 +217,7 @@ class _Walk:
         self.found.torn = Finding(str(self.path), at * RECORD_SIZE, seq, text)
         self.found.torn_bytes += used
 
-    def _unused(self, segment: Segment) -> None:
+    def _unused(self, segment: Segment, later: int | None) -> None:
         """A file behind the end of the log: fine as long as it holds nothing valid (L-21)."""
         torn = self.found.torn
         data = segment.path.read_bytes()
@@ -231,7 +232,7 @@ class _Walk:
             ))  # fmt: skip
             self.due = segment.first
             self.open.clear()
-            self.segment(segment, None)
+            self.segment(segment, later)
 
     # --- records --------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class _Walk:
             self.found.last_seq = first + len(types) - 1
         for at, kind in enumerate(types):
             if kind in LOOKED_INTO:
-                self._special(decode(run, at * RECORD_SIZE, crc=False), first + at)
+                self._special(run, at, first + at)
             stream = low[at] | high[at] << 8
             if kind in OF_A_SYMBOL and stream not in self.found.configs:
                 self.wrong(first + at, f"market {stream} is used before its SYMBOL_CONFIG")
@@ -269,7 +270,14 @@ class _Walk:
         elif kind in OF_A_SYMBOL:
             self.open.add(stream)
 
-    def _special(self, view: View, seq: int) -> None:
+    def _special(self, run: memoryview, at: int, seq: int) -> None:
+        """Starts of the log and its files, rules of markets."""
+        try:
+            view = decode(run, at * RECORD_SIZE, crc=False)
+        except RecordError as error:
+            if not self.thorough:
+                self.wrong(seq, str(error))
+            return
         name = view.record.name
         found = self.found
         if name == "SYMBOL_CONFIG":
@@ -351,17 +359,16 @@ def fold(found: Inspection) -> State:
     state = State(config_of(found))
     path, first = Path(), 1
     try:
-        for segment in found.segments:
+        for number, segment in enumerate(found.segments):
             path, first = segment.path, segment.first
+            end = min([found.last_seq + 1, *(s.first for s in found.segments[number + 1 :])])
             with open(path, "rb") as file:
-                left = found.last_seq + 1 - max(first, state.next_seq)
-                while left > 0:
-                    data = file.read(min(left, BLOCK_RECORDS) * RECORD_SIZE)
-                    state.apply(data)
-                    left -= len(data) // RECORD_SIZE
+                while state.next_seq < end:
+                    left = min(end - state.next_seq, BLOCK_RECORDS)
+                    state.apply(file.read(left * RECORD_SIZE))
         path = found.folder
         state.audit()
-    except InvariantError as error:
+    except (InvariantError, RecordError) as error:
         seq = state.next_seq - 1
         offset = max(0, seq - first) * RECORD_SIZE
         found.add(Finding(str(path), offset, seq, f"the fold refuses: {error}"))

@@ -1,0 +1,324 @@
+"""`rsx wal dump|stats|verify`: specs/wal.md section 4, also while the log is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rsx.core.crc import record_crc
+from world import BUY, IOC, SELL, World
+
+from rsx.cli import main
+from rsx.records import RECORD_SIZE
+from rsx.wal import inspect as inspection
+from rsx.wal.segments import list_segments
+
+ROOT = Path(__file__).resolve().parents[2]
+SEGMENT_RECORDS = (1 << 20) // RECORD_SIZE
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path / "data")
+    world.deposit(1, 2)
+    world.run()
+    world.place(1, SELL, 1005, 100, cid="one")
+    world.place(1, SELL, 1010, 50, symbol=2)
+    world.place(2, BUY, 1005, 150, tif=IOC)
+    world.place(2, BUY, 990, 70, cid="two")
+    world.run()
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def rsx(capsys: pytest.CaptureFixture[str]) -> Run:
+    """rsx("dump", world, "--json"): exit code, output, errors."""
+
+    def run(command: str, place: World | Path, *args: str) -> tuple[int, str, str]:
+        folder = place.folder if isinstance(place, World) else place
+        code = main(["wal", command, str(folder), *args])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def dump(rsx: Run, world: World, *args: str) -> list[dict[str, Any]]:
+    code, out, _ = rsx("dump", world, "--json", *args)
+    assert code == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def overwrite(world: World, seq: int, data: bytes, at: int = 0) -> Path:
+    """Change bytes of a record on disk, `at` bytes into it; returns its file."""
+    segment = next(s for s in reversed(list_segments(world.folder)) if s.first <= seq)
+    with open(segment.path, "r+b") as file:
+        file.seek((seq - segment.first) * RECORD_SIZE + at)
+        file.write(data)
+    return segment.path
+
+
+def fill_segments(world: World, count: int) -> None:
+    while world.wal.appended < count * SEGMENT_RECORDS + 50:
+        for _ in range(900):
+            world.cancel(1, 1)
+        world.run()
+
+
+# --- dump -------------------------------------------------------------------------------------
+
+
+def test_dump_prints_a_line_per_record_with_prices_as_decimals(rsx: Run, world: World) -> None:
+    for place in (world.folder, world.folder.parent):
+        code, out, _ = rsx("dump", place)
+        lines = out.splitlines()
+        assert code == 0
+        assert len(lines) == world.wal.appended
+    fill = next(line for line in lines if " FILL " in line)
+    assert "M1-PERP" in fill and "px=100.5 qty=1.00" in fill and "taker_side=buy" in fill
+    assert any('cid="one"' in line and "side=sell tif=GTC flags=rests" in line for line in lines)
+    assert any("reason=IOC_REMAINDER" in line for line in lines)
+
+
+def test_dump_as_json_keeps_the_integers(rsx: Run, world: World) -> None:
+    rows = dump(rsx, world)
+    assert [row["seq"] for row in rows] == list(range(1, world.wal.appended + 1))
+    fill = next(row for row in rows if row["type"] == "FILL")
+    assert (fill["px"], fill["qty"], fill["symbol"], fill["epoch"]) == (1005, 100, "M1-PERP", 1)
+    assert fill["length"] == 112 and fill["crc"] > 0
+
+
+def test_dump_shows_only_what_is_asked_for(rsx: Run, world: World) -> None:
+    def seqs(*args: str) -> list[int]:
+        return [row["seq"] for row in dump(rsx, world, *args)]
+
+    rows = dump(rsx, world)
+    assert seqs("--from", "3", "--to", "5") == [3, 4, 5]
+    assert seqs("--from", "1000") == []
+    assert seqs("--type", "fill", "--type", "DEPOSIT") == [
+        row["seq"] for row in rows if row["type"] in ("FILL", "DEPOSIT")
+    ]
+    for user in (1, 2):
+        assert seqs("--type", "FILL", "--user", str(user)) == seqs("--type", "FILL")
+    assert seqs("--user", "1") == [
+        row["seq"] for row in rows
+        if 1 in (row.get("user_id"), row.get("taker_user_id"), row.get("maker_user_id"))
+    ]  # fmt: skip
+    for symbol in ("2", "M2-PERP", "m2-perp"):
+        assert seqs("--symbol", symbol) == [
+            row["seq"] for row in rows if row.get("symbol_id") == 2
+        ]  # fmt: skip
+    assert seqs("--symbol", "NONE") == []
+
+
+def test_dump_crosses_segments_and_still_knows_the_scales(rsx: Run, world: World) -> None:
+    fill_segments(world, 1)
+    world.place(2, BUY, 985, 70)
+    world.run()
+    code, out, _ = rsx("dump", world, "--from", str(SEGMENT_RECORDS - 1))
+    lines = out.splitlines()
+    assert code == 0
+    assert "SEGMENT_STARTED" in lines[2]
+    assert "px=98.5 qty=0.70" in lines[-1]
+
+
+def test_dump_prints_what_is_sound_and_says_where_it_ends(rsx: Run, world: World) -> None:
+    path = overwrite(world, 6, b"\xff", 60)
+    code, out, err = rsx("dump", world)
+    assert code == 1
+    assert len(out.splitlines()) == 5
+    assert f"{path}: no valid record 6 at offset 640" in err
+
+
+def test_a_wrong_type_is_misuse(rsx: Run, world: World) -> None:
+    assert rsx("dump", world, "--type", "NOTHING")[0] == 2
+    assert rsx("dump", world, "--type", "ORDER_REQUEST")[0] == 2
+
+
+@pytest.mark.parametrize("command", ["dump", "stats", "verify"])
+def test_a_folder_without_a_log_is_an_error_in_one_line(
+    rsx: Run, tmp_path: Path, command: str
+) -> None:
+    for place in (tmp_path, tmp_path / "missing"):
+        code, out, err = rsx(command, place)
+        assert (code, out, len(err.splitlines())) == (1, "", 1)
+        assert str(place) in err
+
+
+def test_the_readers_end_of_a_pipe_may_close_early(world: World) -> None:
+    fill_segments(world, 1)
+    script = (
+        "import sys; from rsx.cli import main; "
+        f"sys.exit(main(['wal', 'dump', {str(world.folder)!r}]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    with process.stdout, process.stderr:
+        assert b"SEGMENT_STARTED" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.wait(30) == 0
+
+
+def test_dump_follows_a_log_that_is_being_written(
+    rsx: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the end of a segment; --to ends it here."""
+    last = SEGMENT_RECORDS + 20
+
+    def write_more(seconds: float) -> None:
+        for _ in range(1000):
+            world.cancel(1, 1)
+        world.run()
+
+    monkeypatch.setattr("time.sleep", write_more)
+    rows = dump(rsx, world, "--follow", "--to", str(last))
+    assert [row["seq"] for row in rows] == list(range(1, last + 1))
+
+
+# --- stats ------------------------------------------------------------------------------------
+
+
+def test_stats_counts_records_and_says_what_they_add_up_to(rsx: Run, world: World) -> None:
+    world.restart()
+    world.run()
+    fill_segments(world, 1)
+    code, out, _ = rsx("stats", world, "--json")
+    found = json.loads(out)
+
+    assert code == 0
+    assert found["status"] == "sound"
+    assert found["records"] == found["last_seq"] == world.wal.appended
+    assert (found["segments"], found["bytes"]) == (2, 2 << 20)
+    assert found["types"] == {
+        name: world.names().count(name) for name in found["types"]
+    } | {"SEGMENT_STARTED": 2}  # fmt: skip
+    assert [(e["epoch"], e["started_ns"]) for e in found["epochs"]] == [
+        (1, world.clock.now_ns()), (2, world.clock.now_ns()),
+    ]  # fmt: skip
+    assert found["epochs"][0]["started"] == "2023-11-14T22:13:20.000000000Z"
+    assert found["resting_orders"] == {"M1-PERP": 1, "M2-PERP": 1}
+    assert found["accounts"] == 2
+    assert "resting orders" in rsx("stats", world.folder.parent)[1]
+
+
+# --- verify -----------------------------------------------------------------------------------
+
+
+def verify(rsx: Run, world: World) -> tuple[int, dict[str, Any]]:
+    code, out, _ = rsx("verify", world, "--json")
+    assert rsx("verify", world)[0] == code
+    return code, json.loads(out)
+
+
+def test_a_sound_log_is_called_sound_and_its_state_is_the_live_one(rsx: Run, world: World) -> None:
+    for _ in range(3):
+        world.restart()
+        world.run()
+    fill_segments(world, 2)
+    code, found = verify(rsx, world)
+
+    assert (code, found["status"], found["findings"]) == (0, "sound", [])
+    assert found["last_seq"] == world.wal.appended
+    assert found["state_hash"] == f"{world.live_hash():016x}"
+
+
+def test_a_torn_tail_is_told_with_its_place(rsx: Run, world: World) -> None:
+    last = world.wal.appended
+    path = overwrite(world, last, b"\0" * 40, 88 - 40)
+    code, found = verify(rsx, world)
+
+    assert (code, found["status"], found["last_seq"]) == (1, "torn", last - 1)
+    (place,) = found["findings"]
+    assert (place["file"], place["offset"], place["seq"]) == (
+        str(path), (last - 1) * RECORD_SIZE, last,
+    )  # fmt: skip
+
+
+def test_damage_in_the_middle_is_told_with_what_is_valid_after_it(rsx: Run, world: World) -> None:
+    overwrite(world, 7, b"\xff" * 200, 100)
+    code, found = verify(rsx, world)
+
+    assert (code, found["status"], found["last_seq"]) == (1, "damaged", 6)
+    assert found["records"] == world.wal.appended - 3
+    place = found["findings"][0]
+    assert (place["offset"], place["seq"]) == (6 * RECORD_SIZE, 7)
+    assert "no valid record in 3 slot(s); valid again from record 10" in place["text"]
+
+
+def test_a_missing_and_a_damaged_segment_are_both_named(rsx: Run, world: World) -> None:
+    fill_segments(world, 3)
+    segments = list_segments(world.folder)
+    hidden = segments[1].path.rename(segments[1].path.with_suffix(".away"))
+    overwrite(world, segments[3].first + 4, b"\0" * RECORD_SIZE)
+    code, found = verify(rsx, world)
+    hidden.rename(segments[1].path)
+
+    texts = [place["text"] for place in found["findings"]]
+    assert (code, found["last_seq"]) == (1, SEGMENT_RECORDS)
+    assert any(f"begins at {segments[2].first}, {segments[1].first} is due" in t for t in texts)
+    assert any("no valid record in 1 slot(s)" in text for text in texts)
+
+
+def test_the_end_of_a_segment_missing_before_a_good_one_is_damage(rsx: Run, world: World) -> None:
+    fill_segments(world, 1)
+    overwrite(world, SEGMENT_RECORDS, b"\0" * RECORD_SIZE)
+    code, found = verify(rsx, world)
+    assert (code, found["status"], found["last_seq"]) == (1, "damaged", SEGMENT_RECORDS - 1)
+    assert "valid again from record" in found["findings"][0]["text"]
+
+    second = list_segments(world.folder)[1].path
+    second.write_bytes(bytes(1 << 20))
+    assert verify(rsx, world)[1]["status"] == "torn"
+
+
+def test_a_record_with_a_good_seal_and_a_wrong_meaning_is_damage(rsx: Run, world: World) -> None:
+    """Sealed anew after the change: only decoding, grouping and folding can tell."""
+    fill = world.names().index("FILL") + 1
+    cases = [
+        (2, 126, b"\1", "padding is not zero"), (2, 32, b"\0", "another exchange"),
+        (4, 100, b"\7", "gets rules 7, 1 is due"), (fill, 40, b"\x63", "the fold refuses"),
+        (fill, 1, b"\0\x28", "without the flag GROUP_END"), (fill, 2, b"\1", "no place in a log"),
+        (fill, 6, b"\7", "market 7 is used before its SYMBOL_CONFIG"),
+        (fill, 2, b"\x20", "before the one before it has ended"),
+    ]  # fmt: skip
+    good = world.log()
+    for seq, at, data, text in cases:
+        record = bytearray(good[(seq - 1) * RECORD_SIZE : seq * RECORD_SIZE])
+        record[at : at + len(data)] = data
+        record[8:12] = record_crc(record, 0).to_bytes(4, "little")
+        overwrite(world, seq, bytes(record))
+        code, found = verify(rsx, world)
+        assert (code, found["status"]) == (1, "damaged")
+        assert any(text in place["text"] for place in found["findings"]), (text, found)
+        overwrite(world, 1, good)
+
+
+def test_verify_while_the_log_is_written_finds_nothing(
+    rsx: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records come between the looks at a slot and at what lies behind it."""
+    real = inspection.find_valid
+    added = []
+
+    def write_first(*args: object) -> object:
+        if len(added) < 3:
+            added.append(world.cancel(1, 1))
+            world.run()
+        return real(*args)
+
+    monkeypatch.setattr(inspection, "find_valid", write_first)
+    code, found = verify(rsx, world)
+    assert (code, found["status"]) == (0, "sound")
+    assert found["last_seq"] >= world.wal.appended - 3
