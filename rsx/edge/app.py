@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
@@ -33,6 +34,15 @@ BACKLOG = 1024
 SHUTDOWN_S = 2.0
 
 _log = logging.getLogger("rsx.edge")
+_http_log = logging.getLogger("rsx.edge.http")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a failure is the server's: bytes that are no HTTP are answered 400, and no news."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_http_log.addFilter(_is_ours)
 
 
 class LogPosition:
@@ -119,7 +129,7 @@ class Edge:
         server = self.config.server
         self.runner = web.AppRunner(
             self.application(), access_log=None, handle_signals=False,
-            shutdown_timeout=SHUTDOWN_S, logger=_log,
+            shutdown_timeout=SHUTDOWN_S, logger=_http_log,
         )  # fmt: skip
         await self.runner.setup()
         site = web.TCPSite(self.runner, server.host, server.port, backlog=BACKLOG)

@@ -34,18 +34,18 @@ async def until(condition: Callable[[], object], seconds: float, what: str) -> N
         await asyncio.sleep(0.001)
 
 
+PROGRAM = ("-m", "rsx.cli")
+
+
 def run_args(data: Path, *more: str) -> list[str]:
-    """Command line of an exchange on a folder, without the demo, on any free port."""
-    return [
-        sys.executable, "-m", "rsx.cli", "run", "--data", str(data), "--port", "0", "--json",
-        "--no-demo", *more,
-    ]  # fmt: skip
+    """Arguments of an exchange on a folder, without the demo, on any free port."""
+    return ["run", "--data", str(data), "--port", "0", "--json", "--no-demo", *more]
 
 
 def rsx(*args: str, timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "rsx.cli", *args],
+        [sys.executable, *PROGRAM, *args],
         cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False,
     )  # fmt: skip
 
@@ -63,17 +63,19 @@ def write_config(path: Path, **changed: str) -> Path:
 class ExchangeProcess:
     """One running exchange. Use with `with`: whatever happens, the process ends with the block.
 
+    Args        more: options of `run`; program: what to run instead of the rsx command
     Attributes  url; banner; pid; start_s: from process start to the banner
     """
 
-    def __init__(self, data: Path, *more: str):
+    def __init__(self, data: Path, *more: str, program: tuple[str, ...] = PROGRAM):
         self.data = data
         self.stderr_path = data.with_name(f"{data.name}.stderr")
         began = time.monotonic()
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
-                run_args(data, *more), cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr
-            )
+                [sys.executable, *program, *run_args(data, *more)],
+                cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr,
+            )  # fmt: skip
         try:
             self.banner = self._read_banner(began + START_S)
         except BaseException:

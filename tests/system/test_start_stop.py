@@ -28,7 +28,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 def refusal(data: Path, *more: str) -> str:
     """The one line of a start that must fail."""
-    done = rsx(*run_args(data, *more)[3:])
+    done = rsx(*run_args(data, *more))
     assert done.returncode not in (0, None)
     assert done.returncode > 0, "ended by a signal"
     assert done.stdout == ""
