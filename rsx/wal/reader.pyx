@@ -5,6 +5,7 @@ Source: specs/wal.md section 3; INV-5.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 import os
 from dataclasses import dataclass
@@ -19,16 +20,21 @@ from rsx.wal.segments import list_segments, sync_folder, wal_folder
 rsx_crc_init()
 
 CHUNK_RECORDS = 8192
-cdef uint8_t[256] KNOWN_TYPES
+cdef uint8_t[128] ZEROS
+cdef uint8_t[256] USED_BYTES    # of a record of this type, the rest is padding; 0 = no such type
 for _type in range(256):
-    KNOWN_TYPES[_type] = _type in BY_TYPE
+    USED_BYTES[_type] = RSX_RECORD_SIZE - BY_TYPE[_type].padding if _type in BY_TYPE else 0
 
 
 cdef bint is_valid(const uint8_t* slot, uint64_t seq, uint32_t epoch_min) noexcept nogil:
-    """L-20, but for padding, which the checksum covers and writers keep zero."""
+    """L-20."""
     cdef const rsx_record_t* record = <const rsx_record_t*>slot
-    return (record.version == RSX_VERSION and record.type < 256 and KNOWN_TYPES[record.type]
-            and record.length == 112 and record.seq == seq and record.epoch >= epoch_min
+    cdef size_t used
+    if record.version != RSX_VERSION or record.type >= 256 or record.length != 112:
+        return False
+    used = USED_BYTES[record.type]
+    return (used != 0 and record.seq == seq and record.epoch >= epoch_min
+            and memcmp(slot + used, ZEROS, RSX_RECORD_SIZE - used) == 0
             and record.crc == rsx_crc_record(slot))
 
 

@@ -285,11 +285,11 @@ def test_the_end_of_a_segment_missing_before_a_good_one_is_damage(rsx: Run, worl
 
 def test_a_record_with_a_good_seal_and_a_wrong_meaning_is_damage(rsx: Run, world: World) -> None:
     """Sealed anew after the change: only decoding, grouping and folding can tell."""
-    fill = world.names().index("FILL") + 1
+    fill, deposit = (world.names().index(name) + 1 for name in ("FILL", "DEPOSIT"))
     cases = [
-        (2, 126, b"\1", "padding is not zero"), (2, 32, b"\0", "another exchange"),
+        (2, 126, b"\1", "no valid record in 1 slot(s); valid"), (2, 32, b"\0", "another exchange"),
         (4, 100, b"\7", "gets rules 7, 1 is due"), (fill, 40, b"\x63", "the fold refuses"),
-        (fill, 1, b"\0\x28", "without the flag GROUP_END"), (fill, 2, b"\1", "no place in a log"),
+        (deposit, 1, b"\0", "without the flag GROUP_END"), (fill, 2, b"\3", "no place in a log"),
         (fill, 6, b"\7", "market 7 is used before its SYMBOL_CONFIG"),
         (fill, 2, b"\x20", "before the one before it has ended"),
     ]  # fmt: skip

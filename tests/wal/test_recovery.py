@@ -94,7 +94,7 @@ def test_recovery_at_any_record_gives_the_state_of_the_log_up_to_it(
     data = busy_log(world)
     config = world.config
     folded = State(config)
-    for cut in range(0, len(data), RECORD_SIZE * 7):
+    for cut in range(0, len(data), RECORD_SIZE):
         folder = segment_with(tmp_path / "cut", data[: cut + 30])
         state = recover(config, folder, CLOCK).state
         folded.apply(data[(folded.next_seq - 1) * RECORD_SIZE : cut])
@@ -223,6 +223,16 @@ def renumbered(record: bytes, seq: int) -> bytes:
     changed[8:12] = record_crc(changed, 0).to_bytes(4, "little")
     assert decode(changed).seq == seq
     return bytes(changed)
+
+
+def test_dirt_in_the_padding_under_a_good_seal_is_no_record(world: World, tmp_path: Path) -> None:
+    data = small_log(world)
+    dirty = bytearray(data[-RECORD_SIZE:])
+    dirty[-1] = 1
+    dirty[8:12] = record_crc(dirty, 0).to_bytes(4, "little")
+    folder = segment_with(tmp_path / "dirty", data[:-RECORD_SIZE] + bytes(dirty))
+
+    assert read(folder) == (data[:-RECORD_SIZE], RECORD_SIZE)
 
 
 # --- segments ---------------------------------------------------------------------------------
