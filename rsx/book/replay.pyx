@@ -4,7 +4,7 @@
     row    action, side, px, qty, oid     five int64 each, back to back
     action 'A' 'C' 'M' 'T' 'F' as a character code; side 0 bid, 1 ask, 2 auction
 
-What the actions mean and when a trade counts as exact: rsx/commands/replay.py.
+What the actions mean and when a trade is exact: specs/matching.md section 8.
 Thread: the caller's, with the GIL held. Shows INV-3 on real data.
 """
 

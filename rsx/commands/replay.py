@@ -10,7 +10,7 @@
 
 A trade is exact when the book gives the venue's fills, order for order, as far as their makers
 were resting on the other side. Fills of an auction are applied as they stand.
-Source: specs/matching.md section 1; shows INV-3 on real data.
+Source: specs/matching.md section 8; shows INV-3 on real data.
 """
 
 from __future__ import annotations
