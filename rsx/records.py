@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from rsx.errors import Reason
+
 VERSION = 1
 RECORD_SIZE = 128
 HEADER_SIZE = 16
@@ -58,6 +60,9 @@ class OrderFlag(enum.IntFlag):
 class HeaderFlag(enum.IntFlag):
     NONE = 0
     GROUP_END = 1  # last record of what one request caused
+
+
+HEADER_FLAGS = int(HeaderFlag.GROUP_END)
 
 
 class Kind(enum.Enum):
@@ -134,7 +139,7 @@ TIF = Field("tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK", enum=Tif)
 FLAGS = Field("flags", "u8", "bits", "1 post-only, 2 reduce-only, 4 rests", flags=7)
 CID_LEN = Field("cid_len", "u8", "bytes", "length of the client id; 0 = none")
 CID = Field("cid", f"bytes[{CID_MAX}]", "utf-8", "client order id, zero-padded")
-REASON = Field("reason", "u16", "enum", "number from rsx/errors.py; 0 = none")
+REASON = Field("reason", "u16", "enum", "number from rsx/errors.py; 0 = none", enum=Reason)
 REQUEST_ID = Field("request_id", "u64", "id", "the gateway's number for the request it answers")
 RECEIVED = Field("received_ns", "u64", "ns", "when the gateway had the whole frame; 0 = unset")
 RESERVED = _money("reserved", "margin held for this order at acceptance")
@@ -174,7 +179,9 @@ class Record:
         layout += f"{PAYLOAD_SIZE - at}x"
         object.__setattr__(self, "codec", struct.Struct(layout))
         checked = tuple(
-            (i + 7, f) for i, f in enumerate(self.fields) if f.enum or f.flags is not None
+            (i + 7, f)
+            for i, f in enumerate(self.fields)
+            if f.enum or f.flags is not None or f.unit == "zero" or f is CID_LEN
         )
         object.__setattr__(self, "checks", checked)
 
@@ -206,12 +213,18 @@ class Record:
             raise RecordError(f"record version {row[0]} (known: {VERSION})")
         if row[2] != self.type or row[3] != PAYLOAD_SIZE:
             raise RecordError(f"type {row[2]} length {row[3]} where {self.name} is due")
+        if row[1] & ~HEADER_FLAGS:
+            raise RecordError(f"{self.name}: header flags {row[1]:#x} have unknown bits")
         for at, f in self.checks:
             value = row[at]
             if f.enum is not None and value not in f.enum._value2member_map_:
                 raise RecordError(f"{self.name}.{f.name} = {value} is no {f.enum.__name__}")
             if f.flags is not None and value & ~f.flags:
                 raise RecordError(f"{self.name}.{f.name} = {value:#x} has unknown bits")
+            if f.unit == "zero" and value:
+                raise RecordError(f"{self.name}.{f.name} = {value:#x}: padding is not zero")
+            if f is CID_LEN and value > CID_MAX:
+                raise RecordError(f"{self.name}.cid_len = {value}: at most {CID_MAX}")
         return View(self, row)
 
 
