@@ -213,7 +213,7 @@ def follow_log(folder, seq):
 
 
 def read_range(folder, uint64_t first_seq, uint64_t last_seq):
-    """Yield the records first_seq..last_seq as bytes, by arithmetic, without folding what is before.
+    """Yield the records first_seq..last_seq as bytes, by arithmetic, without reading others.
 
     For a reader that knows they are there (a lapped tile). Raises LogDamaged when one is not.
     """

@@ -291,6 +291,7 @@ def test_a_record_with_a_good_seal_and_a_wrong_meaning_is_damage(rsx: Run, world
         (4, 100, b"\7", "gets rules 7, 1 is due"), (fill, 40, b"\x63", "the fold refuses"),
         (deposit, 1, b"\0", "without the flag GROUP_END"), (fill, 2, b"\3", "no place in a log"),
         (fill, 6, b"\7", "market 7 is used before its SYMBOL_CONFIG"),
+        (fill - 1, 89, b"\3", "tif = 3 is no Tif"),
         (fill, 2, b"\x20", "before the one before it has ended"),
     ]  # fmt: skip
     good = world.log()
