@@ -3,7 +3,7 @@
 Numbers are in bands by owner: 1xxx edge, 2xxx risk, 3xxx matching, 4xxx authentication,
 9xxx the process itself. They are the same in records, JSON frames and REST bodies, and are
 append-only. `python -m rsx.records --write` copies them into the C header.
-Source: specs/errors.md.
+Source: specs/records.md.
 """
 
 from __future__ import annotations

@@ -490,8 +490,10 @@ def numpy_dtype(record: Record) -> Any:
     import numpy as np
 
     codes = {"u8": "u1", "u16": "<u2", "u32": "<u4", "i32": "<i4", "u64": "<u8", "i64": "<i8"}
-    head = [("version", "u1", 0), ("header_flags", "u1", 1), ("type", "<u2", 2),
-            ("length", "<u2", 4), ("stream", "<u2", 6), ("crc", "<u4", 8), ("epoch", "<u4", 12)]  # fmt: skip
+    head = [
+        ("version", "u1", 0), ("header_flags", "u1", 1), ("type", "<u2", 2), ("length", "<u2", 4),
+        ("stream", "<u2", 6), ("crc", "<u4", 8), ("epoch", "<u4", 12),
+    ]  # fmt: skip
     body = [
         (f.name, codes.get(f.type, f"S{f.size}"), HEADER_SIZE + record.offsets[f.name])
         for f in record.fields

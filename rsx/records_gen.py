@@ -35,6 +35,43 @@ def _c_fields(record: Record) -> list[str]:
     return lines
 
 
+def _c_functions() -> list[str]:
+    """What compiled code does with whole records."""
+    durable = [r for r in RECORDS if r.durable]
+    return [
+        "/* Whether release of a record of this type waits for its fsync. */",
+        "static inline int rsx_is_durable(uint16_t type) {",
+        "    return " + " || ".join(f"type == RSX_{r.name}" for r in durable) + ";",
+        "}",
+        "",
+        "/* Records are copied and zeroed in eight stores: compilers turn memcpy and memset of 128",
+        " * bytes into string instructions, which take longer to start than this takes to end. */",
+        "typedef uint64_t rsx_lane_t __attribute__((vector_size(16), aligned(8), may_alias));",
+        "static inline void rsx_record_copy(void *to, const void *from) {",
+        "    rsx_lane_t *target = (rsx_lane_t *)to;",
+        "    const rsx_lane_t *source = (const rsx_lane_t *)from;",
+        *[f"    target[{i}] = source[{i}];" for i in range(8)],
+        "}",
+        "static inline void rsx_record_zero(void *at) {",
+        "    rsx_lane_t *target = (rsx_lane_t *)at, zero = {0, 0};",
+        *[f"    target[{i}] = zero;" for i in range(8)],
+        "}",
+        "",
+        "/* Zero a slot and write its header; seq, crc and epoch stay 0 until "
+        "the log sets them. */",
+        "static inline void rsx_record_init(void *slot, uint16_t type, uint16_t stream) {",
+        "    rsx_record_t *record = (rsx_record_t *)slot;",
+        "    rsx_record_zero(slot);",
+        "    record->version = RSX_VERSION;",
+        "    record->type = type;",
+        f"    record->length = {PAYLOAD_SIZE};",
+        "    record->stream = stream;",
+        "}",
+        "#endif",
+        "",
+    ]
+
+
 def c_header() -> str:
     out = [
         "/* Generated from rsx/records.py and rsx/errors.py; do not edit. */",
@@ -75,39 +112,7 @@ def c_header() -> str:
                 f'"{record.name}.{f.name}");'
             )
         out.append("")
-    durable = [r for r in RECORDS if r.durable]
-    out += [
-        "/* Whether release of a record of this type waits for its fsync. */",
-        "static inline int rsx_is_durable(uint16_t type) {",
-        "    return " + " || ".join(f"type == RSX_{r.name}" for r in durable) + ";",
-        "}",
-        "",
-        "/* Records are copied and zeroed in eight stores: compilers turn memcpy and memset of 128",
-        " * bytes into string instructions, which take longer to start than this takes to end. */",
-        "typedef uint64_t rsx_lane_t __attribute__((vector_size(16), aligned(8), may_alias));",
-        "static inline void rsx_record_copy(void *to, const void *from) {",
-        "    rsx_lane_t *target = (rsx_lane_t *)to;",
-        "    const rsx_lane_t *source = (const rsx_lane_t *)from;",
-        *[f"    target[{i}] = source[{i}];" for i in range(8)],
-        "}",
-        "static inline void rsx_record_zero(void *at) {",
-        "    rsx_lane_t *target = (rsx_lane_t *)at, zero = {0, 0};",
-        *[f"    target[{i}] = zero;" for i in range(8)],
-        "}",
-        "",
-        "/* Zero a slot and write its header; seq, crc and epoch stay 0 until the log sets them. */",
-        "static inline void rsx_record_init(void *slot, uint16_t type, uint16_t stream) {",
-        "    rsx_record_t *record = (rsx_record_t *)slot;",
-        "    rsx_record_zero(slot);",
-        "    record->version = RSX_VERSION;",
-        "    record->type = type;",
-        f"    record->length = {PAYLOAD_SIZE};",
-        "    record->stream = stream;",
-        "}",
-        "#endif",
-        "",
-    ]
-    return "\n".join(out)
+    return "\n".join([*out, *_c_functions()])
 
 
 def cython_pxd() -> str:
@@ -119,7 +124,8 @@ def cython_pxd() -> str:
         "    enum:",
         *[f"        {n}" for n in (
             "RSX_VERSION", "RSX_RECORD_SIZE", "RSX_HEADER_SIZE", "RSX_GROUP_END", "RSX_POST_ONLY",
-            "RSX_REDUCE_ONLY", "RSX_RESTS", "RSX_BUY", "RSX_SELL", "RSX_GTC", "RSX_IOC", "RSX_FOK")],
+            "RSX_REDUCE_ONLY", "RSX_RESTS", "RSX_BUY", "RSX_SELL", "RSX_GTC", "RSX_IOC",
+            "RSX_FOK")],
         *[f"        RSX_{r.name}" for r in RECORDS],
         *[f"        RSX_R_{r.name}" for r in Reason],
         "",

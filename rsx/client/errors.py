@@ -50,7 +50,7 @@ class InvalidAmount(ClientError, ValueError):
 class OrderRejected(ClientError):
     """The engine refused the order; it traded nothing and is not open.
 
-    `order`: the rejected order, with its oid; `code`, `name`: the reason (specs/errors.md).
+    `order`: the rejected order, with its oid; `code`, `name`: the reason (specs/records.md).
     """
 
     def __init__(self, order: Order):

@@ -81,7 +81,7 @@ class Order(Model, frozen=True, kw_only=True):
     """An order as of its last update.
 
     `filled`: traded so far. `remaining`: still open; on a cancelled order, what was cancelled.
-    `reason`: why it was cancelled or rejected, a name of specs/errors.md. `tif`, `post_only`,
+    `reason`: why it was cancelled or rejected, a name of specs/records.md. `tif`, `post_only`,
     `reduce_only`: None when another connection placed the order and its terms were not told.
     `seq`: log number of the event that made it so; 0 = not an event of the log. `original_oid`:
     of a rejected duplicate, the order that has the client id; else 0.
