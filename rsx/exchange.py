@@ -9,6 +9,7 @@ specs/wal.md L-23; T-13 for what a failed check does.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import threading
@@ -84,6 +85,10 @@ class Exchange:
             )
             self._build()
             sys.setswitchinterval(self.config.tiles.switch_interval_us / 1e6)
+            # Live orders are many and hold no cycles: full collections would only cost latency.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 100)
             for runner in self.runners:
                 runner.start()
             if self.config.demo.enabled:

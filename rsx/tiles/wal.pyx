@@ -83,7 +83,7 @@ rsx_crc_init()
 
 cdef enum:
     STREAM_LOG = 65534
-    ZERO_CHUNK = 1 << 20
+    ZERO_CHUNK = 1 << 18
 
 DURABILITY = {"async": ASYNC, "fill": FILL_FIRST, "all": ALL}
 
@@ -185,7 +185,7 @@ cdef class WalTile(Tile):
         self.write_tail()
         self.release_records()
         self.ask_sync(mono, False)
-        self.due_ns = self.unsynced_since + self.flush_ns if self.unsynced_since else 0
+        self.due_ns = self.unsynced_since + self.flush_ns // 2 if self.unsynced_since else 0
         return work + <int>(self.released - released)
 
     # --- sync -----------------------------------------------------------------------------
@@ -225,7 +225,7 @@ cdef class WalTile(Tile):
         if self.is_syncing or self.durable == self.written:
             return 0
         if not (is_waited_for or is_forced or self.retired_fd >= 0
-                or mono - self.unsynced_since >= self.flush_ns):
+                or mono - self.unsynced_since >= self.flush_ns // 2):
             return 0
         if self.retired_fd >= 0:  # the full segment first: order of durability is order of numbers
             request = <rsx_sync_request_t*>ring_claim(self.wal_sync.ring)
@@ -430,6 +430,9 @@ cdef class WalSync(Tile):
         self.folder_fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
 
     def on_close(self):
+        """Serve what was still asked for, then drop the file that is being filled."""
+        while ring_available(self.wal_sync.ring):
+            self.do_work()
         if self.filling_fd >= 0:
             os.close(self.filling_fd)
             (self.folder / f"ahead-{self.next_number}.tmp").unlink()
