@@ -95,7 +95,8 @@ cdef class State:
             if self.by_symbol[record.stream] == NULL:
                 fail(14, record.seq, record.stream)
             engine_apply(&(<Engine>self.by_symbol[record.stream]).engine, record)
-            if record.type == RSX_ORDER_ACCEPTED:
+            if record.type == RSX_ORDER_ACCEPTED or record.type == RSX_ORDER_REJECTED:
+                # Both have the id in the same place; a rejected order's is used up too.
                 if (<const rsx_order_accepted_t*>record).oid > self.oid_max:
                     self.oid_max = (<const rsx_order_accepted_t*>record).oid
         if record.type == RSX_SYMBOL_CONFIG or record.type == RSX_LOG_STARTED:
