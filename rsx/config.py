@@ -35,23 +35,23 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every table of the file."""
 
 
-class Server(Section):
+class Server(Section, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, _within(0, 65535)] = 8080
 
 
-class Data(Section):
+class Data(Section, frozen=True):
     dir: str = "data"
 
 
-class Wal(Section):
+class Wal(Section, frozen=True):
     durability: Literal["fill", "all", "async"] = "fill"
     flush_ms: Annotated[int, _within(1, 1000)] = 10
     segment_mib: Annotated[int, _within(1, 1024)] = 64
     segments_ahead: Annotated[int, _within(0, 8)] = 1
 
 
-class Tiles(Section):
+class Tiles(Section, frozen=True):
     layout: Literal["auto", "shared", "dedicated"] = "auto"
     idle: Literal["backoff", "spin"] = "backoff"
     spin_us: Annotated[int, _within(0, 100_000)] = 50
@@ -61,7 +61,7 @@ class Tiles(Section):
     reply_poll_us: Annotated[int, _within(0, 1000)] = 30
 
 
-class Rings(Section):
+class Rings(Section, frozen=True):
     gateway_risk: Depth = 16384
     mark_risk: Depth = 1024
     risk_matching: Depth = 16384
@@ -73,12 +73,12 @@ class Rings(Section):
     wal_marketdata: Depth = 65536
 
 
-class Risk(Section):
+class Risk(Section, frozen=True):
     accounts_max: Annotated[int, _within(1, 1 << 26)] = 1 << 20
     positions_max: Annotated[int, _within(1, 1 << 26)] = 1 << 22
 
 
-class Matching(Section):
+class Matching(Section, frozen=True):
     orders_max: Annotated[int, _within(1024, 1 << 26)] = 1 << 18
     users_max: Annotated[int, _within(1024, 1 << 26)] = 1 << 20
     open_orders_per_user_max: Annotated[int, _within(1, 1 << 26)] = 10_000
@@ -86,7 +86,7 @@ class Matching(Section):
     dedup_orders_max: Annotated[int, _within(2048, 1 << 27)] = 1 << 20
 
 
-class Mark(Section):
+class Mark(Section, frozen=True):
     source: Literal["auto", "last", "synthetic"] = "auto"
     stale_ms: Annotated[int, _within(100, 3_600_000)] = 10_000
     seed: Annotated[int, _within(0, (1 << 63) - 1)] = 0
@@ -94,7 +94,7 @@ class Mark(Section):
     synthetic_step_ppm: Annotated[int, _within(0, 100_000)] = 60
 
 
-class Edge(Section):
+class Edge(Section, frozen=True):
     orders_per_second: Annotated[int, _within(1, 10_000_000)] = 5000
     pending_per_user: Annotated[int, _within(1, 1_000_000)] = 10_000
     answer_timeout_ms: Annotated[int, _within(10, 600_000)] = 5000
@@ -107,14 +107,14 @@ class Edge(Section):
     idle_s: Annotated[int, _within(2, 36_000)] = 30
 
 
-class Demo(Section):
+class Demo(Section, frozen=True):
     enabled: bool = True
     levels: Annotated[int, _within(1, 200)] = 25
     requote_s: Annotated[float, Meta(ge=0.05, le=3600)] = 1.0
     trades_per_second: Annotated[float, Meta(ge=0, le=1000)] = 6.0
 
 
-class SymbolText(Section, kw_only=True):
+class SymbolText(Section, frozen=True, kw_only=True):
     """One [[symbols]] table as written: decimal strings."""
 
     id: Annotated[int, _within(1, 65_000)]
@@ -155,7 +155,7 @@ class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_margin_ppm: int
 
 
-class _File(Section, kw_only=True):
+class _File(Section, frozen=True, kw_only=True):
     server: Server = Server()
     data: Data = Data()
     wal: Wal = Wal()

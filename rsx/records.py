@@ -84,6 +84,9 @@ C_TYPES = {
 }
 
 
+EnumType = type[enum.IntEnum]
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One payload field. `type` is a key of C_TYPES or `bytes[N]`; `unit` names the scale."""
@@ -92,7 +95,7 @@ class Field:
     type: str
     unit: str
     meaning: str
-    enum: type[enum.IntEnum] | None = None
+    enum: EnumType | None = None
     flags: int | None = None  # mask of the bits that may be set
 
     @property

@@ -196,11 +196,15 @@ def build_tiles(
 def _gateway_state(recovered: Recovered) -> tuple[Any, ...]:
     """open_orders, recent_fills, order id floor, epoch and number for Gateway.load."""
     state, start = recovered.state, recovered.start
+    # The book keeps what was ordered less what was cut; clients are told what was ordered.
     open_orders = [
-        (oid, user, symbol_id, side, px, qty, qty - remaining, tif, flags, cid, time_of(oid), 0)
+        (
+            oid, user, symbol_id, side, px, qty + state.cuts.get(oid, 0), qty - remaining, tif,
+            flags, cid, time_of(oid), 0, remaining,
+        )
         for symbol_id, engine in state.engines.items()
         for oid, user, px, remaining, _, side, tif, flags, qty, cid in engine.orders()
-    ]
+    ]  # fmt: skip
     return open_orders, state.recent_fills(), state.oid_max, start.epoch, start.next_seq - 1
 
 
@@ -240,7 +244,7 @@ def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPl
     elif wanted == "auto":
         own = cpus[::-1][: max(1, min(len(groups), len(cpus) - 1))]
     else:
-        own = list(wanted)  # type: ignore[arg-type]
+        own = list(wanted)
         if not set(own) <= set(cpus):
             raise ConfigError(f"tiles.cpus = {own}: this process may use the cores {cpus}")
     rest = frozenset(cpu for cpu in cpus if cpu not in own) or None

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from records_golden import GOLDEN
-from rsx.core.crc import record_crc, sealed
 
 from rsx import records
+from rsx.core.crc import record_crc, sealed
 from rsx.errors import Reason
 from rsx.records import (
     BY_NAME,

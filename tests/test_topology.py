@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from rsx.core.check import InvariantError
 
 from rsx import topology
 from rsx.config import load
+from rsx.core.check import InvariantError
 from rsx.errors import ConfigError
 from rsx.topology import LAP, RINGS, STALL, RingRow, Stepper, build_rings, plan_threads, validate
 

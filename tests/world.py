@@ -14,15 +14,15 @@ from typing import Any
 
 import msgspec
 from model.wire import order_cancel, order_request
-from rsx.core.clock import Clock
-from rsx.wal.reader import LogReader
-from rsx.wal.state import State
 
 from rsx import records, topology
 from rsx.config import Config, SymbolConfig, load
+from rsx.core.clock import Clock
 from rsx.records import RECORD_SIZE, RECORDS, Kind, View, decode
+from rsx.wal.reader import LogReader
 from rsx.wal.segments import list_segments
 from rsx.wal.start import recover
+from rsx.wal.state import State
 
 NOW_NS = 1_700_000_000_000_000_000
 BUY, SELL = 0, 1

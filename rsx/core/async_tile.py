@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import uvloop
 
@@ -65,7 +65,7 @@ class AsyncRunner:
         self,
         name: str,
         tiles: list[AsyncTile],
-        cpus: set[int] | None = None,
+        cpus: Set[int] | None = None,
         on_failure: Callable[[AsyncRunner], None] | None = None,
     ):
         self.name = name

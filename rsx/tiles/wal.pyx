@@ -431,7 +431,7 @@ cdef class WalSync(Tile):
 
     def on_close(self):
         """Serve what was still asked for, then drop the file that is being filled."""
-        while ring_available(self.wal_sync.ring):
+        while ring_available(self.wal_sync.ring) and ring_free(self.sync_wal.ring, 1):
             self.do_work()
         if self.filling_fd >= 0:
             os.close(self.filling_fd)

@@ -23,7 +23,8 @@ cdef class State:
     """Engines by symbol, one ledger, and what the log knows of itself.
 
     Attributes: engines {symbol id: Engine}; ledger; next_seq; epoch; exchange_id (0 = new log);
-    configs {symbol id: last SYMBOL_CONFIG view}; oid_max, the highest order id seen.
+    configs {symbol id: last SYMBOL_CONFIG view}; oid_max, the highest order id seen; cuts
+    {order id: quantity cut off while the order lived on}, for all that rest and some that ended.
     on_config(view) is called at each SYMBOL_CONFIG and may raise.
     """
 
@@ -34,6 +35,8 @@ cdef class State:
     cdef readonly uint64_t exchange_id
     cdef readonly uint64_t oid_max
     cdef readonly dict configs
+    cdef readonly dict cuts
+    cdef Py_ssize_t cuts_limit
     cdef bytearray fills
     cdef uint8_t* fills_at
     cdef uint64_t fill_count
@@ -47,6 +50,8 @@ cdef class State:
         self.on_config = on_config
         self.engines = {}
         self.configs = {}
+        self.cuts = {}
+        self.cuts_limit = 65536
         self.fills = bytearray(RECENT_FILLS * RSX_RECORD_SIZE)
         self.fills_at = <uint8_t*>self.fills
         self.next_seq = 1
@@ -106,7 +111,7 @@ cdef class State:
                 self.fills_at + (self.fill_count % RECENT_FILLS) * RSX_RECORD_SIZE, record)
             self.fill_count += 1
         ledger_apply(&self.ledger.ledger, record, False)
-        return False
+        return record.type == RSX_ORDER_REDUCED
 
     def recent_fills(self):
         """The youngest FILL records as decoded views, oldest first."""
@@ -120,8 +125,18 @@ cdef class State:
             if self.on_config is not None:
                 self.on_config(view)
             self.configs[view.symbol_id] = view
+        elif view.record.name == "ORDER_REDUCED":
+            self._note_cut(view)
         else:
             self.exchange_id = view.exchange_id
+
+    def _note_cut(self, view):
+        self.cuts[view.oid] = self.cuts.get(view.oid, 0) + view.cancelled_qty
+        if len(self.cuts) > self.cuts_limit:
+            resting = {row[0] for engine in self.engines.values() for row in engine.orders()}
+            self.cuts = {oid: cut for oid, cut in self.cuts.items()
+                         if oid in resting or oid == view.oid}
+            self.cuts_limit = max(65536, 2 * len(self.cuts))
 
     def audit(self):
         """Every invariant that needs no second model; raises InvariantError."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rsx.core.crc import record_crc
 from world import BUY, IOC, SELL, World
 
 from rsx.cli import main
+from rsx.core.crc import record_crc
 from rsx.records import RECORD_SIZE
 from rsx.wal import inspect as inspection
 from rsx.wal.segments import list_segments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from rsx.core.check import InvariantError, check
 
 

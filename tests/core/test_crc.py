@@ -6,6 +6,7 @@ import crc32c
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rsx.core.crc import record_crc, sealed, uses_hardware
 
 RECORD = st.binary(min_size=128, max_size=128)

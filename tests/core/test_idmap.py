@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rsx.core.idmap import IdMap
 
 BIG = (1 << 64) - 1

@@ -9,6 +9,7 @@ import select
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rsx.core.check import InvariantError
 from rsx.core.ring import Doorbell, Ring
 

@@ -16,6 +16,7 @@ import threading
 import time
 
 import pytest
+
 from rsx.core.ring import Doorbell, Ring
 
 SLOT = 128

@@ -12,13 +12,13 @@ import threading
 import time
 
 import pytest
+
+from rsx.core.async_tile import AsyncRunner, AsyncTile
 from rsx.core.check import InvariantError
 from rsx.core.ring import Ring
 from rsx.core.tile import Idle, Runner, Tile
-from rsx.tiles.wal import WalSync
-
-from rsx.core.async_tile import AsyncRunner, AsyncTile
 from rsx.records import SYNC_DONE, SYNC_REQUEST
+from rsx.tiles.wal import WalSync
 
 DEADLINE_S = 10.0
 ASLEEP = Idle("backoff", 0, 0)

@@ -17,11 +17,11 @@ from typing import Any
 import aiohttp
 import orjson
 import uvloop
-from rsx.core.clock import Clock
-from rsx.core.ring import Ring
 
 from rsx import records
 from rsx.config import Config, load
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
 from rsx.edge import auth
 from rsx.edge.app import make_gateway
 from rsx.errors import Reason

@@ -10,11 +10,11 @@ import aiohttp
 import orjson
 import uvloop
 from aiohttp import WSMsgType
-from rsx.core.clock import Clock
-from rsx.core.ring import Ring
 from tiles.fake_shadow import FakeShadow
 from tiles.flow import Flow, symbol
 
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
 from rsx.edge.public_ws import (
     NS_PER_S,
     PATH,

@@ -1,6 +1,6 @@
 import pytest
-from rsx.core.check import InvariantError
 
+from rsx.core.check import InvariantError
 from rsx.edge import orders
 from rsx.edge.orders import CANCELLED, FILLED, REJECTED, RESTING, Order, OrderIds, Tracker
 from rsx.errors import RequestError

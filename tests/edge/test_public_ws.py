@@ -22,12 +22,12 @@ from edge.public_world import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rsx.core.clock import Clock
-from rsx.core.ring import Ring
 from tiles.fake_shadow import FakeShadow
 from tiles.flow import Flow
 
 from rsx.core.async_tile import AsyncRunner
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
 from rsx.edge.public_feed import ALL, BBO, BOOK, TRADES
 from rsx.edge.public_ws import (
     PATH,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.auditor import Auditor
-from rsx.wal.reader import LogReader
 
 from rsx.records import View, iterate
+from rsx.wal.reader import LogReader
 
 
 def read_log(data: Path) -> Iterator[View]:

@@ -4,11 +4,11 @@ import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rsx.book.shadow import Shadow
-from rsx.core.ring import Ring
 from tiles.fake_shadow import FakeShadow
 from tiles.flow import Flow, symbol
 
+from rsx.book.shadow import Shadow
+from rsx.core.ring import Ring
 from rsx.records import RECORD_SIZE
 
 SYMBOLS = (symbol(1), symbol(2))

@@ -8,12 +8,12 @@ import aiohttp
 import orjson
 import pytest
 from edge.fakes import SECRET, START_NS, Engine, Socket, on_loop, until
-from rsx.core.check import InvariantError
-from rsx.core.clock import Clock
-from rsx.core.ring import Ring
 
 from rsx.config import load
 from rsx.core.async_tile import AsyncRunner
+from rsx.core.check import InvariantError
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
 from rsx.edge import auth
 from rsx.edge.app import make_gateway
 from rsx.errors import Reason, RequestError, StartError

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rsx.core.clock import Clock
-from rsx.core.ring import Ring
 from tiles.flow import symbol
 
 from rsx.core.async_tile import AsyncRunner
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
 from rsx.records import MARK_UPDATE, iterate
 from rsx.tiles.mark import BELL_MEAN, NS, Mark, Walk
 

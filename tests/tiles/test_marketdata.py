@@ -5,14 +5,14 @@ import random
 import time
 
 import pytest
-from rsx.book.shadow import Shadow
-from rsx.core.check import InvariantError
-from rsx.core.clock import Clock
-from rsx.core.ring import Ring
 from tiles.fake_shadow import FakeShadow
 from tiles.flow import Flow, symbol
 
+from rsx.book.shadow import Shadow
 from rsx.core.async_tile import AsyncRunner
+from rsx.core.check import InvariantError
+from rsx.core.clock import Clock
+from rsx.core.ring import Ring
 from rsx.errors import Reason, RequestError
 from rsx.tiles.marketdata import DRAIN_MAX, SWEEP_NS, TRADES_KEPT, MarketData
 

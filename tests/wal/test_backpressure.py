@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from model.auditor import Key, audit
-from rsx.wal.reader import LogReader
-from rsx.wal.state import State
 from world import BUY, FOK, GTC, IOC, POST_ONLY, REDUCE_ONLY, SELL, World, make_config
 
 from rsx.records import iterate
+from rsx.wal.reader import LogReader
+from rsx.wal.state import State
 
 TINY = {"wal_risk": 2, "wal_gateway": 2, "wal_marketdata": 2, "matching_wal": 4,
         "risk_matching": 2, "risk_wal": 2, "gateway_risk": 4, "mark_risk": 2,

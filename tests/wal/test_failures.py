@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rsx.tiles.wal import LogIoError
 from world import BUY, SELL, World
+
+from rsx.tiles.wal import LogIoError
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rsx.core.clock import Clock
-from rsx.core.crc import record_crc
-from rsx.wal.reader import LogDamaged, LogReader, follow_log, read_range
-from rsx.wal.state import State
 from world import BUY, IOC, SELL, World, make_config, make_market
 
+from rsx.core.clock import Clock
+from rsx.core.crc import record_crc
 from rsx.errors import StartError
 from rsx.records import RECORD_SIZE, decode, iterate
+from rsx.wal.reader import LogDamaged, LogReader, follow_log, read_range
 from rsx.wal.segments import list_segments, open_data_folder
 from rsx.wal.start import recover
+from rsx.wal.state import State
 
 CLOCK = Clock.manual(1_700_000_000_000_000_000)
 SEGMENT_RECORDS = (1 << 20) // RECORD_SIZE
