@@ -110,7 +110,7 @@ class Witness:
             price=middle + tick * rng.randint(-6, 6),
             qty=lot * rng.randint(1, 20),
             tif=rng.choices(("GTC", "IOC", "FOK"), (8, 2, 1))[0],
-            reduce_only=rng.random() < 0.05,
+            reduce_only=rng.random() < 0.2,
             cid=cid,
         )
         if not order.is_open:  # one that rests may have traded on since: the events tell
