@@ -87,6 +87,7 @@ def measure_round_trip(layout: str, crossing: bool, count: int) -> list[int]:
         else:
             template = rig.order(2, 0, 400_000, 100)
         rig = rig.reopen()
+        rig.tiles.wal.sync_inline = layout == "one"
         cpus = sorted(os.sched_getaffinity(0))
         pins = {"engine": cpus[-1]} if len(cpus) > 1 else None
         rig.start(groups_for(layout, rig.tiles), idle="backoff", cpus=pins)

@@ -6,7 +6,7 @@
 ack       one resting order at a time: frame out to its U frame in; between two orders the echo server
           is asked the same way with a frame of the same size, so both see the same machine.
 durable   one crossing IOC at a time: frame out to its terminal U frame, that is after the fsync.
-rate      orders pipelined, 64 in flight: answers a second, beside the echo's rate the same way.
+rate      orders pipelined, 256 in flight: answers a second, beside the echo's rate the same way.
 The client is the same for both servers: a blocking socket and hand-made frames, so that little of it
 is in the figures.
 """
@@ -180,7 +180,7 @@ def measure_crossing(mine: RawSocket, count: int) -> list[int]:
     return out[count // 10 :]
 
 
-def measure_rate(link: RawSocket, frames: list[bytes], key: bytes, window: int = 64) -> float:
+def measure_rate(link: RawSocket, frames: list[bytes], key: bytes, window: int = 256) -> float:
     """Answers a second with `window` frames in flight."""
     sent = answered = 0
     began = time.perf_counter()
@@ -220,7 +220,7 @@ def measure(scale: float = 1.0) -> list[Figure]:
                "<= ack + 1.5 x fdatasync", (ack["p50"] + 1.5 * disk["p50"]) / 1e3,
                f"ack + 1.5 x {disk['p50'] / 1e3:.0f} us", harness.spread(crossings, "us", 1e3)),
         Figure("JSON orders a second, one gateway", rate / 1e3, "k/s", ">= 0.6 x echo",
-               echo_rate / 1e3, "aiohttp echo", "64 in flight on one connection"),
+               echo_rate / 1e3, "aiohttp echo", "256 in flight on one connection"),
     ]  # fmt: skip
 
 

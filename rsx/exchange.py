@@ -109,6 +109,7 @@ class Exchange:
         self.tiles.gateway.health_source = self.health
         self.tiles.gateway.metrics_source = self.metrics
         self.plans = topology.plan_threads(config, self.tiles, topology.allowed_cpus())
+        self.tiles.wal.sync_inline = self.plans[0].name == "engine"
         self.runners = topology.build_runners(config, self.plans, self._on_failure)
 
     def _start_demo(self) -> None:

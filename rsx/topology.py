@@ -36,6 +36,9 @@ from rsx.wal.reader import read_range
 from rsx.wal.segments import RECORD_SIZE
 from rsx.wal.start import Recovered
 
+# With fewer cores, clients on the same machine need the one that a pinned engine would keep.
+PINNING_CORES_MIN = 4
+
 REFUSE, STALL, SKIP, LAP, NEVER = "refuse", "stall", "skip", "lap", "never full"
 
 
@@ -239,7 +242,7 @@ def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPl
         groups = [(tile.name, (tile,)) for tile in tiles.compiled if tile is not tiles.wal_sync]
     edges = [(tile.name, (tile,)) for tile in tiles.asynchronous]
     wanted = config.tiles.cpus
-    if wanted == "none" or (wanted == "auto" and len(cpus) < 2):
+    if wanted == "none" or (wanted == "auto" and len(cpus) < PINNING_CORES_MIN):
         own: list[int] = []
     elif wanted == "auto":
         own = cpus[::-1][: max(1, min(len(groups), len(cpus) - 1))]

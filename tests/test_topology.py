@@ -118,12 +118,12 @@ def test_one_core_one_engine_thread_and_nothing_is_pinned():
     ]
 
 
-def test_two_cores_the_engine_alone_on_the_last_one():
+def test_two_cores_one_engine_thread_and_nothing_is_pinned():
     assert plan([0, 1]) == [
-        ("engine", ENGINE, {1}),
-        ("wal_sync", ["wal_sync"], {0}),
-        ("marketdata", ["marketdata"], {0}),
-        ("gateway", ["gateway"], {0}),
+        ("engine", ENGINE, None),
+        ("wal_sync", ["wal_sync"], None),
+        ("marketdata", ["marketdata"], None),
+        ("gateway", ["gateway"], None),
     ]
 
 
@@ -161,11 +161,11 @@ def test_shared_on_sixteen_cores_is_one_engine_thread():
     assert threads[1][2] == set(range(15))
 
 
-def test_dedicated_on_two_cores_pins_what_it_can_and_leaves_one_core_for_the_rest():
-    threads = plan([0, 1], layout="dedicated")
+def test_dedicated_on_four_cores_pins_what_it_can_and_leaves_one_core_for_the_rest():
+    threads = plan([0, 1, 2, 3], layout="dedicated")
 
-    assert threads[0] == ("risk", ["risk"], {1})
-    assert [cpus for _, _, cpus in threads[1:]] == [{0}] * 7
+    assert threads[0] == ("risk", ["risk"], {3})
+    assert [cpus for _, _, cpus in threads[1:]] == [{2}, {1}, *[{0}] * 5]
 
 
 @pytest.mark.parametrize("layout", ["auto", "shared", "dedicated"])

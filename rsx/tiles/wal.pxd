@@ -41,6 +41,7 @@ cdef class WalTile(Tile):
     cdef readonly uint64_t released
     cdef uint64_t sync_asked            # the last record the running sync covers
     cdef bint is_syncing
+    cdef public bint sync_inline        # sync on this thread when nothing else is to be done
     cdef uint64_t unsynced_since        # monotonic ns of the oldest unsynced append; 0 = none
     cdef uint64_t asked_since           # the same for what the running sync covers
 
@@ -58,6 +59,7 @@ cdef class WalTile(Tile):
     cdef int ready_count
 
     cdef uint64_t syncs
+    cdef uint64_t syncs_inline
     cdef uint64_t sync_ns
     cdef uint64_t sync_ns_max
     cdef uint64_t stalls
@@ -70,6 +72,7 @@ cdef class WalTile(Tile):
     cdef int write_tail(self) except -1 nogil
     cdef int open_next_segment(self, uint64_t wall) except -1 nogil
     cdef int ask_sync(self, uint64_t mono, bint is_forced) except -1 nogil
+    cdef int sync_here(self, uint64_t mono) except -1 nogil
     cdef int release_records(self) except -1 nogil
 
 

@@ -184,6 +184,7 @@ cdef class WalTile(Tile):
             work += self.append_inputs(mono, self.clock.now())
         self.write_tail()
         self.release_records()
+        self.sync_here(mono)
         self.ask_sync(mono, False)
         self.due_ns = self.unsynced_since + self.flush_ns // 2 if self.unsynced_since else 0
         return work + <int>(self.released - released)
@@ -261,6 +262,32 @@ cdef class WalTile(Tile):
         self.is_syncing = True
         self.asked_since = mono  # whatever comes now waits for the sync after this one
         return 0
+
+    cdef int sync_here(self, uint64_t mono) except -1 nogil:
+        """Sync at once, on this thread, while no request waits (L-12).
+
+        Whoever waits for this release waits for the disk anyway; two wake-ups of sleeping
+        threads are saved. Requests that come meanwhile stay in their rings.
+        """
+        cdef int index
+        cdef uint64_t elapsed
+        if not self.sync_inline or self.is_syncing or self.folder_dirty or self.retired_fd >= 0:
+            return 0
+        if self.released == self.written or self.durability == ASYNC:
+            return 0
+        for index in range(self.source_count):
+            if ring_available(self.sources[index]):
+                return 0
+        if rsx_data_sync(self.fd):
+            io_fail(errno, "fsync of the log")
+        elapsed = monotonic_ns() - mono
+        self.durable = self.written
+        self.unsynced_since = 0
+        self.syncs += 1
+        self.syncs_inline += 1
+        self.sync_ns += elapsed
+        self.sync_ns_max = max(self.sync_ns_max, elapsed)
+        return self.release_records()
 
     # --- append ---------------------------------------------------------------------------
 
@@ -395,6 +422,7 @@ cdef class WalTile(Tile):
             "durable_seq": self.durable,
             "released_seq": self.released,
             "syncs": self.syncs,
+            "syncs_inline": self.syncs_inline,
             "sync_ns": self.sync_ns,
             "sync_ns_max": self.sync_ns_max,
             "flush_stalls": self.stalls,
