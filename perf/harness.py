@@ -177,7 +177,9 @@ class EngineRig:
             DEPOSIT_REQUEST.pack(user_id=user, amount=amount, request_id=user)
         )
 
-    def order(self, user: int, side: int, px: int, qty: int, tif: int = 0, cid: bytes = b"") -> bytes:
+    def order(
+        self, user: int, side: int, px: int, qty: int, tif: int = 0, cid: bytes = b""
+    ) -> bytes:
         """An ORDER_REQUEST with the next order id."""
         from rsx.records import ORDER_REQUEST
 
@@ -194,7 +196,9 @@ class EngineRig:
         rig.oid = self.oid
         return rig
 
-    def start(self, groups: Sequence[tuple[str, list[Any]]], idle: str = "spin", cpus: Any = None) -> None:
+    def start(
+        self, groups: Sequence[tuple[str, list[Any]]], idle: str = "spin", cpus: Any = None
+    ) -> None:
         """Run tiles in threads: [(thread name, tiles)]; cpus: {thread name: core}."""
         from rsx.core.tile import Idle, Runner
 

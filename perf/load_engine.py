@@ -1,9 +1,9 @@
 """The whole engine, real threads, real log, no edge.
 
-round trip   one order at a time: gateway_risk -> risk -> matching -> wal -> wal_gateway. A resting order
-             (released when written, no fsync), and a crossing one (released when durable).
-throughput   an open tap of IOC orders, each one fill: reserve, match, log, fsync, settle; counted when
-             released, so every fill is durable and settled in order.
+round trip   one order at a time: gateway_risk -> risk -> matching -> wal -> wal_gateway. A resting
+             order (released when written, no fsync), a crossing one (released when durable).
+throughput   an open tap of IOC orders, each one fill: reserve, match, log, fsync, settle; counted
+             when released, so every fill is durable and in order.
 Floor: bare fdatasync of one record in the same folder, in the same run.
 """
 
@@ -45,7 +45,8 @@ def fdatasync_samples(folder: Path, count: int = 500) -> list[int]:
 def groups_for(layout: str, tiles: Any) -> list[tuple[str, list[Any]]]:
     """Threads of a layout: "one" = risk, matching and wal together; "two" = wal apart."""
     if layout == "one":
-        return [("engine", [tiles.risk, *tiles.matching, tiles.wal]), ("wal_sync", [tiles.wal_sync])]
+        engine = [tiles.risk, *tiles.matching, tiles.wal]
+        return [("engine", engine), ("wal_sync", [tiles.wal_sync])]
     return [
         ("engine", [tiles.risk, *tiles.matching]),
         ("wal", [tiles.wal]),
@@ -104,8 +105,10 @@ def measure_round_trip(layout: str, crossing: bool, count: int) -> list[int]:
 
 
 def measure_durable_fills(layout: str, fills_each: int, seconds: float) -> tuple[float, str]:
-    """Durable fills a second: takers of `fills_each` lots over one-lot makers are not endless, so
-    makers are huge and each taker meets one, or, for several, `fills_each` different ones."""
+    """(durable fills a second, counters): one-lot takers of 56 users meet huge makers of 8 users.
+
+    fills_each: lots of a taker
+    """
     kernels = build.kernels()
     with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as name:
         rig = rig_with_users(Path(name), 64, wal={"segments_ahead": 8})
@@ -136,7 +139,8 @@ def measure_durable_fills(layout: str, fills_each: int, seconds: float) -> tuple
         done, took = sink.fills - fills, time.perf_counter() - began
         feeder.limit = 0
         counters = rig.tiles.wal.counters()
-        detail = f"{counters['syncs']:,} syncs, {counters['segments_unprepared']} segments not ready"
+        missed = counters["segments_unprepared"]
+        detail = f"{counters['syncs']:,} syncs, {missed} segments not zeroed ahead"
         if sink.refused or refusals.refused:
             raise RuntimeError(f"{sink.refused + refusals.refused} orders were refused")
         deadline = time.monotonic() + 30

@@ -3,12 +3,12 @@
     this process: one raw blocking WebSocket  <-->  rsx run --no-demo        (own process)
                                               <-->  aiohttp echo on uvloop   (own process)
 
-ack       one resting order at a time: frame out to its U frame in; between two orders the echo server
-          is asked the same way with a frame of the same size, so both see the same machine.
-durable   one crossing IOC at a time: frame out to its terminal U frame, that is after the fsync.
-rate      orders pipelined, 256 in flight: answers a second, beside the echo's rate the same way.
-The client is the same for both servers: a blocking socket and hand-made frames, so that little of it
-is in the figures.
+ack       one resting order at a time: frame out to its U frame in; between two orders the echo
+          server is asked the same way with the same frame, so both see the same machine.
+durable   one crossing IOC at a time: frame out to its terminal U frame, so after the fsync.
+rate      orders pipelined, 256 in flight: answers a second, beside the echo's rate likewise.
+The client is the same for both servers: a blocking socket and hand-made frames, so that little
+of it is in the figures.
 """
 
 from __future__ import annotations
@@ -88,8 +88,9 @@ class RawSocket:
             if len(self.buffer) >= 2:
                 size = self.buffer[1] & 0x7F
                 if size == 126:
-                    head = 4
-                    size = struct.unpack_from("!H", self.buffer, 2)[0] if len(self.buffer) > 3 else -1
+                    head, size = 4, -1
+                    if len(self.buffer) >= 4:
+                        size = struct.unpack_from("!H", self.buffer, 2)[0]
             if size < 0 or len(self.buffer) < head + size:
                 data = self.socket.recv(65536)
                 if not data:

@@ -50,7 +50,7 @@ cdef int book_init(book_t* book, int64_t tick, int64_t px_max, uint32_t orders_m
     book.orders = <order_t*>rsx_map((<size_t>orders_max + 1) * sizeof(order_t), RSX_PAGES_HUGE)
     if book.orders == NULL:
         raise MemoryError(f"{orders_max} orders")
-    idmap_init(&book.ids, orders_max)
+    idmap_init(&book.ids, orders_max, &book.orders[0].oid, sizeof(order_t), 64)
     return 0
 
 

@@ -89,7 +89,8 @@ def order_of_row(row: list[Any], symbols: Symbols) -> Order:
         price=symbol.price(px),
         qty=symbol.qty(qty),
         filled=symbol.qty(filled),
-        remaining=symbol.qty(qty - filled),
+        # Not qty - filled: part of an order may have been cut (reduce-only).
+        remaining=symbol.qty(row[12] if len(row) > 12 else qty - filled),
         status=STATUSES[status],
         tif=TIFS[tif],
         post_only=bool(post_only),

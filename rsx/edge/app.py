@@ -31,7 +31,7 @@ from rsx.tiles.gateway import Gateway
 
 BODY_BYTES_MAX = 4096
 BACKLOG = 1024
-SHUTDOWN_S = 2.0
+SHUTDOWN_S = 3.0  # above the time that a session waits for its client's close
 
 _log = logging.getLogger("rsx.edge")
 _http_log = logging.getLogger("rsx.edge.http")

@@ -216,7 +216,7 @@ def order_row(order: Order) -> Fields:
     return [
         order.oid, order.cid, order.symbol_id, order.side, order.px, order.qty, order.filled,
         order.status, order.tif, 1 if order.flags & REDUCE_ONLY else 0,
-        1 if order.flags & POST_ONLY else 0, order.placed_ns,
+        1 if order.flags & POST_ONLY else 0, order.placed_ns, order.remaining,
     ]  # fmt: skip
 
 

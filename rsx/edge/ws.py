@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rsx.edge.app import Edge
 
 FRAMES_PER_TURN = 256
-CLOSING_S = 2.0
+CLOSING_S = 1.0
 AUTH_S = 5.0
 NEVER_NS = 1 << 63
 PING = b"\x89\x00"

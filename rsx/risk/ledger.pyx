@@ -476,7 +476,8 @@ cdef class Ledger:
         if (self.ledger.accounts == NULL or self.ledger.positions == NULL
                 or self.ledger.symbol_index == NULL):
             raise MemoryError(f"{accounts_max} accounts, {positions_max} positions")
-        idmap_init(&self.ledger.slots, accounts_max)
+        idmap_init(&self.ledger.slots, accounts_max, &self.ledger.accounts[0].user_id,
+                   sizeof(account_t), 32)
         self.ledger.symbol_count = len(symbols)
         for index, symbol in enumerate(symbols):
             self.ledger.symbol_index[symbol.id] = index + 1

@@ -11,7 +11,10 @@ Source  specs/matching.md, specs/tiles.md; the rules are in rsx/book/matching.py
 from libc.stdint cimport uint64_t
 
 from rsx.book.engine cimport Engine
-from rsx.book.matching cimport BLOCKED, engine_recovered, engine_request, engine_resume, engine_t
+from rsx.book.matching cimport (
+    BLOCKED, engine_prefetch, engine_prefetch_order, engine_recovered, engine_request,
+    engine_resume, engine_t,
+)
 from rsx.core.clock cimport Clock
 from rsx.core.ring cimport (
     Ring, ring_available, ring_peek, ring_release, ring_t, ring_wake,
@@ -49,6 +52,9 @@ cdef class MatchingTile(Tile):
                 ring_wake(target)
                 return 0
         while count:
+            if count > 2:
+                engine_prefetch(engine, <const rsx_record_t*>ring_peek(source, 2))
+                engine_prefetch_order(engine, <const rsx_record_t*>ring_peek(source, 1))
             if engine_request(engine, <const rsx_record_t*>ring_peek(source, 0), now,
                               target) == BLOCKED:
                 if engine.taker.active:
