@@ -72,7 +72,7 @@ async def test_queries_are_answered_in_their_frames() -> None:
         assert await socket.ask({"A": []}) == ("A", [9, 8, -1, 2, 1, 3, 4, 5, -6])
         assert await socket.ask({"P": []}) == ("P", [[1, -3, 33, 30, -7, 2, 11, 5]])
         assert await socket.ask({"O": []}) == (
-            "O", [[update[0], "my-1", 1, 0, 5000000, 10000, 0, 1, 0, 0, 1, START_NS]],
+            "O", [[update[0], "my-1", 1, 0, 5000000, 10000, 0, 1, 0, 0, 1, START_NS, 10000]],
         )  # fmt: skip
         assert await socket.ask({"FL": []}) == ("FL", [])
         key, rows = await socket.ask({"M": []})

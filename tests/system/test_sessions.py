@@ -225,3 +225,34 @@ def test_market_data_goes_on_after_a_restart_with_a_fresh_book(tmp_path):
             await life(proxy, tmp_path / "data")
 
     asyncio.run(around())
+
+
+def test_an_order_that_was_cut_is_told_the_same_before_and_after_a_restart(tmp_path):
+    """A reduce-only order of more than the position: part is cut, the rest is open."""
+
+    async def cut(exchange: ExchangeProcess) -> None:
+        await fund(exchange, 1, 2)
+        async with (
+            Client(exchange.url, exchange.token(1)) as client,
+            Client(exchange.url, exchange.token(2)) as other,
+        ):
+            await other.place("BTC-PERP", "sell", price="50000", qty="0.01")
+            await client.place("BTC-PERP", "buy", price="50000", qty="0.01")
+            await client.place(
+                "BTC-PERP", "sell", price="51000", qty="0.03", reduce_only=True, cid="cut"
+            )
+
+    async def told(exchange: ExchangeProcess) -> list[tuple[Decimal, ...]]:
+        async with Client(exchange.url, exchange.token(1)) as client:
+            (listed,) = await client.orders()
+            found = await client.order(cid="cut", symbol="BTC-PERP")
+        return [(order.qty, order.filled, order.remaining) for order in (listed, found)]
+
+    due = [(Decimal("0.03"), Decimal(0), Decimal("0.01"))] * 2
+    with ExchangeProcess(tmp_path / "data") as exchange:
+        asyncio.run(cut(exchange))
+        assert asyncio.run(told(exchange)) == due
+        exchange.kill()
+    with ExchangeProcess(tmp_path / "data") as exchange:
+        assert asyncio.run(told(exchange)) == due
+        assert exchange.stop() == 0
