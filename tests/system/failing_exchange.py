@@ -23,10 +23,15 @@ class Failing(rsx.exchange.Exchange):
             "risk": lambda: self.rings["gateway_risk"].push(GARBAGE),
             "matching": lambda: self.rings["risk_matching[1]"].push(GARBAGE),
             "gateway": lambda: self.rings["wal_gateway"].push(GARBAGE),
-            "disk": lambda: self.tiles.wal_sync.fail_next_sync(5),
+            "disk": self.break_disk,
         }
         fail = ways[os.environ["FAIL_HOW"]]
         signal.signal(signal.SIGUSR1, lambda *_: fail())
+
+    def break_disk(self) -> None:
+        """EIO at every sync from now on; all of them on the sync thread, which can be told so."""
+        self.tiles.wal_sync.fail_next_sync(5)
+        self.tiles.wal.sync_inline = False
 
 
 if __name__ == "__main__":

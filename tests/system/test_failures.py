@@ -89,9 +89,10 @@ def test_a_failed_sync_stops_the_process_and_what_it_held_back_was_told_to_nobod
         nonlocal told
         async with Admin(exchange.url, exchange.admin_token(), timeout=STOP_S) as admin:
             exchange.process.send_signal(signal.SIGUSR1)
-            while True:
-                await admin.deposit(3, "1")
-                told += 1
+            async with asyncio.timeout(STOP_S):
+                while True:
+                    await admin.deposit(3, "1")
+                    told += 1
 
     with failing("disk") as exchange:
         oid = asyncio.run(trade(exchange))
