@@ -209,7 +209,7 @@ class Exchange:
         order = {"demo": 0, "gateway": 1, "mark": 1, "marketdata": 2, "wal_sync": 9, "wal": 8}
         for runner in sorted(self.runners, key=lambda r: order.get(r.name, 5)):
             if self.failure is not None and isinstance(runner, Runner):
-                runner.request_stop()
+                runner.abandon(STOP_S)
                 continue
             try:
                 runner.stop(STOP_S)

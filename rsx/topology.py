@@ -197,7 +197,7 @@ def build_tiles(
 
 
 def _gateway_state(recovered: Recovered) -> tuple[Any, ...]:
-    """open_orders, recent_fills, order id floor, epoch and number for Gateway.load."""
+    """open_orders, recent_fills, order id floor, epoch, number, client ids for Gateway.load."""
     state, start = recovered.state, recovered.start
     # The book keeps what was ordered less what was cut; clients are told what was ordered.
     open_orders = [
@@ -208,7 +208,12 @@ def _gateway_state(recovered: Recovered) -> tuple[Any, ...]:
         for symbol_id, engine in state.engines.items()
         for oid, user, px, remaining, _, side, tif, flags, qty, cid in engine.orders()
     ]  # fmt: skip
-    return open_orders, state.recent_fills(), state.oid_max, start.epoch, start.next_seq - 1
+    fills = state.recent_fills()
+    traded = {oid for fill in fills for oid in (fill.taker_oid, fill.maker_oid)}
+    client_ids: dict[int, str] = {}
+    for engine in state.engines.values():
+        client_ids |= engine.client_ids(traded)
+    return open_orders, fills, state.oid_max, start.epoch, start.next_seq - 1, client_ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Thread: the owner's. Every method holds the GIL; the tile uses the kernel direct
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from rsx.book.book cimport NONE, best_px, bits_above, bits_below, book_insert, order_px, order_t
-from rsx.book.cids cimport cids_at
+from rsx.book.cids cimport cid_entry_t, cids_at
 from rsx.book.fold cimport engine_apply, engine_audit, engine_hash
 from rsx.book.matching cimport (
     BLOCKED, drop_resting, engine_free, engine_init, engine_recovered, engine_request,
@@ -161,6 +161,17 @@ cdef class Engine:
                 else:
                     index = bits_above(&self.engine.book.sides[side], index)
         return out
+
+    def client_ids(self, oids):
+        """{order id: client id} of those orders in oids whose client id is remembered."""
+        cdef uint64_t at
+        cdef cid_entry_t* entry
+        found = {}
+        for at in range(self.engine.cids.oldest, self.engine.cids.newest):
+            entry = &self.engine.cids.entries[at & (self.engine.cids.capacity - 1)]
+            if entry.cid_len and entry.oid in oids:
+                found[entry.oid] = (<char*>entry.cid)[:entry.cid_len].decode("utf-8", "replace")
+        return found
 
     def best(self):
         """(bid_px, ask_px); 0 where a side is empty."""

@@ -3,6 +3,11 @@ from libc.stdint cimport uint64_t
 from rsx.core.ring cimport Doorbell
 
 
+cdef enum:
+    # A tile that stands before a full ring comes back after this: consumers wake nobody.
+    RETRY_NS = 200_000
+
+
 cdef class Tile:
     cdef readonly str name
     cdef readonly list inputs

@@ -107,6 +107,14 @@ cdef class Runner:
             tile.on_close()
         self.doorbell.close()
 
+    def abandon(self, timeout_s=10):
+        """End the thread and leave the tiles as they are: after a failure nothing more is done."""
+        if self.thread is None:
+            return
+        self.request_stop()
+        self.thread.join(timeout_s)
+        self.thread = None
+
     def _run(self):
         try:
             if self.cpus and hasattr(os, "sched_setaffinity"):

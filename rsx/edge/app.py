@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -20,7 +21,7 @@ from rsx.core.ring import Ring
 from rsx.edge import codec, handoff
 from rsx.edge.auth import Verifier
 from rsx.edge.entry import OrderEntry
-from rsx.edge.events import Events
+from rsx.edge.events import NO_CLIENT_IDS, Events
 from rsx.edge.metrics import Row
 from rsx.edge.orders import OrderIds
 from rsx.edge.rest import Rest, error_reply
@@ -94,13 +95,14 @@ class Edge:
     def load(
         self, open_orders: Iterable[Any] = (), recent_fills: Iterable[Any] = (),
         next_oid_floor: int = 0, epoch: int = 0, seq: int = 0,
+        client_ids: Mapping[int, str] = NO_CLIENT_IDS,
     ) -> None:  # fmt: skip
         """Take recovered state, before the start.
 
-        Args  open_orders, recent_fills: see Events.load; next_oid_floor: every new order id is
-              above it; epoch, seq: of the log, seq being the last number already applied
+        Args  open_orders, recent_fills, client_ids: see Events.load; next_oid_floor: every new
+              order id is above it; epoch, seq: of the log, seq being the last one applied
         """
-        self.events.load(open_orders, recent_fills)
+        self.events.load(open_orders, recent_fills, client_ids)
         self.entry.ids = OrderIds(0, next_oid_floor)
         self.log.epoch = epoch
         self.log.seq = seq
@@ -138,8 +140,10 @@ class Edge:
         except OSError as error:
             await self.runner.cleanup()
             self.runner = None
-            text = error.strerror or str(error)
-            raise StartError(f"cannot listen on {server.host}:{server.port}: {text}") from None
+            text = os.strerror(error.errno) if error.errno else str(error)
+            raise StartError(
+                f"cannot listen on {server.host}:{server.port}: {text} (choose another --port)"
+            ) from None
         host, port = self.runner.addresses[0][:2]
         self.address = (host, port)
 

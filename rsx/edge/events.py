@@ -13,7 +13,8 @@ Thread: the gateway's loop. Source: specs/wire.md W-10 to W-13; specs/records.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rsx.core.check import InvariantError, check
@@ -74,6 +75,9 @@ _REASONS = frozenset(int(reason) for reason in Reason)
 _RESTS = int(OrderFlag.RESTS)
 
 
+NO_CLIENT_IDS: Mapping[int, str] = MappingProxyType({})
+
+
 class AccountState(NamedTuple):
     """Answer to a query: values of frame A, rows of frame P."""
 
@@ -109,12 +113,15 @@ class Events:
             POSITION_STATE.type: self.on_position,
         }
 
-    def load(self, open_orders: Iterable[Any], recent_fills: Iterable[Any]) -> None:
+    def load(
+        self, open_orders: Iterable[Any], recent_fills: Iterable[Any],
+        client_ids: Mapping[int, str] = NO_CLIENT_IDS,
+    ) -> None:  # fmt: skip
         """Take recovered state, before the start.
 
         Args  open_orders: (oid, user, symbol, side, px, qty, filled, tif, flags, cid, ts_ns, seq)
               and, if part of it was cancelled, the remaining quantity as a 13th item;
-              recent_fills: FILL views, oldest first
+              recent_fills: FILL views, oldest first; client_ids: by order id, of ended orders
         """
         for row in open_orders:
             oid, user, symbol_id, side, px, qty, filled, tif, flags, cid, ts_ns, seq = row[:12]
@@ -132,7 +139,8 @@ class Events:
         for view in recent_fills:
             for fill, user in _both_sides(view):
                 known = self.tracker.orders.get(fill[0])
-                row = fill if known is None else (*fill[:7], known.cid, *fill[8:])
+                cid = client_ids.get(fill[0], "") if known is None else known.cid
+                row = (*fill[:7], cid, *fill[8:])
                 self.tracker.account(user).fills.append(row)
 
     # --- dispatch ---------------------------------------------------------------------------

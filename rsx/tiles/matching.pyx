@@ -15,11 +15,11 @@ from rsx.book.matching cimport (
     BLOCKED, engine_prefetch, engine_prefetch_order, engine_recovered, engine_request,
     engine_resume, engine_t,
 )
-from rsx.core.clock cimport Clock
+from rsx.core.clock cimport Clock, monotonic_ns
 from rsx.core.ring cimport (
     Ring, ring_available, ring_peek, ring_release, ring_t, ring_wake,
 )
-from rsx.core.tile cimport Tile
+from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport rsx_record_t
 
 
@@ -46,10 +46,12 @@ cdef class MatchingTile(Tile):
         if count == 0 and not engine.taker.active:
             return 0
         now = self.clock.now()
+        self.due_ns = 0
         if engine.taker.active:
             done = 1
             if engine_resume(engine, now, target) == BLOCKED:
                 ring_wake(target)
+                self.due_ns = monotonic_ns() + RETRY_NS
                 return 0
         while count:
             if count > 2:
@@ -59,6 +61,7 @@ cdef class MatchingTile(Tile):
                               target) == BLOCKED:
                 if engine.taker.active:
                     ring_release(source, 1)
+                self.due_ns = monotonic_ns() + RETRY_NS
                 break
             ring_release(source, 1)
             count -= 1

@@ -15,12 +15,12 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from rsx.core.check cimport fail
-from rsx.core.clock cimport Clock
+from rsx.core.clock cimport Clock, monotonic_ns
 from rsx.core.ring cimport (
     Ring, ring_available, ring_claim_sure, ring_commit, ring_free, ring_peek, ring_release,
     ring_t, ring_wake,
 )
-from rsx.core.tile cimport Tile
+from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport *
 from rsx.risk.ledger cimport (
     Ledger, account_t, ledger_account, ledger_apply, ledger_check, ledger_check_deposit,
@@ -104,6 +104,7 @@ cdef class RiskTile(Tile):
         cdef uint64_t count = min(ring_available(ring), <uint64_t>REQUEST_LIMIT), done = 0
         cdef const rsx_record_t* request
         cdef int result, index
+        self.due_ns = 0
         while done < count:
             request = <const rsx_record_t*>ring_peek(ring, done)
             if request.type == RSX_ORDER_REQUEST:
@@ -118,6 +119,7 @@ cdef class RiskTile(Tile):
                 return fail(1402, request.type, request.seq)
             if result == BUSY:
                 self.stalls += 1
+                self.due_ns = monotonic_ns() + RETRY_NS
                 break
             done += 1
         if done:

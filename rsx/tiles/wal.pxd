@@ -41,6 +41,8 @@ cdef class WalTile(Tile):
     cdef readonly uint64_t released
     cdef uint64_t sync_asked            # the last record the running sync covers
     cdef bint is_syncing
+    cdef bint is_held_up                # a released ring is full
+    cdef int fail_next                  # errno of every inline sync; tests only
     cdef public bint sync_inline        # sync on this thread when nothing else is to be done
     cdef uint64_t unsynced_since        # monotonic ns of the oldest unsynced append; 0 = none
     cdef uint64_t asked_since           # the same for what the running sync covers

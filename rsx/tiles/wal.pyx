@@ -28,7 +28,7 @@ from rsx.core.ring cimport (
     Ring, ring_available, ring_claim, ring_claim_sure, ring_commit, ring_free, ring_peek,
     ring_release, ring_t, ring_wake,
 )
-from rsx.core.tile cimport Tile
+from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport *
 from rsx.wal.segments import sync_folder
 
@@ -187,6 +187,8 @@ cdef class WalTile(Tile):
         self.sync_here(mono)
         self.ask_sync(mono, False)
         self.due_ns = self.unsynced_since + self.flush_ns // 2 if self.unsynced_since else 0
+        if self.is_held_up:
+            self.due_ns = mono + RETRY_NS
         return work + <int>(self.released - released)
 
     # --- sync -----------------------------------------------------------------------------
@@ -278,6 +280,8 @@ cdef class WalTile(Tile):
         for index in range(self.source_count):
             if ring_available(self.sources[index]):
                 return 0
+        if self.fail_next:
+            io_fail(self.fail_next, "fsync of the log")
         if rsx_data_sync(self.fd):
             io_fail(errno, "fsync of the log")
         elapsed = monotonic_ns() - mono
@@ -386,10 +390,12 @@ cdef class WalTile(Tile):
         cdef uint64_t room, at = self.released
         cdef const rsx_record_t* record
         cdef void* slot
+        self.is_held_up = False
         if at >= limit:
             return 0
         room = min(ring_free(self.wal_risk.ring, limit - at),
                    ring_free(self.wal_gateway.ring, limit - at))
+        self.is_held_up = room < limit - at
         limit = min(limit, at + room)
         while at < limit:
             record = <const rsx_record_t*>(
@@ -415,6 +421,10 @@ cdef class WalTile(Tile):
         ring_wake(self.wal_risk.ring)
         ring_wake(self.wal_marketdata.ring)
         return 0
+
+    def fail_next_sync(self, int error):
+        """Answer every sync on this thread from now on with this errno (tests)."""
+        self.fail_next = error
 
     def counters(self):
         return {

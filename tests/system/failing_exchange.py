@@ -31,7 +31,7 @@ class Failing(rsx.exchange.Exchange):
     def break_disk(self) -> None:
         """EIO at every sync from now on; all of them on the sync thread, which can be told so."""
         self.tiles.wal_sync.fail_next_sync(5)
-        self.tiles.wal.sync_inline = False
+        self.tiles.wal.fail_next_sync(5)
 
 
 if __name__ == "__main__":

@@ -97,3 +97,22 @@ def test_a_segment_that_cannot_be_made_stops_the_exchange(
     world.collect()
     assert world.wal.released <= 8192
     (world.folder / "ahead-0.tmp").rmdir()
+
+
+def test_a_failed_sync_on_the_engines_own_thread_stops_before_anything_is_released(
+    world: World,
+) -> None:
+    world.deposit(1, 2)
+    world.run()
+    world.place(1, SELL, 1000, 100)
+    world.run()
+    released = len(world.released)
+    world.tiles.wal.sync_inline = True
+    world.tiles.wal.fail_next_sync(errno.EIO)
+    world.place(2, BUY, 1000, 100)
+
+    with pytest.raises(LogIoError, match="fsync of the log"):
+        world.run()
+
+    world.collect()
+    assert "FILL" not in [view.record.name for view in world.released[released:]]

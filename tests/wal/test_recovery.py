@@ -429,3 +429,17 @@ def test_a_folder_in_use_is_refused_and_its_files_ahead_are_kept(tmp_path: Path)
     _, lock = open_data_folder(tmp_path)
     assert not (folder / "ahead-1.tmp").exists()
     os.close(lock)
+
+
+def test_fills_of_ended_orders_keep_their_client_ids_over_a_restart(make_world) -> None:
+    world = make_world()
+    world.deposit(1, 2)
+    world.run()
+    world.place(1, SELL, 1000, 100, cid="maker-1")
+    world.place(2, BUY, 1000, 100, tif=IOC, cid="taker-1")
+    world.run()
+
+    world.restart()
+
+    account = world.tiles.gateway.events.tracker.account
+    assert [row[7] for user in (1, 2) for row in account(user).fills] == ["maker-1", "taker-1"]
