@@ -68,8 +68,8 @@ int main(int argc, char **argv) {
         int64_t resting = atoll(argv[2]), levels = atoll(argv[3]), count = atoll(argv[4]);
         uint64_t id = 1;
         for (int64_t i = 0; i < resting; i++) {
-            book.add(id++, 1, 500001 + i % levels, 1, true);
-            book.add(id++, 0, 500000 - i % levels, 1, true);
+            book.add(id++, 1, 500001 + i % levels, 10, true);
+            book.add(id++, 0, 500000 - i % levels, 10, true);
         }
         auto began = std::chrono::steady_clock::now();
         for (int64_t i = 0; i < count; i++) book.add(id++, i & 1, i & 1 ? 1 : 1000000, 1, false);
