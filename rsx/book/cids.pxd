@@ -29,6 +29,8 @@ cdef int cids_init(cids_t* cids, uint64_t capacity, uint64_t window_ns) except -
 cdef void cids_free(cids_t* cids) noexcept nogil
 cdef cid_entry_t* cids_find(cids_t* cids, uint32_t user_id, const uint8_t* cid,
                             uint8_t cid_len) noexcept nogil
+cdef void cids_prefetch(const cids_t* cids, uint32_t user_id, const uint8_t* cid,
+                        uint8_t cid_len) noexcept nogil
 cdef uint32_t cids_put(cids_t* cids, order_t* orders, uint32_t user_id, const uint8_t* cid,
                        uint8_t cid_len, uint64_t oid, uint64_t ts_ns) except? 0 nogil
 

@@ -64,6 +64,12 @@ cdef uint32_t cid_tag(const cids_t* cids, uint32_t user_id, const uint8_t* cid,
     return <uint32_t>((state >> 32) | <uint64_t>0x80000000)
 
 
+cdef void cids_prefetch(const cids_t* cids, uint32_t user_id, const uint8_t* cid,
+                        uint8_t cid_len) noexcept nogil:
+    """Have the home line of (user, client id) on its way."""
+    rsx_prefetch(&cids.places[cid_tag(cids, user_id, cid, cid_len) & cids.places_mask])
+
+
 cdef inline uint64_t find_place(cids_t* cids, uint32_t tag, uint32_t place) noexcept nogil:
     """Where the table holds exactly (tag, place); it must be there."""
     cdef uint64_t at = tag & cids.places_mask
@@ -118,6 +124,8 @@ cdef void drop_oldest(cids_t* cids, order_t* orders) noexcept nogil:
     cdef uint32_t tag
     cids.oldest += 1
     rsx_prefetch(&cids.entries[(cids.oldest + PREFETCH_AHEAD) & mask])
+    moved = &cids.entries[(cids.oldest + PREFETCH_AHEAD // 2) & mask]
+    cids_prefetch(cids, moved.user_id, moved.cid, moved.cid_len)
     if entry.cid_len == 0:  # replaced by a younger entry with the same key
         return
     tag = cid_tag(cids, entry.user_id, entry.cid, entry.cid_len)

@@ -17,7 +17,7 @@ from rsx.book.book cimport (
     book_remove, level_t, order_px, order_t, side_t,
 )
 from rsx.book.cids cimport (
-    cid_entry_t, cid_is_remembered, cids_at, cids_find, cids_free, cids_init, cids_put,
+    cid_entry_t, cid_is_remembered, cids_at, cids_find, cids_free, cids_init, cids_prefetch, cids_put,
 )
 from rsx.core.check cimport fail
 from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init, idmap_prefetch, idmap_put
@@ -540,9 +540,13 @@ cdef int cancel_order(engine_t* engine, const rsx_order_cancel_t* request, uint6
 
 cdef void engine_prefetch(engine_t* engine, const rsx_record_t* request) noexcept nogil:
     """Have the lines on their way that this request, not the next one but the one after, will
-    touch first: the home of its order id. Reads only."""
+    touch first: the homes of its order id and client id. Reads only."""
+    cdef const rsx_order_new_t* order
     if request.type == RSX_ORDER_NEW:
-        idmap_prefetch(&engine.book.ids, (<const rsx_order_new_t*>request).oid)
+        order = <const rsx_order_new_t*>request
+        idmap_prefetch(&engine.book.ids, order.oid)
+        if order.cid_len and order.cid_len <= 36:
+            cids_prefetch(&engine.cids, order.user_id, order.cid, order.cid_len)
     elif request.type == RSX_ORDER_CANCEL:
         idmap_prefetch(&engine.book.ids, (<const rsx_order_cancel_t*>request).oid)
 

@@ -53,6 +53,7 @@ cdef struct margin_t:
     int64_t maintenance
     int64_t held            # what equity must cover before anything is free
     bint is_priced          # no open position has a missing or stale mark
+    bint with_maintenance   # else maintenance is left at 0
 
 cdef struct ledger_t:
     account_t* accounts
@@ -76,7 +77,7 @@ cdef int ledger_check(ledger_t* ledger, const rsx_order_request_t* order, uint64
 cdef int ledger_apply(ledger_t* ledger, const rsx_record_t* record, bint is_live) except -1 nogil
 cdef int ledger_check_deposit(ledger_t* ledger, uint32_t user_id, int64_t amount) noexcept nogil
 cdef int ledger_margin(ledger_t* ledger, const account_t* account, uint64_t now_ns,
-                       margin_t* out) except -1 nogil
+                       margin_t* out, bint with_maintenance) except -1 nogil
 cdef account_t* ledger_account(ledger_t* ledger, uint32_t user_id) noexcept nogil
 cdef int ledger_index(const ledger_t* ledger, uint32_t symbol_id) noexcept nogil
 cdef int64_t ledger_mark(const symbol_t* symbol, uint64_t stale_ns) noexcept nogil

@@ -107,30 +107,35 @@ cdef int position_margin(const position_t* position, const symbol_t* symbol, int
     """Add one position's part of G-2 and G-3."""
     cdef int64_t longest = position.net + position.open_buy + position.flying_buy
     cdef int64_t shortest = position.net - position.open_sell - position.flying_sell
+    cdef int64_t size = magnitude(position.net)
     cdef int64_t worst = max(magnitude(longest), magnitude(shortest))
-    cdef int64_t value = 0, worst_value = 0, initial, exposure, held
-    if rsx_multiply(magnitude(position.net), mark, &value):
+    cdef int64_t frozen = position.frozen + position.frozen_flying
+    cdef int64_t value = 0, worst_value = 0, held
+    if rsx_multiply(size, mark, &value):
         return fail(1201, position.net, mark)
-    if rsx_multiply(worst, mark, &worst_value):
-        return fail(1201, worst, mark)
-    initial = rsx_requirement(value, symbol.initial_margin_ppm)
-    exposure = rsx_requirement(worst_value, symbol.initial_margin_ppm)
-    held = max(initial + position.frozen + position.frozen_flying, exposure)
-    out.unrealised += unrealised_of(position, mark)
-    out.initial += held - position.frozen - position.frozen_flying
-    out.maintenance += rsx_requirement(value, symbol.maintenance_margin_ppm)
-    out.held += held
+    held = rsx_requirement(value, symbol.initial_margin_ppm) + frozen
+    if worst > size:
+        if rsx_multiply(worst, mark, &worst_value):
+            return fail(1201, worst, mark)
+        held = max(held, rsx_requirement(worst_value, symbol.initial_margin_ppm))
+    if (rsx_add(out.unrealised, unrealised_of(position, mark), &out.unrealised)
+            or rsx_add(out.held, held, &out.held)):
+        return fail(1201, position.net, mark)
+    out.initial += held - frozen
+    if out.with_maintenance:
+        out.maintenance += rsx_requirement(value, symbol.maintenance_margin_ppm)
     return 0
 
 
 cdef int ledger_margin(ledger_t* ledger, const account_t* account, uint64_t now_ns,
-                       margin_t* out) except -1 nogil:
+                       margin_t* out, bint with_maintenance) except -1 nogil:
     """G-2, G-3 over all positions of an account; O(positions)."""
     cdef uint32_t slot = account.first_position
     cdef const position_t* position
     cdef const symbol_t* symbol
     memset(out, 0, sizeof(margin_t))
     out.is_priced = True
+    out.with_maintenance = with_maintenance
     while slot:
         position = &ledger.positions[slot]
         symbol = &ledger.symbols[position.symbol]
@@ -198,7 +203,7 @@ cdef int ledger_check(ledger_t* ledger, const rsx_order_request_t* order, uint64
             return RSX_R_NOTIONAL_TOO_LARGE
         if account == NULL:
             return RSX_R_INSUFFICIENT_MARGIN
-        ledger_margin(ledger, account, now_ns, &margin)
+        ledger_margin(ledger, account, now_ns, &margin, False)
         available[0] = account.collateral + margin.unrealised - margin.held
         if not margin.is_priced or not is_fresh(symbol, ledger.stale_ns, now_ns):
             return RSX_R_MARK_UNAVAILABLE
@@ -518,7 +523,7 @@ cdef class Ledger:
         cdef margin_t margin
         if account == NULL:
             return None
-        ledger_margin(&self.ledger, account, now_ns, &margin)
+        ledger_margin(&self.ledger, account, now_ns, &margin, True)
         return {
             "collateral": account.collateral,
             "frozen": account.frozen + account.frozen_flying,

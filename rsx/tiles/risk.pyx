@@ -248,7 +248,7 @@ cdef class RiskTile(Tile):
         state.user_id = query.user_id
         state.positions = sent
         if account != NULL:
-            ledger_margin(&self.ledger.ledger, account, now, &margin)
+            ledger_margin(&self.ledger.ledger, account, now, &margin, True)
             state.collateral = account.collateral
             state.unrealised = margin.unrealised
             state.equity = account.collateral + margin.unrealised
