@@ -12,7 +12,8 @@ from libc.string cimport memcpy
 import threading
 
 from rsx.book.engine cimport Engine
-from rsx.book.matching cimport engine_prefetch, engine_prefetch_order, engine_request
+from rsx.book.lookahead cimport engine_prefetch, engine_prefetch_order
+from rsx.book.matching cimport engine_request
 from rsx.core.clock cimport monotonic_ns
 from rsx.core.ring cimport (
     Ring, ring_available, ring_claim, ring_commit, ring_peek, ring_release, ring_t, ring_wake,

@@ -70,8 +70,6 @@ cdef int engine_init(engine_t* engine, object symbol, uint32_t orders_max, uint6
 cdef void engine_free(engine_t* engine) noexcept nogil
 cdef int engine_request(engine_t* engine, const rsx_record_t* request, uint64_t ts_ns,
                         ring_t* out) except -1 nogil
-cdef void engine_prefetch(engine_t* engine, const rsx_record_t* request) noexcept nogil
-cdef void engine_prefetch_order(engine_t* engine, const rsx_record_t* request) noexcept nogil
 cdef int engine_resume(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil
 cdef int engine_recovered(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil
 cdef uint32_t user_slot_of(engine_t* engine, uint32_t user_id) noexcept nogil

@@ -17,11 +17,11 @@ from rsx.book.book cimport (
     book_remove, level_t, order_px, order_t, side_t,
 )
 from rsx.book.cids cimport (
-    cid_entry_t, cid_is_remembered, cids_at, cids_find, cids_free, cids_init, cids_prefetch, cids_put,
+    cid_entry_t, cid_is_remembered, cids_at, cids_find, cids_free, cids_init, cids_put,
 )
 from rsx.core.check cimport fail
-from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init, idmap_prefetch, idmap_put
-from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_prefetch, rsx_unmap
+from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init, idmap_put
+from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.core.ring cimport ring_claim_sure, ring_commit, ring_free, ring_t
 from rsx.records_c cimport *
 from rsx.units cimport rsx_divisor, rsx_fee, rsx_keep, rsx_product_within, rsx_steps
@@ -536,28 +536,6 @@ cdef int cancel_order(engine_t* engine, const rsx_order_cancel_t* request, uint6
 
 
 # --- entry points -----------------------------------------------------------------------------
-
-
-cdef void engine_prefetch(engine_t* engine, const rsx_record_t* request) noexcept nogil:
-    """Have the lines on their way that this request, not the next one but the one after, will
-    touch first: the homes of its order id and client id. Reads only."""
-    cdef const rsx_order_new_t* order
-    if request.type == RSX_ORDER_NEW:
-        order = <const rsx_order_new_t*>request
-        idmap_prefetch(&engine.book.ids, order.oid)
-        if order.cid_len and order.cid_len <= 36:
-            cids_prefetch(&engine.cids, order.user_id, order.cid, order.cid_len)
-    elif request.type == RSX_ORDER_CANCEL:
-        idmap_prefetch(&engine.book.ids, (<const rsx_order_cancel_t*>request).oid)
-
-
-cdef void engine_prefetch_order(engine_t* engine, const rsx_record_t* request) noexcept nogil:
-    """The same for the next request, whose id's home has come: the order it cancels."""
-    cdef uint32_t slot
-    if request.type == RSX_ORDER_CANCEL:
-        slot = book_find(&engine.book, (<const rsx_order_cancel_t*>request).oid)
-        if slot != NONE:
-            rsx_prefetch(&engine.book.orders[slot])
 
 
 cdef int engine_request(engine_t* engine, const rsx_record_t* request, uint64_t ts_ns,

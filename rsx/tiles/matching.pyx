@@ -11,9 +11,9 @@ Source  specs/matching.md, specs/tiles.md; the rules are in rsx/book/matching.py
 from libc.stdint cimport uint64_t
 
 from rsx.book.engine cimport Engine
+from rsx.book.lookahead cimport engine_prefetch, engine_prefetch_order
 from rsx.book.matching cimport (
-    BLOCKED, engine_prefetch, engine_prefetch_order, engine_recovered, engine_request,
-    engine_resume, engine_t,
+    BLOCKED, engine_recovered, engine_request, engine_resume, engine_t,
 )
 from rsx.core.clock cimport Clock, monotonic_ns
 from rsx.core.ring cimport (
