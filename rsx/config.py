@@ -48,7 +48,7 @@ class Wal(Section, frozen=True):
     durability: Literal["fill", "all", "async"] = "fill"
     flush_ms: Annotated[int, _within(1, 1000)] = 10
     segment_mib: Annotated[int, _within(1, 1024)] = 64
-    segments_ahead: Annotated[int, _within(0, 8)] = 1
+    segments_ahead: Annotated[int, _within(0, 15)] = 1
 
 
 class Tiles(Section, frozen=True):

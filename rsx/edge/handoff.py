@@ -98,8 +98,10 @@ async def adopt(
     Thread  the loop's
     """
     try:
-        _, protocol = await loop.connect_accepted_socket(web_server, left)
+        transport, protocol = await loop.connect_accepted_socket(web_server, left)
     except BaseException:
         left.close()
         raise
-    protocol.data_received(head)
+    # A client that left meanwhile may have been noticed already: aiohttp takes no bytes after that.
+    if protocol.transport is not None and not transport.is_closing():
+        protocol.data_received(head)

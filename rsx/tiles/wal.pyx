@@ -438,6 +438,7 @@ cdef class WalTile(Tile):
             "flush_stalls": self.stalls,
             "marketdata_lapped": self.lapped,
             "segments_unprepared": self.segments_unprepared,
+            "segments_ready": self.ready_count,
         }
 
 
