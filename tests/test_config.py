@@ -88,7 +88,7 @@ RANGES = [
     ("port", "server", 0, 65535),
     ("flush_ms", "wal", 1, 1000),
     ("segment_mib", "wal", 1, 1024),
-    ("segments_ahead", "wal", 0, 8),
+    ("segments_ahead", "wal", 0, 15),
     ("spin_us", "tiles", 0, 100_000),
     ("yield_us", "tiles", 0, 100_000),
     ("switch_interval_us", "tiles", 50, 5000),
