@@ -170,7 +170,8 @@ class Exchange:
     def metrics(self) -> Iterator[Metric]:
         """Counters of the edge, tiles, rings and threads, for /metrics."""
         yield from self.tiles.gateway.metrics()
-        for tile in (*self.tiles.compiled, *self.tiles.asynchronous):
+        others = [tile for tile in self.tiles.asynchronous if tile is not self.tiles.gateway]
+        for tile in (*self.tiles.compiled, *others):
             for name, value in tile.counters().items():
                 yield f"rsx_{name}", "gauge", f"{name} of a tile", {"tile": tile.name}, value
         for name, ring in self.rings.by_name.items():

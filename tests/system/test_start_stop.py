@@ -275,3 +275,12 @@ def test_cores_that_this_machine_does_not_have_are_one_line(tmp_path):
     line = refusal(tmp_path / "data", "--config", str(config))
 
     assert "tiles.cpus = [4090, 4091]" in line
+
+
+def test_no_metric_is_told_twice(tmp_path):
+    with ExchangeProcess(tmp_path / "data") as exchange:
+        text = exchange.get("/metrics")[1].decode()
+
+    series = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(series) > 50
+    assert sorted(set(series)) == sorted(series)
