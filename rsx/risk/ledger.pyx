@@ -248,14 +248,18 @@ cdef inline int64_t exposing(int64_t qty, uint8_t flags) noexcept nogil:
     return 0 if flags & RSX_REDUCE_ONLY else qty
 
 
+cdef position_t* known_position(ledger_t* ledger, uint32_t user_id, int symbol,
+                                account_t** account) noexcept nogil:
+    """A user's account and entry for a symbol; NULL when either is missing."""
+    account[0] = ledger_account(ledger, user_id)
+    return find_position(ledger, account[0], symbol) if account[0] != NULL else NULL
+
+
 cdef int take_back(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side, int64_t qty,
                    int64_t reserved) except -1 nogil:
     """An order in flight has reached the log (V-6)."""
-    cdef account_t* account = ledger_account(ledger, user_id)
-    cdef position_t* position
-    if account == NULL:
-        return fail(11, user_id, reserved)
-    position = find_position(ledger, account, symbol)
+    cdef account_t* account = NULL
+    cdef position_t* position = known_position(ledger, user_id, symbol, &account)
     if position == NULL:
         return fail(11, user_id, reserved)
     account.frozen_flying -= reserved
@@ -330,11 +334,8 @@ cdef int settle(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side,
                 uint8_t flags, const rsx_fill_t* fill, int64_t fee,
                 int64_t released) except -1 nogil:
     """One side of a fill."""
-    cdef account_t* account = ledger_account(ledger, user_id)
-    cdef position_t* position
-    if account == NULL:
-        return fail(4, fill.seq, user_id)
-    position = find_position(ledger, account, symbol)
+    cdef account_t* account = NULL
+    cdef position_t* position = known_position(ledger, user_id, symbol, &account)
     if position == NULL:
         return fail(4, fill.seq, user_id)
     release(account, position, side, exposing(fill.qty, flags), released)
@@ -359,11 +360,8 @@ cdef int apply_fill(ledger_t* ledger, const rsx_fill_t* fill, int symbol) except
 cdef int apply_end(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side, int64_t qty,
                    int64_t released) except -1 nogil:
     """A cancelled order or a cut."""
-    cdef account_t* account = ledger_account(ledger, user_id)
-    cdef position_t* position
-    if account == NULL:
-        return fail(11, user_id, released)
-    position = find_position(ledger, account, symbol)
+    cdef account_t* account = NULL
+    cdef position_t* position = known_position(ledger, user_id, symbol, &account)
     if position == NULL:
         return fail(11, user_id, released)
     return release(account, position, side, qty, released)
