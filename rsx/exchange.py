@@ -71,6 +71,7 @@ class Exchange:
         self.runners: list[Runner | AsyncRunner] = []
         self.plans: list[topology.ThreadPlan] = []
         self.lock_fd = -1
+        self._progress_seen = (-1, 0.0)  # released number, and when it was new
 
     # --- start ----------------------------------------------------------------------------
 
@@ -161,7 +162,7 @@ class Exchange:
 
     def _stalled(self, released: int) -> bool:
         now = time.monotonic()
-        last, since = getattr(self, "_progress_seen", (-1, now))
+        last, since = self._progress_seen
         if released != last:
             self._progress_seen = (released, now)
             return False

@@ -12,6 +12,7 @@ Source: specs/marketdata.md sections 2 to 5; specs/wire.md W-20 to W-23.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple, Protocol
@@ -62,20 +63,20 @@ class Shadow(Protocol):
     def last(self, symbol_id: int) -> tuple[int, int]: ...
 
 
-class Reader:
+class Reader(ABC):
     """One connection, as the feed sees it. The socket's side overrides `over` and `write`."""
 
     def __init__(self) -> None:
         self.subscriptions: dict[int, Subscription] = {}
         self.held = False  # a subscription of it has missed something
 
+    @abstractmethod
     def over(self, now_ns: int) -> bool:
         """True while too much is unsent (MD-40)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, data: bytes) -> None:
         """Send whole WebSocket frames; never waits."""
-        raise NotImplementedError
 
 
 class Batch(NamedTuple):

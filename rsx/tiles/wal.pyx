@@ -277,6 +277,8 @@ cdef class WalTile(Tile):
             return 0
         if self.released == self.written or self.durability == ASYNC:
             return 0
+        if self.is_held_up or self.durable == self.written:  # the disk is not what it waits for
+            return 0
         for index in range(self.source_count):
             if ring_available(self.sources[index]):
                 return 0

@@ -215,3 +215,23 @@ def test_many_random_stops_in_one_log_end_in_the_state_of_its_fold(
     assert log[-1].epoch == 26
     assert world.fold().state_hash() == world.live_hash()
     assert make_config().symbols == world.config.symbols
+
+
+def test_a_release_that_waits_for_room_asks_nothing_of_the_disk(world: World) -> None:
+    world.deposit(1)
+    world.run()
+    world.wal.sync_inline = True
+    for number in range(1200):  # more than wal_gateway holds, and nobody takes from it
+        world.place(1, BUY, 5 + number % 100 * 5, 10)
+        world.stepper.step()
+    for _ in range(10):
+        world.stepper.step()
+    before = world.wal.counters()
+    assert before["released_seq"] < before["appended_seq"]
+
+    for _ in range(50):
+        world.stepper.step()
+
+    assert world.wal.counters()["syncs"] - before["syncs"] <= 1
+    world.run()
+    assert world.wal.counters()["released_seq"] == world.wal.counters()["appended_seq"]
