@@ -201,14 +201,20 @@ class MarketData(AsyncTile):
 
     def recent_trades(self, symbol_id: int, limit: int) -> list[Trade]:
         """The newest trades, newest first. Raises RequestError UNKNOWN_SYMBOL."""
+        self._catch_up()
         return list(islice(reversed(self._history(symbol_id)), max(limit, 0)))
+
+    def _catch_up(self) -> None:
+        """Apply what has been released by now: who was told of an event finds it here."""
+        last = self._released() if self._released is not None else 0
+        while self._advance() and self.shadow.next_seq <= last:
+            pass
+        self._collect()
 
     def book_snapshot(self, symbol_id: int, depth: int) -> Book:
         """The best levels of both sides (MD-61). Raises RequestError UNKNOWN_SYMBOL."""
         self._history(symbol_id)
-        if not self.shadow.whole(symbol_id):
-            self._advance()
-            self._collect()
+        self._catch_up()
         seq, ts_ns = self.shadow.last(symbol_id)
         bids = self.shadow.depth(symbol_id, 0, depth)
         return Book(bids, self.shadow.depth(symbol_id, 1, depth), ts_ns, seq)

@@ -416,9 +416,10 @@ cdef class WalTile(Tile):
         if at == self.released:
             return 0
         self.released = at
-        ring_commit(self.wal_gateway.ring)
-        ring_commit(self.wal_risk.ring)
+        # The gateway last: what a client has been told, market data can be asked for.
         ring_commit(self.wal_marketdata.ring)
+        ring_commit(self.wal_risk.ring)
+        ring_commit(self.wal_gateway.ring)
         ring_wake(self.wal_gateway.ring)
         ring_wake(self.wal_risk.ring)
         ring_wake(self.wal_marketdata.ring)
