@@ -299,6 +299,17 @@ def test_unknown_symbols_are_refused_with_their_value():
         assert refused.value.value == 99
 
 
+def test_a_rest_read_sees_what_was_released_before_it_was_asked():
+    world = World()
+    world.flow.order(1, 1, 1000, 5)
+    world.ring.push_many(world.flow.take())
+    assert world.tile.book_snapshot(1, 5).asks == [(1000, 5, 1)]
+
+    world.flow.order(1, 0, 1000, 5)
+    world.ring.push_many(world.flow.take())
+    assert [trade[1:3] for trade in world.tile.recent_trades(1, 5)] == [(1000, 5)]
+
+
 def test_a_rest_book_is_as_whole_as_the_ring_allows():
     world = World()
     world.flow.order(1, 1, 1000, 5)
