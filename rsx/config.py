@@ -18,7 +18,7 @@ from rsx.errors import ConfigError
 from rsx.units import UnitsError, to_text, to_units
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVELS_MAX = 1 << 24
+TICK_ROWS_MAX = 4
 NOTIONAL_MAX = 1 << 60
 # In the shared layout one runner has risk, every matching tile and wal; it takes 64 tiles.
 SYMBOLS_MAX = 62
@@ -82,6 +82,9 @@ class Matching(Section, frozen=True):
     orders_max: Annotated[int, _within(1024, 1 << 26)] = 1 << 18
     users_max: Annotated[int, _within(1024, 1 << 26)] = 1 << 20
     open_orders_per_user_max: Annotated[int, _within(1, 1 << 26)] = 10_000
+    triggers_max: Annotated[int, _within(16, 1 << 24)] = 1 << 16
+    open_triggers_per_user_max: Annotated[int, _within(1, 1 << 24)] = 200
+    level_slots_max: Annotated[int, _within(1024, 1 << 24)] = 1 << 20
     dedup_window_s: Annotated[int, _within(1, 7 * 86_400)] = 3600
     dedup_orders_max: Annotated[int, _within(2048, 1 << 27)] = 1 << 20
 
@@ -97,6 +100,7 @@ class Mark(Section, frozen=True):
 class Edge(Section, frozen=True):
     orders_per_second: Annotated[int, _within(1, 10_000_000)] = 5000
     pending_per_user: Annotated[int, _within(1, 1_000_000)] = 10_000
+    batch_max: Annotated[int, _within(1, 1000)] = 25
     answer_timeout_ms: Annotated[int, _within(10, 600_000)] = 5000
     connections_per_user: Annotated[int, _within(1, 100_000)] = 16
     connections_max: Annotated[int, _within(1, 1_000_000)] = 1024
@@ -131,12 +135,17 @@ class SymbolText(Section, frozen=True, kw_only=True):
     taker_fee_ppm: Annotated[int, _within(-10_000, 100_000)]
     initial_margin_ppm: Annotated[int, _within(10_000, 1_000_000)]
     maintenance_margin_ppm: Annotated[int, _within(1, 1_000_000)]
+    min_notional: str = "0"
+    price_band_ppm: Annotated[int, _within(0, 1_000_000)] = 0
+    market_band_ppm: Annotated[int, _within(1, 1_000_000)] = 50_000
+    tick_table: Annotated[tuple[tuple[str, str], ...], Meta(max_length=TICK_ROWS_MAX)] = ()
 
 
 class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one market in integer units (specs/risk.md).
 
-    px_* and tick in price units, lot and qty_* in quantity units, notional_max in money units.
+    px_* and tick in price units, lot and qty_* in quantity units, notional_* in money units.
+    tick_table: further rows (first price, tick), rising; `tick` holds below the first.
     """
 
     id: int
@@ -153,6 +162,19 @@ class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee_ppm: int
     initial_margin_ppm: int
     maintenance_margin_ppm: int
+    notional_min: int = 0
+    price_band_ppm: int = 0
+    market_band_ppm: int = 50_000
+    tick_table: tuple[tuple[int, int], ...] = ()
+
+    def tick_at(self, px: int) -> int:
+        """The price step of the row that px falls in (specs/matching.md PX-1)."""
+        step = self.tick
+        for first, tick in self.tick_table:
+            if px < first:
+                break
+            step = tick
+        return step
 
 
 class _File(Section, frozen=True, kw_only=True):
@@ -207,27 +229,50 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return config
 
 
-def _units(key: str, text: str, decimals: int) -> int:
+def _units(key: str, text: str, decimals: int, least: int = 1) -> int:
     try:
         value = to_units(text, decimals)
     except UnitsError as error:
         raise ConfigError(f"{key}: {error}") from None
-    if value <= 0:
-        raise ConfigError(f"{key} = {text!r}: must be positive")
+    if value < least:
+        raise ConfigError(f"{key} = {text!r}: must {'be positive' if least else 'not be negative'}")
     return value
+
+
+def _tick_table(at: str, raw: SymbolText, tick: int, px_max: int) -> tuple[tuple[int, int], ...]:
+    """The rows of a tick table in price units (specs/matching.md PX-1)."""
+    rows: list[tuple[int, int]] = []
+    before, step = 0, tick
+    for number, (first_text, tick_text) in enumerate(raw.tick_table):
+        key = f"{at}.tick_table[{number}]"
+        first = _units(key, first_text, raw.price_decimals)
+        own = _units(key, tick_text, raw.price_decimals)
+        if not before < first <= px_max:
+            raise ConfigError(
+                f"{key}: first price {first_text!r} is not between the row before and max_price"
+            )
+        if own <= step or own % step:
+            raise ConfigError(f"{key}: tick {tick_text!r} is not a larger multiple of the one before")
+        if first % own:
+            raise ConfigError(f"{key}: first price {first_text!r} is not a multiple of its own tick")
+        rows.append((first, own))
+        before, step = first, own
+    return tuple(rows)
 
 
 def _symbol(raw: SymbolText) -> SymbolConfig:
     at = f"symbols.{raw.name}"
     money = raw.price_decimals + raw.qty_decimals
+    tick = _units(f"{at}.tick", raw.tick, raw.price_decimals)
+    px_max = _units(f"{at}.max_price", raw.max_price, raw.price_decimals)
     symbol = SymbolConfig(
         id=raw.id,
         name=raw.name,
         price_decimals=raw.price_decimals,
         qty_decimals=raw.qty_decimals,
-        tick=_units(f"{at}.tick", raw.tick, raw.price_decimals),
+        tick=tick,
         lot=_units(f"{at}.lot", raw.lot, raw.qty_decimals),
-        px_max=_units(f"{at}.max_price", raw.max_price, raw.price_decimals),
+        px_max=px_max,
         qty_max=_units(f"{at}.max_qty", raw.max_qty, raw.qty_decimals),
         notional_max=_units(f"{at}.max_notional", raw.max_notional, money),
         reference_px=_units(f"{at}.reference_price", raw.reference_price, raw.price_decimals),
@@ -235,25 +280,31 @@ def _symbol(raw: SymbolText) -> SymbolConfig:
         taker_fee_ppm=raw.taker_fee_ppm,
         initial_margin_ppm=raw.initial_margin_ppm,
         maintenance_margin_ppm=raw.maintenance_margin_ppm,
+        notional_min=_units(f"{at}.min_notional", raw.min_notional, money, least=0),
+        price_band_ppm=raw.price_band_ppm,
+        market_band_ppm=raw.market_band_ppm,
+        tick_table=_tick_table(at, raw, tick, px_max),
     )
-    levels = symbol.px_max // symbol.tick + 1
     rules = (
-        (levels <= LEVELS_MAX, f"max_price / tick = {levels} levels; at most {LEVELS_MAX}"),
         (
             symbol.notional_max <= NOTIONAL_MAX,
             f"max_notional = {raw.max_notional!r} is above {to_text(NOTIONAL_MAX, money)}",
         ),
         (
-            symbol.px_max % symbol.tick == 0,
-            f"max_price = {raw.max_price!r} is not a multiple of tick = {raw.tick!r}",
+            symbol.px_max % symbol.tick_at(symbol.px_max) == 0,
+            f"max_price = {raw.max_price!r} is not a multiple of its tick",
         ),
         (
-            symbol.reference_px % symbol.tick == 0,
-            f"reference_price = {raw.reference_price!r} is not a multiple of tick = {raw.tick!r}",
+            symbol.reference_px % symbol.tick_at(symbol.reference_px) == 0,
+            f"reference_price = {raw.reference_price!r} is not a multiple of its tick",
         ),
         (
             symbol.reference_px <= symbol.px_max,
             f"reference_price = {raw.reference_price!r} is above max_price = {raw.max_price!r}",
+        ),
+        (
+            symbol.notional_min <= symbol.notional_max,
+            f"min_notional = {raw.min_notional!r} is above max_notional = {raw.max_notional!r}",
         ),
         (symbol.lot <= symbol.qty_max, f"lot = {raw.lot!r} is above max_qty = {raw.max_qty!r}"),
         (
@@ -295,10 +346,10 @@ def _check(config: Config) -> None:
     for path, value in powers.items():
         if value & (value - 1):
             raise ConfigError(f"{path} = {value}: must be a power of two")
-    if matching.dedup_orders_max < 2 * matching.orders_max:
+    if matching.dedup_orders_max < 2 * (matching.orders_max + matching.triggers_max):
         raise ConfigError(
-            f"matching.dedup_orders_max = {matching.dedup_orders_max}: "
-            f"must be at least twice orders_max = {matching.orders_max}"
+            f"matching.dedup_orders_max = {matching.dedup_orders_max}: must be at least twice "
+            f"orders_max + triggers_max = {matching.orders_max + matching.triggers_max}"
         )
     if config.edge.idle_s <= config.edge.heartbeat_s:
         raise ConfigError(

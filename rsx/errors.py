@@ -39,6 +39,10 @@ class Reason(enum.IntEnum):
     TOO_MANY_CONNECTIONS = 1022
     IDLE = 1023
     NOT_FOUND = 1024
+    BATCH_TOO_LARGE = 1025
+    EXPIRY_INVALID = 1026
+    TRIGGER_INVALID = 1027
+    NOTHING_TO_AMEND = 1028
     # risk
     INSUFFICIENT_MARGIN = 2001
     MARK_UNAVAILABLE = 2002
@@ -55,11 +59,28 @@ class Reason(enum.IntEnum):
     TOO_MANY_OPEN_ORDERS = 3006
     ORDER_NOT_OPEN = 3007
     ORDER_INVALID = 3008
+    NOTIONAL_TOO_SMALL = 3009
+    OUTSIDE_PRICE_BAND = 3010
+    CANCEL_ONLY = 3011
+    HALTED = 3012
+    POST_ONLY_MODE = 3013
+    TRIGGER_WRONG_SIDE = 3014
+    TOO_MANY_TRIGGERS = 3015
+    EXPIRY_PASSED = 3016
+    ORDER_DONE = 3017
+    TRIGGER_NOT_AMENDED = 3018
     # matching: why an accepted order ended or shrank
     USER_CANCEL = 3101
     IOC_REMAINDER = 3102
     REDUCE_ONLY_EXCESS = 3103
     RESTART = 3104
+    EXPIRED = 3105
+    SELF_TRADE = 3106
+    DISCONNECTED = 3107
+    DEAD_MAN = 3108
+    AMENDED_AWAY = 3109
+    CANCEL_ALL = 3110
+    ADMIN_CANCEL = 3111
     # authentication
     TOKEN_MISSING = 4001
     TOKEN_INVALID = 4002
@@ -96,6 +117,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.TOO_MANY_CONNECTIONS: "too many connections",
     Reason.IDLE: "nothing was received for too long",
     Reason.NOT_FOUND: "no such resource",
+    Reason.BATCH_TOO_LARGE: "the batch has more items than allowed",
+    Reason.EXPIRY_INVALID: "GTD takes an expiry in the future, and only GTD takes one",
+    Reason.TRIGGER_INVALID: "these trigger fields do not go together",
+    Reason.NOTHING_TO_AMEND: "an amendment names a new price or a new quantity",
     Reason.INSUFFICIENT_MARGIN: "not enough free margin",
     Reason.MARK_UNAVAILABLE: "the mark price is missing or stale; only reducing orders pass",
     Reason.TOO_MANY_ACCOUNTS: "the exchange has no room for another account",
@@ -110,10 +135,27 @@ SENTENCES: dict[Reason, str] = {
     Reason.TOO_MANY_OPEN_ORDERS: "too many open orders in this symbol",
     Reason.ORDER_NOT_OPEN: "no open order of yours has this id",
     Reason.ORDER_INVALID: "the order breaks the symbol's rules in force at the match",
+    Reason.NOTIONAL_TOO_SMALL: "price times quantity is below the symbol's least order value",
+    Reason.OUTSIDE_PRICE_BAND: "the price is too far beyond the mark price",
+    Reason.CANCEL_ONLY: "the symbol takes cancels only",
+    Reason.HALTED: "the symbol is halted",
+    Reason.POST_ONLY_MODE: "the symbol takes post-only orders only",
+    Reason.TRIGGER_WRONG_SIDE: "the trigger is on the wrong side of the price: it would fire now",
+    Reason.TOO_MANY_TRIGGERS: "too many waiting triggers in this symbol",
+    Reason.EXPIRY_PASSED: "the order had expired before it reached the book",
+    Reason.ORDER_DONE: "the order has already ended",
+    Reason.TRIGGER_NOT_AMENDED: "a trigger is not amended: cancel it and place another",
     Reason.USER_CANCEL: "cancelled by its owner",
     Reason.IOC_REMAINDER: "immediate-or-cancel: the rest could not trade",
     Reason.REDUCE_ONLY_EXCESS: "reduce-only: more than the position",
     Reason.RESTART: "the exchange stopped before the order came to rest",
+    Reason.EXPIRED: "good till date: the time is up",
+    Reason.SELF_TRADE: "it would have traded with its own owner",
+    Reason.DISCONNECTED: "the session that placed it has ended",
+    Reason.DEAD_MAN: "the dead-man timer ran out",
+    Reason.AMENDED_AWAY: "amended to no more than had traded",
+    Reason.CANCEL_ALL: "cancelled with all others",
+    Reason.ADMIN_CANCEL: "cancelled by the operator",
     Reason.TOKEN_MISSING: "a bearer token is needed",
     Reason.TOKEN_INVALID: "the token is not valid",
     Reason.TOKEN_EXPIRED: "the token has expired",
@@ -125,6 +167,8 @@ SENTENCES: dict[Reason, str] = {
 HTTP_STATUS: dict[Reason, int] = {
     Reason.ORDER_NOT_FOUND: 404,
     Reason.ORDER_NOT_OPEN: 404,
+    Reason.ORDER_DONE: 409,
+    Reason.DUPLICATE_CLIENT_ID: 409,
     Reason.UNKNOWN_SYMBOL: 404,
     Reason.NOT_FOUND: 404,
     Reason.RATE_LIMITED: 429,

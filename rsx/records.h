@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RSX_VERSION = 1, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16,
+enum { RSX_VERSION = 2, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16,
        RSX_GROUP_END = 1, RSX_POST_ONLY = 1, RSX_REDUCE_ONLY = 2, RSX_RESTS = 4,
        RSX_BUY = 0, RSX_SELL = 1, RSX_GTC = 0, RSX_IOC = 1, RSX_FOK = 2 };
 
@@ -34,6 +34,10 @@ enum rsx_reason {
     RSX_R_TOO_MANY_CONNECTIONS = 1022,
     RSX_R_IDLE = 1023,
     RSX_R_NOT_FOUND = 1024,
+    RSX_R_BATCH_TOO_LARGE = 1025,
+    RSX_R_EXPIRY_INVALID = 1026,
+    RSX_R_TRIGGER_INVALID = 1027,
+    RSX_R_NOTHING_TO_AMEND = 1028,
     RSX_R_INSUFFICIENT_MARGIN = 2001,
     RSX_R_MARK_UNAVAILABLE = 2002,
     RSX_R_TOO_MANY_ACCOUNTS = 2003,
@@ -48,10 +52,27 @@ enum rsx_reason {
     RSX_R_TOO_MANY_OPEN_ORDERS = 3006,
     RSX_R_ORDER_NOT_OPEN = 3007,
     RSX_R_ORDER_INVALID = 3008,
+    RSX_R_NOTIONAL_TOO_SMALL = 3009,
+    RSX_R_OUTSIDE_PRICE_BAND = 3010,
+    RSX_R_CANCEL_ONLY = 3011,
+    RSX_R_HALTED = 3012,
+    RSX_R_POST_ONLY_MODE = 3013,
+    RSX_R_TRIGGER_WRONG_SIDE = 3014,
+    RSX_R_TOO_MANY_TRIGGERS = 3015,
+    RSX_R_EXPIRY_PASSED = 3016,
+    RSX_R_ORDER_DONE = 3017,
+    RSX_R_TRIGGER_NOT_AMENDED = 3018,
     RSX_R_USER_CANCEL = 3101,
     RSX_R_IOC_REMAINDER = 3102,
     RSX_R_REDUCE_ONLY_EXCESS = 3103,
     RSX_R_RESTART = 3104,
+    RSX_R_EXPIRED = 3105,
+    RSX_R_SELF_TRADE = 3106,
+    RSX_R_DISCONNECTED = 3107,
+    RSX_R_DEAD_MAN = 3108,
+    RSX_R_AMENDED_AWAY = 3109,
+    RSX_R_CANCEL_ALL = 3110,
+    RSX_R_ADMIN_CANCEL = 3111,
     RSX_R_TOKEN_MISSING = 4001,
     RSX_R_TOKEN_INVALID = 4002,
     RSX_R_TOKEN_EXPIRED = 4003,
@@ -68,6 +89,14 @@ enum rsx_type {
     RSX_DEPOSIT_REQUEST = 5,
     RSX_ACCOUNT_QUERY = 6,
     RSX_MARK_UPDATE = 7,
+    RSX_TRIGGER_REQUEST = 8,
+    RSX_AMEND_REQUEST = 9,
+    RSX_ORDER_AMEND = 10,
+    RSX_CANCEL_ALL_REQUEST = 11,
+    RSX_ORDER_CANCEL_ALL = 12,
+    RSX_MODE_REQUEST = 13,
+    RSX_TRIGGER_REFUSED = 14,
+    RSX_ACCOUNT_CONFIG_REQUEST = 15,
     RSX_REQUEST_REJECTED = 16,
     RSX_ACCOUNT_STATE = 17,
     RSX_POSITION_STATE = 18,
@@ -78,11 +107,23 @@ enum rsx_type {
     RSX_ORDER_REJECTED = 36,
     RSX_ORDER_REDUCED = 37,
     RSX_CANCEL_REJECTED = 38,
+    RSX_ORDER_DUPLICATE = 39,
     RSX_DEPOSIT = 40,
     RSX_MARK_PRICE = 41,
     RSX_SYMBOL_CONFIG = 42,
     RSX_LOG_STARTED = 43,
     RSX_SEGMENT_STARTED = 44,
+    RSX_SYMBOL_LIMITS = 45,
+    RSX_ORDER_AMENDED = 46,
+    RSX_AMEND_REJECTED = 47,
+    RSX_TRIGGER_PLACED = 48,
+    RSX_TRIGGER_FIRED = 49,
+    RSX_TRIGGER_CANCELLED = 50,
+    RSX_TRADING_MODE = 51,
+    RSX_ACCOUNT_CONFIG = 52,
+    RSX_ORDER_RELEASED = 53,
+    RSX_CANCEL_ALL_DONE = 54,
+    RSX_TRIGGER_REJECTED = 55,
     RSX_SYNC_REQUEST = 64,
     RSX_SYNC_DONE = 65,
     RSX_SEGMENT_READY = 66,
@@ -116,14 +157,17 @@ typedef struct {
     int64_t px;
     int64_t qty;
     uint64_t received_ns;
+    uint32_t expire_s;
     uint32_t user_id;
-    uint32_t symbol_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
     uint8_t side;
     uint8_t tif;
     uint8_t flags;
     uint8_t cid_len;
     uint8_t cid[36];
-    uint8_t padding[16];
+    uint8_t padding[12];
 } rsx_order_request_t;
 _Static_assert(sizeof(rsx_order_request_t) == 128, "rsx_order_request_t size");
 _Static_assert(offsetof(rsx_order_request_t, seq) == 16, "ORDER_REQUEST.seq");
@@ -132,13 +176,16 @@ _Static_assert(offsetof(rsx_order_request_t, oid) == 32, "ORDER_REQUEST.oid");
 _Static_assert(offsetof(rsx_order_request_t, px) == 40, "ORDER_REQUEST.px");
 _Static_assert(offsetof(rsx_order_request_t, qty) == 48, "ORDER_REQUEST.qty");
 _Static_assert(offsetof(rsx_order_request_t, received_ns) == 56, "ORDER_REQUEST.received_ns");
-_Static_assert(offsetof(rsx_order_request_t, user_id) == 64, "ORDER_REQUEST.user_id");
-_Static_assert(offsetof(rsx_order_request_t, symbol_id) == 68, "ORDER_REQUEST.symbol_id");
-_Static_assert(offsetof(rsx_order_request_t, side) == 72, "ORDER_REQUEST.side");
-_Static_assert(offsetof(rsx_order_request_t, tif) == 73, "ORDER_REQUEST.tif");
-_Static_assert(offsetof(rsx_order_request_t, flags) == 74, "ORDER_REQUEST.flags");
-_Static_assert(offsetof(rsx_order_request_t, cid_len) == 75, "ORDER_REQUEST.cid_len");
-_Static_assert(offsetof(rsx_order_request_t, cid) == 76, "ORDER_REQUEST.cid");
+_Static_assert(offsetof(rsx_order_request_t, expire_s) == 64, "ORDER_REQUEST.expire_s");
+_Static_assert(offsetof(rsx_order_request_t, user_id) == 68, "ORDER_REQUEST.user_id");
+_Static_assert(offsetof(rsx_order_request_t, symbol_id) == 72, "ORDER_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_order_request_t, kind) == 74, "ORDER_REQUEST.kind");
+_Static_assert(offsetof(rsx_order_request_t, stp) == 75, "ORDER_REQUEST.stp");
+_Static_assert(offsetof(rsx_order_request_t, side) == 76, "ORDER_REQUEST.side");
+_Static_assert(offsetof(rsx_order_request_t, tif) == 77, "ORDER_REQUEST.tif");
+_Static_assert(offsetof(rsx_order_request_t, flags) == 78, "ORDER_REQUEST.flags");
+_Static_assert(offsetof(rsx_order_request_t, cid_len) == 79, "ORDER_REQUEST.cid_len");
+_Static_assert(offsetof(rsx_order_request_t, cid) == 80, "ORDER_REQUEST.cid");
 
 typedef struct {
     uint8_t version;
@@ -154,9 +201,8 @@ typedef struct {
     uint64_t request_id;
     uint32_t user_id;
     uint32_t symbol_id;
+    uint16_t reason;
     uint8_t pad0;
-    uint8_t pad1;
-    uint8_t pad2;
     uint8_t cid_len;
     uint8_t cid[36];
     uint8_t padding[32];
@@ -168,9 +214,8 @@ _Static_assert(offsetof(rsx_cancel_request_t, oid) == 32, "CANCEL_REQUEST.oid");
 _Static_assert(offsetof(rsx_cancel_request_t, request_id) == 40, "CANCEL_REQUEST.request_id");
 _Static_assert(offsetof(rsx_cancel_request_t, user_id) == 48, "CANCEL_REQUEST.user_id");
 _Static_assert(offsetof(rsx_cancel_request_t, symbol_id) == 52, "CANCEL_REQUEST.symbol_id");
-_Static_assert(offsetof(rsx_cancel_request_t, pad0) == 56, "CANCEL_REQUEST.pad0");
-_Static_assert(offsetof(rsx_cancel_request_t, pad1) == 57, "CANCEL_REQUEST.pad1");
-_Static_assert(offsetof(rsx_cancel_request_t, pad2) == 58, "CANCEL_REQUEST.pad2");
+_Static_assert(offsetof(rsx_cancel_request_t, reason) == 56, "CANCEL_REQUEST.reason");
+_Static_assert(offsetof(rsx_cancel_request_t, pad0) == 58, "CANCEL_REQUEST.pad0");
 _Static_assert(offsetof(rsx_cancel_request_t, cid_len) == 59, "CANCEL_REQUEST.cid_len");
 _Static_assert(offsetof(rsx_cancel_request_t, cid) == 60, "CANCEL_REQUEST.cid");
 
@@ -189,9 +234,12 @@ typedef struct {
     int64_t qty;
     int64_t reserved;
     uint64_t received_ns;
-    uint64_t reserved_ns;
+    uint32_t owner_group;
+    uint32_t expire_s;
     uint32_t user_id;
-    uint32_t symbol_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
     uint8_t side;
     uint8_t tif;
     uint8_t flags;
@@ -206,9 +254,12 @@ _Static_assert(offsetof(rsx_order_new_t, px) == 40, "ORDER_NEW.px");
 _Static_assert(offsetof(rsx_order_new_t, qty) == 48, "ORDER_NEW.qty");
 _Static_assert(offsetof(rsx_order_new_t, reserved) == 56, "ORDER_NEW.reserved");
 _Static_assert(offsetof(rsx_order_new_t, received_ns) == 64, "ORDER_NEW.received_ns");
-_Static_assert(offsetof(rsx_order_new_t, reserved_ns) == 72, "ORDER_NEW.reserved_ns");
+_Static_assert(offsetof(rsx_order_new_t, owner_group) == 72, "ORDER_NEW.owner_group");
+_Static_assert(offsetof(rsx_order_new_t, expire_s) == 76, "ORDER_NEW.expire_s");
 _Static_assert(offsetof(rsx_order_new_t, user_id) == 80, "ORDER_NEW.user_id");
 _Static_assert(offsetof(rsx_order_new_t, symbol_id) == 84, "ORDER_NEW.symbol_id");
+_Static_assert(offsetof(rsx_order_new_t, kind) == 86, "ORDER_NEW.kind");
+_Static_assert(offsetof(rsx_order_new_t, stp) == 87, "ORDER_NEW.stp");
 _Static_assert(offsetof(rsx_order_new_t, side) == 88, "ORDER_NEW.side");
 _Static_assert(offsetof(rsx_order_new_t, tif) == 89, "ORDER_NEW.tif");
 _Static_assert(offsetof(rsx_order_new_t, flags) == 90, "ORDER_NEW.flags");
@@ -229,9 +280,8 @@ typedef struct {
     uint64_t request_id;
     uint32_t user_id;
     uint32_t symbol_id;
+    uint16_t reason;
     uint8_t pad0;
-    uint8_t pad1;
-    uint8_t pad2;
     uint8_t cid_len;
     uint8_t cid[36];
     uint8_t padding[32];
@@ -243,9 +293,8 @@ _Static_assert(offsetof(rsx_order_cancel_t, oid) == 32, "ORDER_CANCEL.oid");
 _Static_assert(offsetof(rsx_order_cancel_t, request_id) == 40, "ORDER_CANCEL.request_id");
 _Static_assert(offsetof(rsx_order_cancel_t, user_id) == 48, "ORDER_CANCEL.user_id");
 _Static_assert(offsetof(rsx_order_cancel_t, symbol_id) == 52, "ORDER_CANCEL.symbol_id");
-_Static_assert(offsetof(rsx_order_cancel_t, pad0) == 56, "ORDER_CANCEL.pad0");
-_Static_assert(offsetof(rsx_order_cancel_t, pad1) == 57, "ORDER_CANCEL.pad1");
-_Static_assert(offsetof(rsx_order_cancel_t, pad2) == 58, "ORDER_CANCEL.pad2");
+_Static_assert(offsetof(rsx_order_cancel_t, reason) == 56, "ORDER_CANCEL.reason");
+_Static_assert(offsetof(rsx_order_cancel_t, pad0) == 58, "ORDER_CANCEL.pad0");
 _Static_assert(offsetof(rsx_order_cancel_t, cid_len) == 59, "ORDER_CANCEL.cid_len");
 _Static_assert(offsetof(rsx_order_cancel_t, cid) == 60, "ORDER_CANCEL.cid");
 
@@ -312,6 +361,247 @@ _Static_assert(offsetof(rsx_mark_update_t, ts_ns) == 24, "MARK_UPDATE.ts_ns");
 _Static_assert(offsetof(rsx_mark_update_t, mark_px) == 32, "MARK_UPDATE.mark_px");
 _Static_assert(offsetof(rsx_mark_update_t, index_px) == 40, "MARK_UPDATE.index_px");
 _Static_assert(offsetof(rsx_mark_update_t, symbol_id) == 48, "MARK_UPDATE.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t trigger_px;
+    int64_t trail_px;
+    uint32_t trail_ppm;
+    uint32_t expire_s;
+    uint32_t user_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t cid_len;
+    uint8_t cid[36];
+} rsx_trigger_request_t;
+_Static_assert(sizeof(rsx_trigger_request_t) == 128, "rsx_trigger_request_t size");
+_Static_assert(offsetof(rsx_trigger_request_t, seq) == 16, "TRIGGER_REQUEST.seq");
+_Static_assert(offsetof(rsx_trigger_request_t, ts_ns) == 24, "TRIGGER_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_trigger_request_t, oid) == 32, "TRIGGER_REQUEST.oid");
+_Static_assert(offsetof(rsx_trigger_request_t, px) == 40, "TRIGGER_REQUEST.px");
+_Static_assert(offsetof(rsx_trigger_request_t, qty) == 48, "TRIGGER_REQUEST.qty");
+_Static_assert(offsetof(rsx_trigger_request_t, trigger_px) == 56, "TRIGGER_REQUEST.trigger_px");
+_Static_assert(offsetof(rsx_trigger_request_t, trail_px) == 64, "TRIGGER_REQUEST.trail_px");
+_Static_assert(offsetof(rsx_trigger_request_t, trail_ppm) == 72, "TRIGGER_REQUEST.trail_ppm");
+_Static_assert(offsetof(rsx_trigger_request_t, expire_s) == 76, "TRIGGER_REQUEST.expire_s");
+_Static_assert(offsetof(rsx_trigger_request_t, user_id) == 80, "TRIGGER_REQUEST.user_id");
+_Static_assert(offsetof(rsx_trigger_request_t, symbol_id) == 84, "TRIGGER_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_trigger_request_t, kind) == 86, "TRIGGER_REQUEST.kind");
+_Static_assert(offsetof(rsx_trigger_request_t, stp) == 87, "TRIGGER_REQUEST.stp");
+_Static_assert(offsetof(rsx_trigger_request_t, side) == 88, "TRIGGER_REQUEST.side");
+_Static_assert(offsetof(rsx_trigger_request_t, tif) == 89, "TRIGGER_REQUEST.tif");
+_Static_assert(offsetof(rsx_trigger_request_t, flags) == 90, "TRIGGER_REQUEST.flags");
+_Static_assert(offsetof(rsx_trigger_request_t, cid_len) == 91, "TRIGGER_REQUEST.cid_len");
+_Static_assert(offsetof(rsx_trigger_request_t, cid) == 92, "TRIGGER_REQUEST.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t padding[56];
+} rsx_amend_request_t;
+_Static_assert(sizeof(rsx_amend_request_t) == 128, "rsx_amend_request_t size");
+_Static_assert(offsetof(rsx_amend_request_t, seq) == 16, "AMEND_REQUEST.seq");
+_Static_assert(offsetof(rsx_amend_request_t, ts_ns) == 24, "AMEND_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_amend_request_t, oid) == 32, "AMEND_REQUEST.oid");
+_Static_assert(offsetof(rsx_amend_request_t, px) == 40, "AMEND_REQUEST.px");
+_Static_assert(offsetof(rsx_amend_request_t, qty) == 48, "AMEND_REQUEST.qty");
+_Static_assert(offsetof(rsx_amend_request_t, request_id) == 56, "AMEND_REQUEST.request_id");
+_Static_assert(offsetof(rsx_amend_request_t, user_id) == 64, "AMEND_REQUEST.user_id");
+_Static_assert(offsetof(rsx_amend_request_t, symbol_id) == 68, "AMEND_REQUEST.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    uint64_t request_id;
+    int64_t reserved;
+    int64_t assumed;
+    int64_t extra;
+    int64_t extra_qty;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t padding[24];
+} rsx_order_amend_t;
+_Static_assert(sizeof(rsx_order_amend_t) == 128, "rsx_order_amend_t size");
+_Static_assert(offsetof(rsx_order_amend_t, seq) == 16, "ORDER_AMEND.seq");
+_Static_assert(offsetof(rsx_order_amend_t, ts_ns) == 24, "ORDER_AMEND.ts_ns");
+_Static_assert(offsetof(rsx_order_amend_t, oid) == 32, "ORDER_AMEND.oid");
+_Static_assert(offsetof(rsx_order_amend_t, px) == 40, "ORDER_AMEND.px");
+_Static_assert(offsetof(rsx_order_amend_t, qty) == 48, "ORDER_AMEND.qty");
+_Static_assert(offsetof(rsx_order_amend_t, request_id) == 56, "ORDER_AMEND.request_id");
+_Static_assert(offsetof(rsx_order_amend_t, reserved) == 64, "ORDER_AMEND.reserved");
+_Static_assert(offsetof(rsx_order_amend_t, assumed) == 72, "ORDER_AMEND.assumed");
+_Static_assert(offsetof(rsx_order_amend_t, extra) == 80, "ORDER_AMEND.extra");
+_Static_assert(offsetof(rsx_order_amend_t, extra_qty) == 88, "ORDER_AMEND.extra_qty");
+_Static_assert(offsetof(rsx_order_amend_t, user_id) == 96, "ORDER_AMEND.user_id");
+_Static_assert(offsetof(rsx_order_amend_t, symbol_id) == 100, "ORDER_AMEND.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t scope;
+    uint8_t sides;
+    uint8_t padding[76];
+} rsx_cancel_all_request_t;
+_Static_assert(sizeof(rsx_cancel_all_request_t) == 128, "rsx_cancel_all_request_t size");
+_Static_assert(offsetof(rsx_cancel_all_request_t, seq) == 16, "CANCEL_ALL_REQUEST.seq");
+_Static_assert(offsetof(rsx_cancel_all_request_t, ts_ns) == 24, "CANCEL_ALL_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_cancel_all_request_t, request_id) == 32, "CANCEL_ALL_REQUEST.request_id");
+_Static_assert(offsetof(rsx_cancel_all_request_t, user_id) == 40, "CANCEL_ALL_REQUEST.user_id");
+_Static_assert(offsetof(rsx_cancel_all_request_t, symbol_id) == 44, "CANCEL_ALL_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_cancel_all_request_t, reason) == 48, "CANCEL_ALL_REQUEST.reason");
+_Static_assert(offsetof(rsx_cancel_all_request_t, scope) == 50, "CANCEL_ALL_REQUEST.scope");
+_Static_assert(offsetof(rsx_cancel_all_request_t, sides) == 51, "CANCEL_ALL_REQUEST.sides");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t scope;
+    uint8_t sides;
+    uint8_t padding[76];
+} rsx_order_cancel_all_t;
+_Static_assert(sizeof(rsx_order_cancel_all_t) == 128, "rsx_order_cancel_all_t size");
+_Static_assert(offsetof(rsx_order_cancel_all_t, seq) == 16, "ORDER_CANCEL_ALL.seq");
+_Static_assert(offsetof(rsx_order_cancel_all_t, ts_ns) == 24, "ORDER_CANCEL_ALL.ts_ns");
+_Static_assert(offsetof(rsx_order_cancel_all_t, request_id) == 32, "ORDER_CANCEL_ALL.request_id");
+_Static_assert(offsetof(rsx_order_cancel_all_t, user_id) == 40, "ORDER_CANCEL_ALL.user_id");
+_Static_assert(offsetof(rsx_order_cancel_all_t, symbol_id) == 44, "ORDER_CANCEL_ALL.symbol_id");
+_Static_assert(offsetof(rsx_order_cancel_all_t, reason) == 48, "ORDER_CANCEL_ALL.reason");
+_Static_assert(offsetof(rsx_order_cancel_all_t, scope) == 50, "ORDER_CANCEL_ALL.scope");
+_Static_assert(offsetof(rsx_order_cancel_all_t, sides) == 51, "ORDER_CANCEL_ALL.sides");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t mode;
+    uint8_t padding[79];
+} rsx_mode_request_t;
+_Static_assert(sizeof(rsx_mode_request_t) == 128, "rsx_mode_request_t size");
+_Static_assert(offsetof(rsx_mode_request_t, seq) == 16, "MODE_REQUEST.seq");
+_Static_assert(offsetof(rsx_mode_request_t, ts_ns) == 24, "MODE_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_mode_request_t, request_id) == 32, "MODE_REQUEST.request_id");
+_Static_assert(offsetof(rsx_mode_request_t, user_id) == 40, "MODE_REQUEST.user_id");
+_Static_assert(offsetof(rsx_mode_request_t, symbol_id) == 44, "MODE_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_mode_request_t, mode) == 48, "MODE_REQUEST.mode");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t padding[78];
+} rsx_trigger_refused_t;
+_Static_assert(sizeof(rsx_trigger_refused_t) == 128, "rsx_trigger_refused_t size");
+_Static_assert(offsetof(rsx_trigger_refused_t, seq) == 16, "TRIGGER_REFUSED.seq");
+_Static_assert(offsetof(rsx_trigger_refused_t, ts_ns) == 24, "TRIGGER_REFUSED.ts_ns");
+_Static_assert(offsetof(rsx_trigger_refused_t, oid) == 32, "TRIGGER_REFUSED.oid");
+_Static_assert(offsetof(rsx_trigger_refused_t, user_id) == 40, "TRIGGER_REFUSED.user_id");
+_Static_assert(offsetof(rsx_trigger_refused_t, symbol_id) == 44, "TRIGGER_REFUSED.symbol_id");
+_Static_assert(offsetof(rsx_trigger_refused_t, reason) == 48, "TRIGGER_REFUSED.reason");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t owner_group;
+    uint8_t stp;
+    uint8_t fields;
+    uint8_t padding[78];
+} rsx_account_config_request_t;
+_Static_assert(sizeof(rsx_account_config_request_t) == 128, "rsx_account_config_request_t size");
+_Static_assert(offsetof(rsx_account_config_request_t, seq) == 16, "ACCOUNT_CONFIG_REQUEST.seq");
+_Static_assert(offsetof(rsx_account_config_request_t, ts_ns) == 24, "ACCOUNT_CONFIG_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_account_config_request_t, request_id) == 32, "ACCOUNT_CONFIG_REQUEST.request_id");
+_Static_assert(offsetof(rsx_account_config_request_t, user_id) == 40, "ACCOUNT_CONFIG_REQUEST.user_id");
+_Static_assert(offsetof(rsx_account_config_request_t, owner_group) == 44, "ACCOUNT_CONFIG_REQUEST.owner_group");
+_Static_assert(offsetof(rsx_account_config_request_t, stp) == 48, "ACCOUNT_CONFIG_REQUEST.stp");
+_Static_assert(offsetof(rsx_account_config_request_t, fields) == 49, "ACCOUNT_CONFIG_REQUEST.fields");
 
 typedef struct {
     uint8_t version;
@@ -439,9 +729,12 @@ typedef struct {
     int64_t qty;
     int64_t reserved;
     uint64_t received_ns;
-    uint64_t reserved_ns;
+    uint32_t owner_group;
+    uint32_t expire_s;
     uint32_t user_id;
-    uint32_t symbol_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
     uint8_t side;
     uint8_t tif;
     uint8_t flags;
@@ -456,9 +749,12 @@ _Static_assert(offsetof(rsx_order_accepted_t, px) == 40, "ORDER_ACCEPTED.px");
 _Static_assert(offsetof(rsx_order_accepted_t, qty) == 48, "ORDER_ACCEPTED.qty");
 _Static_assert(offsetof(rsx_order_accepted_t, reserved) == 56, "ORDER_ACCEPTED.reserved");
 _Static_assert(offsetof(rsx_order_accepted_t, received_ns) == 64, "ORDER_ACCEPTED.received_ns");
-_Static_assert(offsetof(rsx_order_accepted_t, reserved_ns) == 72, "ORDER_ACCEPTED.reserved_ns");
+_Static_assert(offsetof(rsx_order_accepted_t, owner_group) == 72, "ORDER_ACCEPTED.owner_group");
+_Static_assert(offsetof(rsx_order_accepted_t, expire_s) == 76, "ORDER_ACCEPTED.expire_s");
 _Static_assert(offsetof(rsx_order_accepted_t, user_id) == 80, "ORDER_ACCEPTED.user_id");
 _Static_assert(offsetof(rsx_order_accepted_t, symbol_id) == 84, "ORDER_ACCEPTED.symbol_id");
+_Static_assert(offsetof(rsx_order_accepted_t, kind) == 86, "ORDER_ACCEPTED.kind");
+_Static_assert(offsetof(rsx_order_accepted_t, stp) == 87, "ORDER_ACCEPTED.stp");
 _Static_assert(offsetof(rsx_order_accepted_t, side) == 88, "ORDER_ACCEPTED.side");
 _Static_assert(offsetof(rsx_order_accepted_t, tif) == 89, "ORDER_ACCEPTED.tif");
 _Static_assert(offsetof(rsx_order_accepted_t, flags) == 90, "ORDER_ACCEPTED.flags");
@@ -526,11 +822,13 @@ typedef struct {
     uint64_t oid;
     int64_t px;
     int64_t remaining;
+    int64_t qty;
+    int64_t reserved;
     uint32_t user_id;
     uint32_t symbol_id;
     uint8_t side;
     uint8_t flags;
-    uint8_t padding[62];
+    uint8_t padding[46];
 } rsx_order_rested_t;
 _Static_assert(sizeof(rsx_order_rested_t) == 128, "rsx_order_rested_t size");
 _Static_assert(offsetof(rsx_order_rested_t, seq) == 16, "ORDER_RESTED.seq");
@@ -538,10 +836,12 @@ _Static_assert(offsetof(rsx_order_rested_t, ts_ns) == 24, "ORDER_RESTED.ts_ns");
 _Static_assert(offsetof(rsx_order_rested_t, oid) == 32, "ORDER_RESTED.oid");
 _Static_assert(offsetof(rsx_order_rested_t, px) == 40, "ORDER_RESTED.px");
 _Static_assert(offsetof(rsx_order_rested_t, remaining) == 48, "ORDER_RESTED.remaining");
-_Static_assert(offsetof(rsx_order_rested_t, user_id) == 56, "ORDER_RESTED.user_id");
-_Static_assert(offsetof(rsx_order_rested_t, symbol_id) == 60, "ORDER_RESTED.symbol_id");
-_Static_assert(offsetof(rsx_order_rested_t, side) == 64, "ORDER_RESTED.side");
-_Static_assert(offsetof(rsx_order_rested_t, flags) == 65, "ORDER_RESTED.flags");
+_Static_assert(offsetof(rsx_order_rested_t, qty) == 56, "ORDER_RESTED.qty");
+_Static_assert(offsetof(rsx_order_rested_t, reserved) == 64, "ORDER_RESTED.reserved");
+_Static_assert(offsetof(rsx_order_rested_t, user_id) == 72, "ORDER_RESTED.user_id");
+_Static_assert(offsetof(rsx_order_rested_t, symbol_id) == 76, "ORDER_RESTED.symbol_id");
+_Static_assert(offsetof(rsx_order_rested_t, side) == 80, "ORDER_RESTED.side");
+_Static_assert(offsetof(rsx_order_rested_t, flags) == 81, "ORDER_RESTED.flags");
 
 typedef struct {
     uint8_t version;
@@ -595,16 +895,17 @@ typedef struct {
     int64_t px;
     int64_t qty;
     int64_t released;
-    uint64_t original_oid;
     uint32_t user_id;
-    uint32_t symbol_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
     uint8_t side;
     uint8_t tif;
     uint8_t flags;
     uint8_t cid_len;
     uint8_t cid[36];
     uint16_t reason;
-    uint8_t padding[6];
+    uint8_t padding[14];
 } rsx_order_rejected_t;
 _Static_assert(sizeof(rsx_order_rejected_t) == 128, "rsx_order_rejected_t size");
 _Static_assert(offsetof(rsx_order_rejected_t, seq) == 16, "ORDER_REJECTED.seq");
@@ -613,15 +914,16 @@ _Static_assert(offsetof(rsx_order_rejected_t, oid) == 32, "ORDER_REJECTED.oid");
 _Static_assert(offsetof(rsx_order_rejected_t, px) == 40, "ORDER_REJECTED.px");
 _Static_assert(offsetof(rsx_order_rejected_t, qty) == 48, "ORDER_REJECTED.qty");
 _Static_assert(offsetof(rsx_order_rejected_t, released) == 56, "ORDER_REJECTED.released");
-_Static_assert(offsetof(rsx_order_rejected_t, original_oid) == 64, "ORDER_REJECTED.original_oid");
-_Static_assert(offsetof(rsx_order_rejected_t, user_id) == 72, "ORDER_REJECTED.user_id");
-_Static_assert(offsetof(rsx_order_rejected_t, symbol_id) == 76, "ORDER_REJECTED.symbol_id");
-_Static_assert(offsetof(rsx_order_rejected_t, side) == 80, "ORDER_REJECTED.side");
-_Static_assert(offsetof(rsx_order_rejected_t, tif) == 81, "ORDER_REJECTED.tif");
-_Static_assert(offsetof(rsx_order_rejected_t, flags) == 82, "ORDER_REJECTED.flags");
-_Static_assert(offsetof(rsx_order_rejected_t, cid_len) == 83, "ORDER_REJECTED.cid_len");
-_Static_assert(offsetof(rsx_order_rejected_t, cid) == 84, "ORDER_REJECTED.cid");
-_Static_assert(offsetof(rsx_order_rejected_t, reason) == 120, "ORDER_REJECTED.reason");
+_Static_assert(offsetof(rsx_order_rejected_t, user_id) == 64, "ORDER_REJECTED.user_id");
+_Static_assert(offsetof(rsx_order_rejected_t, symbol_id) == 68, "ORDER_REJECTED.symbol_id");
+_Static_assert(offsetof(rsx_order_rejected_t, kind) == 70, "ORDER_REJECTED.kind");
+_Static_assert(offsetof(rsx_order_rejected_t, stp) == 71, "ORDER_REJECTED.stp");
+_Static_assert(offsetof(rsx_order_rejected_t, side) == 72, "ORDER_REJECTED.side");
+_Static_assert(offsetof(rsx_order_rejected_t, tif) == 73, "ORDER_REJECTED.tif");
+_Static_assert(offsetof(rsx_order_rejected_t, flags) == 74, "ORDER_REJECTED.flags");
+_Static_assert(offsetof(rsx_order_rejected_t, cid_len) == 75, "ORDER_REJECTED.cid_len");
+_Static_assert(offsetof(rsx_order_rejected_t, cid) == 76, "ORDER_REJECTED.cid");
+_Static_assert(offsetof(rsx_order_rejected_t, reason) == 112, "ORDER_REJECTED.reason");
 
 typedef struct {
     uint8_t version;
@@ -690,6 +992,58 @@ _Static_assert(offsetof(rsx_cancel_rejected_t, reason) == 56, "CANCEL_REJECTED.r
 _Static_assert(offsetof(rsx_cancel_rejected_t, pad0) == 58, "CANCEL_REJECTED.pad0");
 _Static_assert(offsetof(rsx_cancel_rejected_t, cid_len) == 59, "CANCEL_REJECTED.cid_len");
 _Static_assert(offsetof(rsx_cancel_rejected_t, cid) == 60, "CANCEL_REJECTED.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t qty;
+    int64_t released;
+    uint64_t original_oid;
+    int64_t original_px;
+    int64_t original_qty;
+    int64_t original_filled;
+    int64_t original_remaining;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t original_reason;
+    uint8_t original_status;
+    uint8_t original_side;
+    uint8_t original_tif;
+    uint8_t original_kind;
+    uint8_t original_flags;
+    uint8_t side;
+    uint8_t flags;
+    uint8_t padding[15];
+} rsx_order_duplicate_t;
+_Static_assert(sizeof(rsx_order_duplicate_t) == 128, "rsx_order_duplicate_t size");
+_Static_assert(offsetof(rsx_order_duplicate_t, seq) == 16, "ORDER_DUPLICATE.seq");
+_Static_assert(offsetof(rsx_order_duplicate_t, ts_ns) == 24, "ORDER_DUPLICATE.ts_ns");
+_Static_assert(offsetof(rsx_order_duplicate_t, oid) == 32, "ORDER_DUPLICATE.oid");
+_Static_assert(offsetof(rsx_order_duplicate_t, qty) == 40, "ORDER_DUPLICATE.qty");
+_Static_assert(offsetof(rsx_order_duplicate_t, released) == 48, "ORDER_DUPLICATE.released");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_oid) == 56, "ORDER_DUPLICATE.original_oid");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_px) == 64, "ORDER_DUPLICATE.original_px");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_qty) == 72, "ORDER_DUPLICATE.original_qty");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_filled) == 80, "ORDER_DUPLICATE.original_filled");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_remaining) == 88, "ORDER_DUPLICATE.original_remaining");
+_Static_assert(offsetof(rsx_order_duplicate_t, user_id) == 96, "ORDER_DUPLICATE.user_id");
+_Static_assert(offsetof(rsx_order_duplicate_t, symbol_id) == 100, "ORDER_DUPLICATE.symbol_id");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_reason) == 104, "ORDER_DUPLICATE.original_reason");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_status) == 106, "ORDER_DUPLICATE.original_status");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_side) == 107, "ORDER_DUPLICATE.original_side");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_tif) == 108, "ORDER_DUPLICATE.original_tif");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_kind) == 109, "ORDER_DUPLICATE.original_kind");
+_Static_assert(offsetof(rsx_order_duplicate_t, original_flags) == 110, "ORDER_DUPLICATE.original_flags");
+_Static_assert(offsetof(rsx_order_duplicate_t, side) == 111, "ORDER_DUPLICATE.side");
+_Static_assert(offsetof(rsx_order_duplicate_t, flags) == 112, "ORDER_DUPLICATE.flags");
 
 typedef struct {
     uint8_t version;
@@ -819,6 +1173,395 @@ _Static_assert(sizeof(rsx_segment_started_t) == 128, "rsx_segment_started_t size
 _Static_assert(offsetof(rsx_segment_started_t, seq) == 16, "SEGMENT_STARTED.seq");
 _Static_assert(offsetof(rsx_segment_started_t, ts_ns) == 24, "SEGMENT_STARTED.ts_ns");
 _Static_assert(offsetof(rsx_segment_started_t, exchange_id) == 32, "SEGMENT_STARTED.exchange_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t notional_min;
+    int64_t tick_from_1;
+    int64_t tick_1;
+    int64_t tick_from_2;
+    int64_t tick_2;
+    int64_t tick_from_3;
+    int64_t tick_3;
+    int64_t tick_from_4;
+    int64_t tick_4;
+    uint32_t price_band_ppm;
+    uint32_t market_band_ppm;
+    uint32_t symbol_id;
+    uint32_t config_version;
+    uint8_t padding[8];
+} rsx_symbol_limits_t;
+_Static_assert(sizeof(rsx_symbol_limits_t) == 128, "rsx_symbol_limits_t size");
+_Static_assert(offsetof(rsx_symbol_limits_t, seq) == 16, "SYMBOL_LIMITS.seq");
+_Static_assert(offsetof(rsx_symbol_limits_t, ts_ns) == 24, "SYMBOL_LIMITS.ts_ns");
+_Static_assert(offsetof(rsx_symbol_limits_t, notional_min) == 32, "SYMBOL_LIMITS.notional_min");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_from_1) == 40, "SYMBOL_LIMITS.tick_from_1");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_1) == 48, "SYMBOL_LIMITS.tick_1");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_from_2) == 56, "SYMBOL_LIMITS.tick_from_2");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_2) == 64, "SYMBOL_LIMITS.tick_2");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_from_3) == 72, "SYMBOL_LIMITS.tick_from_3");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_3) == 80, "SYMBOL_LIMITS.tick_3");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_from_4) == 88, "SYMBOL_LIMITS.tick_from_4");
+_Static_assert(offsetof(rsx_symbol_limits_t, tick_4) == 96, "SYMBOL_LIMITS.tick_4");
+_Static_assert(offsetof(rsx_symbol_limits_t, price_band_ppm) == 104, "SYMBOL_LIMITS.price_band_ppm");
+_Static_assert(offsetof(rsx_symbol_limits_t, market_band_ppm) == 108, "SYMBOL_LIMITS.market_band_ppm");
+_Static_assert(offsetof(rsx_symbol_limits_t, symbol_id) == 112, "SYMBOL_LIMITS.symbol_id");
+_Static_assert(offsetof(rsx_symbol_limits_t, config_version) == 116, "SYMBOL_LIMITS.config_version");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t remaining;
+    int64_t reserved;
+    int64_t extra;
+    int64_t extra_qty;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t flags;
+    uint8_t padding[22];
+} rsx_order_amended_t;
+_Static_assert(sizeof(rsx_order_amended_t) == 128, "rsx_order_amended_t size");
+_Static_assert(offsetof(rsx_order_amended_t, seq) == 16, "ORDER_AMENDED.seq");
+_Static_assert(offsetof(rsx_order_amended_t, ts_ns) == 24, "ORDER_AMENDED.ts_ns");
+_Static_assert(offsetof(rsx_order_amended_t, oid) == 32, "ORDER_AMENDED.oid");
+_Static_assert(offsetof(rsx_order_amended_t, px) == 40, "ORDER_AMENDED.px");
+_Static_assert(offsetof(rsx_order_amended_t, qty) == 48, "ORDER_AMENDED.qty");
+_Static_assert(offsetof(rsx_order_amended_t, remaining) == 56, "ORDER_AMENDED.remaining");
+_Static_assert(offsetof(rsx_order_amended_t, reserved) == 64, "ORDER_AMENDED.reserved");
+_Static_assert(offsetof(rsx_order_amended_t, extra) == 72, "ORDER_AMENDED.extra");
+_Static_assert(offsetof(rsx_order_amended_t, extra_qty) == 80, "ORDER_AMENDED.extra_qty");
+_Static_assert(offsetof(rsx_order_amended_t, request_id) == 88, "ORDER_AMENDED.request_id");
+_Static_assert(offsetof(rsx_order_amended_t, user_id) == 96, "ORDER_AMENDED.user_id");
+_Static_assert(offsetof(rsx_order_amended_t, symbol_id) == 100, "ORDER_AMENDED.symbol_id");
+_Static_assert(offsetof(rsx_order_amended_t, side) == 104, "ORDER_AMENDED.side");
+_Static_assert(offsetof(rsx_order_amended_t, flags) == 105, "ORDER_AMENDED.flags");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t extra;
+    int64_t extra_qty;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t padding[38];
+} rsx_amend_rejected_t;
+_Static_assert(sizeof(rsx_amend_rejected_t) == 128, "rsx_amend_rejected_t size");
+_Static_assert(offsetof(rsx_amend_rejected_t, seq) == 16, "AMEND_REJECTED.seq");
+_Static_assert(offsetof(rsx_amend_rejected_t, ts_ns) == 24, "AMEND_REJECTED.ts_ns");
+_Static_assert(offsetof(rsx_amend_rejected_t, oid) == 32, "AMEND_REJECTED.oid");
+_Static_assert(offsetof(rsx_amend_rejected_t, px) == 40, "AMEND_REJECTED.px");
+_Static_assert(offsetof(rsx_amend_rejected_t, qty) == 48, "AMEND_REJECTED.qty");
+_Static_assert(offsetof(rsx_amend_rejected_t, extra) == 56, "AMEND_REJECTED.extra");
+_Static_assert(offsetof(rsx_amend_rejected_t, extra_qty) == 64, "AMEND_REJECTED.extra_qty");
+_Static_assert(offsetof(rsx_amend_rejected_t, request_id) == 72, "AMEND_REJECTED.request_id");
+_Static_assert(offsetof(rsx_amend_rejected_t, user_id) == 80, "AMEND_REJECTED.user_id");
+_Static_assert(offsetof(rsx_amend_rejected_t, symbol_id) == 84, "AMEND_REJECTED.symbol_id");
+_Static_assert(offsetof(rsx_amend_rejected_t, reason) == 88, "AMEND_REJECTED.reason");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t trigger_px;
+    int64_t trail_px;
+    uint32_t trail_ppm;
+    uint32_t expire_s;
+    uint32_t user_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t cid_len;
+    uint8_t cid[36];
+} rsx_trigger_placed_t;
+_Static_assert(sizeof(rsx_trigger_placed_t) == 128, "rsx_trigger_placed_t size");
+_Static_assert(offsetof(rsx_trigger_placed_t, seq) == 16, "TRIGGER_PLACED.seq");
+_Static_assert(offsetof(rsx_trigger_placed_t, ts_ns) == 24, "TRIGGER_PLACED.ts_ns");
+_Static_assert(offsetof(rsx_trigger_placed_t, oid) == 32, "TRIGGER_PLACED.oid");
+_Static_assert(offsetof(rsx_trigger_placed_t, px) == 40, "TRIGGER_PLACED.px");
+_Static_assert(offsetof(rsx_trigger_placed_t, qty) == 48, "TRIGGER_PLACED.qty");
+_Static_assert(offsetof(rsx_trigger_placed_t, trigger_px) == 56, "TRIGGER_PLACED.trigger_px");
+_Static_assert(offsetof(rsx_trigger_placed_t, trail_px) == 64, "TRIGGER_PLACED.trail_px");
+_Static_assert(offsetof(rsx_trigger_placed_t, trail_ppm) == 72, "TRIGGER_PLACED.trail_ppm");
+_Static_assert(offsetof(rsx_trigger_placed_t, expire_s) == 76, "TRIGGER_PLACED.expire_s");
+_Static_assert(offsetof(rsx_trigger_placed_t, user_id) == 80, "TRIGGER_PLACED.user_id");
+_Static_assert(offsetof(rsx_trigger_placed_t, symbol_id) == 84, "TRIGGER_PLACED.symbol_id");
+_Static_assert(offsetof(rsx_trigger_placed_t, kind) == 86, "TRIGGER_PLACED.kind");
+_Static_assert(offsetof(rsx_trigger_placed_t, stp) == 87, "TRIGGER_PLACED.stp");
+_Static_assert(offsetof(rsx_trigger_placed_t, side) == 88, "TRIGGER_PLACED.side");
+_Static_assert(offsetof(rsx_trigger_placed_t, tif) == 89, "TRIGGER_PLACED.tif");
+_Static_assert(offsetof(rsx_trigger_placed_t, flags) == 90, "TRIGGER_PLACED.flags");
+_Static_assert(offsetof(rsx_trigger_placed_t, cid_len) == 91, "TRIGGER_PLACED.cid_len");
+_Static_assert(offsetof(rsx_trigger_placed_t, cid) == 92, "TRIGGER_PLACED.cid");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t trigger_px;
+    int64_t fired_px;
+    uint32_t expire_s;
+    uint32_t user_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t padding[41];
+} rsx_trigger_fired_t;
+_Static_assert(sizeof(rsx_trigger_fired_t) == 128, "rsx_trigger_fired_t size");
+_Static_assert(offsetof(rsx_trigger_fired_t, seq) == 16, "TRIGGER_FIRED.seq");
+_Static_assert(offsetof(rsx_trigger_fired_t, ts_ns) == 24, "TRIGGER_FIRED.ts_ns");
+_Static_assert(offsetof(rsx_trigger_fired_t, oid) == 32, "TRIGGER_FIRED.oid");
+_Static_assert(offsetof(rsx_trigger_fired_t, px) == 40, "TRIGGER_FIRED.px");
+_Static_assert(offsetof(rsx_trigger_fired_t, qty) == 48, "TRIGGER_FIRED.qty");
+_Static_assert(offsetof(rsx_trigger_fired_t, trigger_px) == 56, "TRIGGER_FIRED.trigger_px");
+_Static_assert(offsetof(rsx_trigger_fired_t, fired_px) == 64, "TRIGGER_FIRED.fired_px");
+_Static_assert(offsetof(rsx_trigger_fired_t, expire_s) == 72, "TRIGGER_FIRED.expire_s");
+_Static_assert(offsetof(rsx_trigger_fired_t, user_id) == 76, "TRIGGER_FIRED.user_id");
+_Static_assert(offsetof(rsx_trigger_fired_t, symbol_id) == 80, "TRIGGER_FIRED.symbol_id");
+_Static_assert(offsetof(rsx_trigger_fired_t, kind) == 82, "TRIGGER_FIRED.kind");
+_Static_assert(offsetof(rsx_trigger_fired_t, stp) == 83, "TRIGGER_FIRED.stp");
+_Static_assert(offsetof(rsx_trigger_fired_t, side) == 84, "TRIGGER_FIRED.side");
+_Static_assert(offsetof(rsx_trigger_fired_t, tif) == 85, "TRIGGER_FIRED.tif");
+_Static_assert(offsetof(rsx_trigger_fired_t, flags) == 86, "TRIGGER_FIRED.flags");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t qty;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t reason;
+    uint8_t kind;
+    uint8_t side;
+    uint8_t flags;
+    uint8_t padding[59];
+} rsx_trigger_cancelled_t;
+_Static_assert(sizeof(rsx_trigger_cancelled_t) == 128, "rsx_trigger_cancelled_t size");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, seq) == 16, "TRIGGER_CANCELLED.seq");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, ts_ns) == 24, "TRIGGER_CANCELLED.ts_ns");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, oid) == 32, "TRIGGER_CANCELLED.oid");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, qty) == 40, "TRIGGER_CANCELLED.qty");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, request_id) == 48, "TRIGGER_CANCELLED.request_id");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, user_id) == 56, "TRIGGER_CANCELLED.user_id");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, symbol_id) == 60, "TRIGGER_CANCELLED.symbol_id");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, reason) == 64, "TRIGGER_CANCELLED.reason");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, kind) == 66, "TRIGGER_CANCELLED.kind");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, side) == 67, "TRIGGER_CANCELLED.side");
+_Static_assert(offsetof(rsx_trigger_cancelled_t, flags) == 68, "TRIGGER_CANCELLED.flags");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t mode;
+    uint8_t previous;
+    uint8_t padding[78];
+} rsx_trading_mode_t;
+_Static_assert(sizeof(rsx_trading_mode_t) == 128, "rsx_trading_mode_t size");
+_Static_assert(offsetof(rsx_trading_mode_t, seq) == 16, "TRADING_MODE.seq");
+_Static_assert(offsetof(rsx_trading_mode_t, ts_ns) == 24, "TRADING_MODE.ts_ns");
+_Static_assert(offsetof(rsx_trading_mode_t, request_id) == 32, "TRADING_MODE.request_id");
+_Static_assert(offsetof(rsx_trading_mode_t, user_id) == 40, "TRADING_MODE.user_id");
+_Static_assert(offsetof(rsx_trading_mode_t, symbol_id) == 44, "TRADING_MODE.symbol_id");
+_Static_assert(offsetof(rsx_trading_mode_t, mode) == 48, "TRADING_MODE.mode");
+_Static_assert(offsetof(rsx_trading_mode_t, previous) == 49, "TRADING_MODE.previous");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t owner_group;
+    uint8_t stp;
+    uint8_t padding[79];
+} rsx_account_config_t;
+_Static_assert(sizeof(rsx_account_config_t) == 128, "rsx_account_config_t size");
+_Static_assert(offsetof(rsx_account_config_t, seq) == 16, "ACCOUNT_CONFIG.seq");
+_Static_assert(offsetof(rsx_account_config_t, ts_ns) == 24, "ACCOUNT_CONFIG.ts_ns");
+_Static_assert(offsetof(rsx_account_config_t, request_id) == 32, "ACCOUNT_CONFIG.request_id");
+_Static_assert(offsetof(rsx_account_config_t, user_id) == 40, "ACCOUNT_CONFIG.user_id");
+_Static_assert(offsetof(rsx_account_config_t, owner_group) == 44, "ACCOUNT_CONFIG.owner_group");
+_Static_assert(offsetof(rsx_account_config_t, stp) == 48, "ACCOUNT_CONFIG.stp");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t qty;
+    int64_t released;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t flags;
+    uint8_t padding[62];
+} rsx_order_released_t;
+_Static_assert(sizeof(rsx_order_released_t) == 128, "rsx_order_released_t size");
+_Static_assert(offsetof(rsx_order_released_t, seq) == 16, "ORDER_RELEASED.seq");
+_Static_assert(offsetof(rsx_order_released_t, ts_ns) == 24, "ORDER_RELEASED.ts_ns");
+_Static_assert(offsetof(rsx_order_released_t, oid) == 32, "ORDER_RELEASED.oid");
+_Static_assert(offsetof(rsx_order_released_t, qty) == 40, "ORDER_RELEASED.qty");
+_Static_assert(offsetof(rsx_order_released_t, released) == 48, "ORDER_RELEASED.released");
+_Static_assert(offsetof(rsx_order_released_t, user_id) == 56, "ORDER_RELEASED.user_id");
+_Static_assert(offsetof(rsx_order_released_t, symbol_id) == 60, "ORDER_RELEASED.symbol_id");
+_Static_assert(offsetof(rsx_order_released_t, side) == 64, "ORDER_RELEASED.side");
+_Static_assert(offsetof(rsx_order_released_t, flags) == 65, "ORDER_RELEASED.flags");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint32_t cancelled;
+    uint16_t reason;
+    uint8_t padding[74];
+} rsx_cancel_all_done_t;
+_Static_assert(sizeof(rsx_cancel_all_done_t) == 128, "rsx_cancel_all_done_t size");
+_Static_assert(offsetof(rsx_cancel_all_done_t, seq) == 16, "CANCEL_ALL_DONE.seq");
+_Static_assert(offsetof(rsx_cancel_all_done_t, ts_ns) == 24, "CANCEL_ALL_DONE.ts_ns");
+_Static_assert(offsetof(rsx_cancel_all_done_t, request_id) == 32, "CANCEL_ALL_DONE.request_id");
+_Static_assert(offsetof(rsx_cancel_all_done_t, user_id) == 40, "CANCEL_ALL_DONE.user_id");
+_Static_assert(offsetof(rsx_cancel_all_done_t, symbol_id) == 44, "CANCEL_ALL_DONE.symbol_id");
+_Static_assert(offsetof(rsx_cancel_all_done_t, cancelled) == 48, "CANCEL_ALL_DONE.cancelled");
+_Static_assert(offsetof(rsx_cancel_all_done_t, reason) == 52, "CANCEL_ALL_DONE.reason");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t px;
+    int64_t qty;
+    int64_t trigger_px;
+    uint32_t user_id;
+    uint16_t symbol_id;
+    uint8_t kind;
+    uint8_t stp;
+    uint8_t side;
+    uint8_t tif;
+    uint8_t flags;
+    uint8_t cid_len;
+    uint8_t cid[36];
+    uint16_t reason;
+    uint8_t padding[14];
+} rsx_trigger_rejected_t;
+_Static_assert(sizeof(rsx_trigger_rejected_t) == 128, "rsx_trigger_rejected_t size");
+_Static_assert(offsetof(rsx_trigger_rejected_t, seq) == 16, "TRIGGER_REJECTED.seq");
+_Static_assert(offsetof(rsx_trigger_rejected_t, ts_ns) == 24, "TRIGGER_REJECTED.ts_ns");
+_Static_assert(offsetof(rsx_trigger_rejected_t, oid) == 32, "TRIGGER_REJECTED.oid");
+_Static_assert(offsetof(rsx_trigger_rejected_t, px) == 40, "TRIGGER_REJECTED.px");
+_Static_assert(offsetof(rsx_trigger_rejected_t, qty) == 48, "TRIGGER_REJECTED.qty");
+_Static_assert(offsetof(rsx_trigger_rejected_t, trigger_px) == 56, "TRIGGER_REJECTED.trigger_px");
+_Static_assert(offsetof(rsx_trigger_rejected_t, user_id) == 64, "TRIGGER_REJECTED.user_id");
+_Static_assert(offsetof(rsx_trigger_rejected_t, symbol_id) == 68, "TRIGGER_REJECTED.symbol_id");
+_Static_assert(offsetof(rsx_trigger_rejected_t, kind) == 70, "TRIGGER_REJECTED.kind");
+_Static_assert(offsetof(rsx_trigger_rejected_t, stp) == 71, "TRIGGER_REJECTED.stp");
+_Static_assert(offsetof(rsx_trigger_rejected_t, side) == 72, "TRIGGER_REJECTED.side");
+_Static_assert(offsetof(rsx_trigger_rejected_t, tif) == 73, "TRIGGER_REJECTED.tif");
+_Static_assert(offsetof(rsx_trigger_rejected_t, flags) == 74, "TRIGGER_REJECTED.flags");
+_Static_assert(offsetof(rsx_trigger_rejected_t, cid_len) == 75, "TRIGGER_REJECTED.cid_len");
+_Static_assert(offsetof(rsx_trigger_rejected_t, cid) == 76, "TRIGGER_REJECTED.cid");
+_Static_assert(offsetof(rsx_trigger_rejected_t, reason) == 112, "TRIGGER_REJECTED.reason");
 
 typedef struct {
     uint8_t version;

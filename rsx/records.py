@@ -26,7 +26,7 @@ from typing import Any
 
 from rsx.errors import Reason
 
-VERSION = 1
+VERSION = 2
 RECORD_SIZE = 128
 HEADER_SIZE = 16
 PAYLOAD_SIZE = RECORD_SIZE - HEADER_SIZE
@@ -48,13 +48,65 @@ class Tif(enum.IntEnum):
     GTC = 0
     IOC = 1
     FOK = 2
+    GTD = 3
+
+
+class OrderKind(enum.IntEnum):
+    """What was asked for; from STOP_MARKET on it waits as a trigger first."""
+
+    LIMIT = 0
+    MARKET = 1
+    STOP_MARKET = 2
+    STOP_LIMIT = 3
+    TAKE_PROFIT_MARKET = 4
+    TAKE_PROFIT_LIMIT = 5
+    TRAILING_STOP = 6
+
+
+class Stp(enum.IntEnum):
+    """Self-trade prevention: what a taker does at a maker of the same owner."""
+
+    NONE = 0
+    NEWEST = 1
+    OLDEST = 2
+    BOTH = 3
+    DEFAULT = 4  # on requests only: the account's default
+
+
+class Mode(enum.IntEnum):
+    """Trading mode of a symbol."""
+
+    OPEN = 0
+    POST_ONLY = 1
+    CANCEL_ONLY = 2
+    HALT = 3
+
+
+class OrderStatus(enum.IntEnum):
+    FILLED = 0
+    RESTING = 1
+    CANCELLED = 2
+    REJECTED = 3
+    PENDING = 4
+    WAITING = 5  # a trigger that has not become an order
 
 
 class OrderFlag(enum.IntFlag):
     NONE = 0
     POST_ONLY = 1
     REDUCE_ONLY = 2
-    RESTS = 4  # on ORDER_ACCEPTED: nothing matched, the whole quantity rests
+    RESTS = 4  # on ORDER_ACCEPTED, ORDER_AMENDED: nothing matched, all of it rests
+    REPRICE = 8  # a post-only order that would cross moves its price instead
+    ON_DISCONNECT = 16  # cancelled when the session that placed it ends
+    LAST_PRICE = 32  # the trigger looks at the last price, not at mark
+    KEPT = 64  # on ORDER_AMENDED: the order kept its place
+
+
+# What a client may ask for; RESTS and KEPT are the engine's.
+REQUEST_FLAGS = int(
+    OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY | OrderFlag.REPRICE | OrderFlag.ON_DISCONNECT
+    | OrderFlag.LAST_PRICE
+)  # fmt: skip
 
 
 class HeaderFlag(enum.IntFlag):
@@ -138,14 +190,25 @@ def _money(name: str, meaning: str) -> Field:
 
 
 SIDE = Field("side", "u8", "enum", "0 buy, 1 sell", enum=Side)
-TIF = Field("tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK", enum=Tif)
-FLAGS = Field("flags", "u8", "bits", "1 post-only, 2 reduce-only, 4 rests", flags=7)
+TIF = Field("tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK, 3 GTD", enum=Tif)
+KIND = Field("kind", "u8", "enum", "0 limit, 1 market, 2..6 came from a trigger", enum=OrderKind)
+STP = Field("stp", "u8", "enum", "self-trade prevention: 0 none, 1 newest, 2 oldest, 3 both, "
+            "4 the account's default (requests only)", enum=Stp)  # fmt: skip
+MODE = Field("mode", "u8", "enum", "0 open, 1 post-only, 2 cancel-only, 3 halt", enum=Mode)
+FLAG_BITS = ("1 post-only, 2 reduce-only, 4 rests, 8 reprice, 16 on disconnect, 32 last price, "
+             "64 kept")  # fmt: skip
+FLAGS = Field("flags", "u8", "bits", FLAG_BITS, flags=127)
 CID_LEN = Field("cid_len", "u8", "bytes", "length of the client id; 0 = none")
 CID = Field("cid", f"bytes[{CID_MAX}]", "utf-8", "client order id, zero-padded")
 REASON = Field("reason", "u16", "enum", "number from rsx/errors.py; 0 = none", enum=Reason)
 REQUEST_ID = Field("request_id", "u64", "id", "the gateway's number for the request it answers")
 RECEIVED = Field("received_ns", "u64", "ns", "when the gateway had the whole frame; 0 = unset")
 RESERVED = _money("reserved", "margin held for this order at acceptance")
+SYMBOL16 = Field("symbol_id", "u16", "id", "market")
+OWNER = Field("owner_group", "u32", "id", "accounts of one owner; 0 = none but the user itself")
+EXPIRE = Field("expire_s", "u32", "s since 1970", "end of a GTD order; 0 = none")
+EXTRA = _money("extra", "margin in flight for this amendment")
+EXTRA_QTY = _qty("extra_qty", "open quantity in flight for this amendment")
 ORDER_TAIL = (SIDE, TIF, FLAGS, CID_LEN, CID)
 
 
@@ -272,25 +335,37 @@ class View:
 # --- requests: rings only ---------------------------------------------------------------
 
 _ORDER_HEAD = (SEQ, TS, _oid(), _px(), _qty())
+_ORDER_TERMS = (EXPIRE, _user(), SYMBOL16, KIND, STP, *ORDER_TAIL)
+_NEW = (*_ORDER_HEAD, RESERVED, RECEIVED, OWNER, *_ORDER_TERMS)
+_CANCEL = (
+    SEQ, TS, _oid("oid", "order to cancel; 0 = by client id"), REQUEST_ID, _user(), _symbol(),
+    REASON, Field("pad0", "u8", "zero", "zero"), CID_LEN, CID,
+)  # fmt: skip
+_CANCEL_ALL = (
+    SEQ, TS, REQUEST_ID, _user(), _symbol(), REASON,
+    Field("scope", "u8", "bits", "1 orders, 2 triggers", flags=3),
+    Field("sides", "u8", "bits", "1 buys, 2 sells", flags=3),
+)  # fmt: skip
+_TRIGGER = (
+    *_ORDER_HEAD, _px("trigger_px", "where it fires; trailing: where it activates, 0 = at once"),
+    _px("trail_px", "trailing distance; 0 = trail_ppm counts"),
+    Field("trail_ppm", "u32", "ppm of the extreme", "trailing distance; 0 = trail_px counts"),
+    *_ORDER_TERMS,
+)  # fmt: skip
 
 ORDER_REQUEST = Record(
-    "ORDER_REQUEST", 1, Kind.REQUEST, "gateway to risk: a validated order",
-    (*_ORDER_HEAD, RECEIVED, _user(), _symbol(), *ORDER_TAIL),
+    "ORDER_REQUEST", 1, Kind.REQUEST, "gateway to risk: a validated order; px 0 for market kind",
+    (*_ORDER_HEAD, RECEIVED, *_ORDER_TERMS),
 )  # fmt: skip
 CANCEL_REQUEST = Record(
-    "CANCEL_REQUEST", 2, Kind.REQUEST, "gateway to risk: cancel by order id or client id",
-    (SEQ, TS, _oid("oid", "order to cancel; 0 = by client id"), REQUEST_ID, _user(), _symbol(),
-     Field("pad0", "u8", "zero", "zero"), Field("pad1", "u8", "zero", "zero"),
-     Field("pad2", "u8", "zero", "zero"), CID_LEN, CID),
+    "CANCEL_REQUEST", 2, Kind.REQUEST, "gateway to risk: cancel by order id or client id", _CANCEL,
 )  # fmt: skip
 ORDER_NEW = Record(
-    "ORDER_NEW", 3, Kind.REQUEST, "risk to matching: an order whose margin is reserved",
-    (*_ORDER_HEAD, RESERVED, RECEIVED, Field("reserved_ns", "u64", "ns", "when it was reserved"),
-     _user(), _symbol(), *ORDER_TAIL),
+    "ORDER_NEW", 3, Kind.REQUEST,
+    "risk to matching: an order whose margin is reserved; ts_ns is when it was", _NEW,
 )  # fmt: skip
 ORDER_CANCEL = Record(
-    "ORDER_CANCEL", 4, Kind.REQUEST, "risk to matching: CANCEL_REQUEST, passed on",
-    CANCEL_REQUEST.fields,
+    "ORDER_CANCEL", 4, Kind.REQUEST, "risk to matching: CANCEL_REQUEST, passed on", _CANCEL,
 )  # fmt: skip
 DEPOSIT_REQUEST = Record(
     "DEPOSIT_REQUEST", 5, Kind.REQUEST, "gateway to risk: an admin's deposit",
@@ -301,9 +376,44 @@ ACCOUNT_QUERY = Record(
     (SEQ, TS, REQUEST_ID, _user()),
 )  # fmt: skip
 MARK_UPDATE = Record(
-    "MARK_UPDATE", 7, Kind.REQUEST, "mark to risk: a new mark and index price",
+    "MARK_UPDATE", 7, Kind.REQUEST, "mark to risk, risk to matching: a new mark and index price",
     (SEQ, TS, _px("mark_px", "mark price, positive"),
      _px("index_px", "index price; 0 = unset"), _symbol()),
+)  # fmt: skip
+TRIGGER_REQUEST = Record(
+    "TRIGGER_REQUEST", 8, Kind.REQUEST,
+    "gateway to risk, risk to matching: an order that waits for a price", _TRIGGER,
+)  # fmt: skip
+AMEND_REQUEST = Record(
+    "AMEND_REQUEST", 9, Kind.REQUEST, "gateway to risk: new price and whole quantity of an order",
+    (*_ORDER_HEAD, REQUEST_ID, _user(), _symbol()),
+)  # fmt: skip
+ORDER_AMEND = Record(
+    "ORDER_AMEND", 10, Kind.REQUEST, "risk to matching: AMEND_REQUEST with its margin",
+    (*_ORDER_HEAD, REQUEST_ID, _money("reserved", "margin the order is to hold for `assumed`"),
+     _qty("assumed", "open quantity that `reserved` is for"), EXTRA, EXTRA_QTY, _user(),
+     _symbol()),
+)  # fmt: skip
+CANCEL_ALL_REQUEST = Record(
+    "CANCEL_ALL_REQUEST", 11, Kind.REQUEST, "gateway to risk: a user's orders of one symbol",
+    _CANCEL_ALL,
+)  # fmt: skip
+ORDER_CANCEL_ALL = Record(
+    "ORDER_CANCEL_ALL", 12, Kind.REQUEST, "risk to matching: CANCEL_ALL_REQUEST, passed on",
+    _CANCEL_ALL,
+)  # fmt: skip
+MODE_REQUEST = Record(
+    "MODE_REQUEST", 13, Kind.REQUEST, "gateway to risk, risk to matching: an admin's trading mode",
+    (SEQ, TS, REQUEST_ID, _user("user_id", "admin"), _symbol(), MODE),
+)  # fmt: skip
+TRIGGER_REFUSED = Record(
+    "TRIGGER_REFUSED", 14, Kind.REQUEST, "risk to matching: a fired trigger's order is refused",
+    (SEQ, TS, _oid(), _user(), _symbol(), REASON),
+)  # fmt: skip
+ACCOUNT_CONFIG_REQUEST = Record(
+    "ACCOUNT_CONFIG_REQUEST", 15, Kind.REQUEST, "gateway to risk: settings of an account",
+    (SEQ, TS, REQUEST_ID, _user(), OWNER, STP,
+     Field("fields", "u8", "bits", "which to set: 1 owner_group, 2 stp", flags=3)),
 )  # fmt: skip
 
 # --- answers: rings only ----------------------------------------------------------------
@@ -339,9 +449,8 @@ POSITION_STATE = Record(
 # --- logged -----------------------------------------------------------------------------
 
 ORDER_ACCEPTED = Record(
-    "ORDER_ACCEPTED", 32, Kind.LOGGED, "matching took the order; with flag RESTS it rests whole",
-    (*_ORDER_HEAD, RESERVED, RECEIVED, Field("reserved_ns", "u64", "ns", "when it was reserved"),
-     _user(), _symbol(), *ORDER_TAIL),
+    "ORDER_ACCEPTED", 32, Kind.LOGGED,
+    "matching took the order; with flag RESTS it rests whole; px as repriced", _NEW,
 )  # fmt: skip
 FILL = Record(
     "FILL", 33, Kind.LOGGED,
@@ -354,14 +463,15 @@ FILL = Record(
      _money("maker_release", "margin released from the maker's order"),
      _user("taker_user_id"), _user("maker_user_id"), _symbol(),
      Field("taker_side", "u8", "enum", "0 buy, 1 sell", enum=Side),
-     Field("taker_flags", "u8", "bits", "1 post-only, 2 reduce-only", flags=3),
-     Field("maker_flags", "u8", "bits", "1 post-only, 2 reduce-only", flags=3)),
+     Field("taker_flags", "u8", "bits", FLAG_BITS, flags=127),
+     Field("maker_flags", "u8", "bits", FLAG_BITS, flags=127)),
     durable=True,
 )  # fmt: skip
 ORDER_RESTED = Record(
     "ORDER_RESTED", 34, Kind.LOGGED, "what its fills left of an accepted order now rests",
-    (SEQ, TS, _oid(), _px(), _qty("remaining", "resting quantity"), _user(), _symbol(), SIDE,
-     FLAGS),
+    (SEQ, TS, _oid(), _px(), _qty("remaining", "resting quantity"),
+     _qty("qty", "whole quantity, less what was cut"), _money("reserved", "margin it still holds"),
+     _user(), _symbol(), SIDE, FLAGS),
 )  # fmt: skip
 ORDER_CANCELLED = Record(
     "ORDER_CANCELLED", 35, Kind.LOGGED, "terminal: the remainder is cancelled",
@@ -371,9 +481,8 @@ ORDER_CANCELLED = Record(
 )  # fmt: skip
 ORDER_REJECTED = Record(
     "ORDER_REJECTED", 36, Kind.LOGGED, "terminal: matching refused the order, nothing traded",
-    (*_ORDER_HEAD, _money("released", "margin released"),
-     _oid("original_oid", "for a duplicate client id: the order that has it"),
-     _user(), _symbol(), *ORDER_TAIL, REASON),
+    (*_ORDER_HEAD, _money("released", "margin released"), _user(), SYMBOL16, KIND, STP,
+     *ORDER_TAIL, REASON),
 )  # fmt: skip
 ORDER_REDUCED = Record(
     "ORDER_REDUCED", 37, Kind.LOGGED, "part of an order is cancelled, the rest lives on",
@@ -384,6 +493,21 @@ CANCEL_REJECTED = Record(
     "CANCEL_REJECTED", 38, Kind.LOGGED, "a cancel that found no such open order of this user",
     (SEQ, TS, _oid(), REQUEST_ID, _user(), _symbol(), REASON,
      Field("pad0", "u8", "zero", "zero"), CID_LEN, CID),
+)  # fmt: skip
+ORDER_DUPLICATE = Record(
+    "ORDER_DUPLICATE", 39, Kind.LOGGED,
+    "terminal: the client id is another order's, whose state is told; nothing was done",
+    (SEQ, TS, _oid("oid", "of the request"), _qty("qty", "of the request; 0 = a trigger"),
+     _money("released", "margin released"), _oid("original_oid", "the order that has the id"),
+     _px("original_px"), _qty("original_qty", "whole quantity, less what was cut"),
+     _qty("original_filled", "traded"), _qty("original_remaining", "open; 0 = ended"),
+     _user(), _symbol(), Field("original_reason", "u16", "enum", "of its end", enum=Reason),
+     Field("original_status", "u8", "enum", "0 filled, 1 resting, 2 cancelled, 3 rejected, "
+           "5 waiting", enum=OrderStatus),
+     Field("original_side", "u8", "enum", "0 buy, 1 sell", enum=Side),
+     Field("original_tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK, 3 GTD", enum=Tif),
+     Field("original_kind", "u8", "enum", "0 limit, 1 market, 2..6", enum=OrderKind),
+     Field("original_flags", "u8", "bits", FLAG_BITS, flags=127), SIDE, FLAGS),
 )  # fmt: skip
 DEPOSIT = Record(
     "DEPOSIT", 40, Kind.LOGGED, "collateral enters an account",
@@ -417,6 +541,64 @@ LOG_STARTED = Record(
 SEGMENT_STARTED = Record(
     "SEGMENT_STARTED", 44, Kind.LOGGED, "first record of every segment file",
     (SEQ, TS, Field("exchange_id", "u64", "random", "as in LOG_STARTED")),
+)  # fmt: skip
+
+SYMBOL_LIMITS = Record(
+    "SYMBOL_LIMITS", 45, Kind.LOGGED, "follows SYMBOL_CONFIG: what it has no room for",
+    (SEQ, TS, _money("notional_min", "least order value; 0 = off"),
+     *(f for n in (1, 2, 3, 4) for f in (
+         _px(f"tick_from_{n}", "first price of this row of the tick table; 0 = no row"),
+         _px(f"tick_{n}", "price step from there on"))),
+     Field("price_band_ppm", "u32", "ppm of mark", "limit prices may be so far beyond; 0 = off"),
+     Field("market_band_ppm", "u32", "ppm of mark", "protection of market orders"),
+     _symbol(), Field("config_version", "u32", "number", "as in SYMBOL_CONFIG")),
+)  # fmt: skip
+ORDER_AMENDED = Record(
+    "ORDER_AMENDED", 46, Kind.LOGGED,
+    "price and quantity are new; RESTS: rests whole anew, KEPT: kept its place, else in hand",
+    (*_ORDER_HEAD, _qty("remaining", "open now"), _money("reserved", "margin it holds now"),
+     EXTRA, EXTRA_QTY, REQUEST_ID, _user(), _symbol(), SIDE, FLAGS),
+)  # fmt: skip
+AMEND_REJECTED = Record(
+    "AMEND_REJECTED", 47, Kind.LOGGED, "the amendment is refused, the order as it was",
+    (*_ORDER_HEAD, EXTRA, EXTRA_QTY, REQUEST_ID, _user(), _symbol(), REASON),
+)  # fmt: skip
+TRIGGER_PLACED = Record(
+    "TRIGGER_PLACED", 48, Kind.LOGGED, "a trigger waits", _TRIGGER,
+)  # fmt: skip
+TRIGGER_FIRED = Record(
+    "TRIGGER_FIRED", 49, Kind.LOGGED, "its price came: risk is to make it an order",
+    (*_ORDER_HEAD, _px("trigger_px", "level it fired at"), _px("fired_px", "price that fired it"),
+     *_ORDER_TERMS[:5], SIDE, TIF, FLAGS),
+)  # fmt: skip
+TRIGGER_CANCELLED = Record(
+    "TRIGGER_CANCELLED", 50, Kind.LOGGED, "terminal: a trigger ends without having been an order",
+    (SEQ, TS, _oid(), _qty("qty", "what it would have ordered"), REQUEST_ID, _user(), _symbol(),
+     REASON, KIND, SIDE, FLAGS),
+)  # fmt: skip
+TRADING_MODE = Record(
+    "TRADING_MODE", 51, Kind.LOGGED, "the symbol's trading mode from here on",
+    (SEQ, TS, REQUEST_ID, _user("user_id", "admin"), _symbol(), MODE,
+     Field("previous", "u8", "enum", "mode before", enum=Mode)),
+)  # fmt: skip
+ACCOUNT_CONFIG = Record(
+    "ACCOUNT_CONFIG", 52, Kind.LOGGED, "the full settings of an account from here on",
+    (SEQ, TS, REQUEST_ID, _user(), OWNER, STP),
+)  # fmt: skip
+ORDER_RELEASED = Record(
+    "ORDER_RELEASED", 53, Kind.LOGGED,
+    "a reservation in flight goes back; no event of the order",
+    (SEQ, TS, _oid(), _qty("qty", "open quantity that was in flight"),
+     _money("released", "margin that was in flight"), _user(), _symbol(), SIDE, FLAGS),
+)  # fmt: skip
+CANCEL_ALL_DONE = Record(
+    "CANCEL_ALL_DONE", 54, Kind.LOGGED, "last record of a cancel-all",
+    (SEQ, TS, REQUEST_ID, _user(), _symbol(), Field("cancelled", "u32", "count", "ended by it"),
+     REASON),
+)  # fmt: skip
+TRIGGER_REJECTED = Record(
+    "TRIGGER_REJECTED", 55, Kind.LOGGED, "terminal: matching did not take the trigger",
+    (*_ORDER_HEAD, _px("trigger_px"), _user(), SYMBOL16, KIND, STP, *ORDER_TAIL, REASON),
 )  # fmt: skip
 
 # --- internal: WAL tile and its sync helper ---------------------------------------------

@@ -22,6 +22,14 @@ cdef extern from "rsx/records.h" nogil:
         RSX_DEPOSIT_REQUEST
         RSX_ACCOUNT_QUERY
         RSX_MARK_UPDATE
+        RSX_TRIGGER_REQUEST
+        RSX_AMEND_REQUEST
+        RSX_ORDER_AMEND
+        RSX_CANCEL_ALL_REQUEST
+        RSX_ORDER_CANCEL_ALL
+        RSX_MODE_REQUEST
+        RSX_TRIGGER_REFUSED
+        RSX_ACCOUNT_CONFIG_REQUEST
         RSX_REQUEST_REJECTED
         RSX_ACCOUNT_STATE
         RSX_POSITION_STATE
@@ -32,11 +40,23 @@ cdef extern from "rsx/records.h" nogil:
         RSX_ORDER_REJECTED
         RSX_ORDER_REDUCED
         RSX_CANCEL_REJECTED
+        RSX_ORDER_DUPLICATE
         RSX_DEPOSIT
         RSX_MARK_PRICE
         RSX_SYMBOL_CONFIG
         RSX_LOG_STARTED
         RSX_SEGMENT_STARTED
+        RSX_SYMBOL_LIMITS
+        RSX_ORDER_AMENDED
+        RSX_AMEND_REJECTED
+        RSX_TRIGGER_PLACED
+        RSX_TRIGGER_FIRED
+        RSX_TRIGGER_CANCELLED
+        RSX_TRADING_MODE
+        RSX_ACCOUNT_CONFIG
+        RSX_ORDER_RELEASED
+        RSX_CANCEL_ALL_DONE
+        RSX_TRIGGER_REJECTED
         RSX_SYNC_REQUEST
         RSX_SYNC_DONE
         RSX_SEGMENT_READY
@@ -65,6 +85,10 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_TOO_MANY_CONNECTIONS
         RSX_R_IDLE
         RSX_R_NOT_FOUND
+        RSX_R_BATCH_TOO_LARGE
+        RSX_R_EXPIRY_INVALID
+        RSX_R_TRIGGER_INVALID
+        RSX_R_NOTHING_TO_AMEND
         RSX_R_INSUFFICIENT_MARGIN
         RSX_R_MARK_UNAVAILABLE
         RSX_R_TOO_MANY_ACCOUNTS
@@ -79,10 +103,27 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_TOO_MANY_OPEN_ORDERS
         RSX_R_ORDER_NOT_OPEN
         RSX_R_ORDER_INVALID
+        RSX_R_NOTIONAL_TOO_SMALL
+        RSX_R_OUTSIDE_PRICE_BAND
+        RSX_R_CANCEL_ONLY
+        RSX_R_HALTED
+        RSX_R_POST_ONLY_MODE
+        RSX_R_TRIGGER_WRONG_SIDE
+        RSX_R_TOO_MANY_TRIGGERS
+        RSX_R_EXPIRY_PASSED
+        RSX_R_ORDER_DONE
+        RSX_R_TRIGGER_NOT_AMENDED
         RSX_R_USER_CANCEL
         RSX_R_IOC_REMAINDER
         RSX_R_REDUCE_ONLY_EXCESS
         RSX_R_RESTART
+        RSX_R_EXPIRED
+        RSX_R_SELF_TRADE
+        RSX_R_DISCONNECTED
+        RSX_R_DEAD_MAN
+        RSX_R_AMENDED_AWAY
+        RSX_R_CANCEL_ALL
+        RSX_R_ADMIN_CANCEL
         RSX_R_TOKEN_MISSING
         RSX_R_TOKEN_INVALID
         RSX_R_TOKEN_EXPIRED
@@ -115,8 +156,11 @@ cdef extern from "rsx/records.h" nogil:
         int64_t px
         int64_t qty
         uint64_t received_ns
+        uint32_t expire_s
         uint32_t user_id
-        uint32_t symbol_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
         uint8_t side
         uint8_t tif
         uint8_t flags
@@ -137,9 +181,8 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t request_id
         uint32_t user_id
         uint32_t symbol_id
+        uint16_t reason
         uint8_t pad0
-        uint8_t pad1
-        uint8_t pad2
         uint8_t cid_len
         uint8_t cid[36]
 
@@ -158,9 +201,12 @@ cdef extern from "rsx/records.h" nogil:
         int64_t qty
         int64_t reserved
         uint64_t received_ns
-        uint64_t reserved_ns
+        uint32_t owner_group
+        uint32_t expire_s
         uint32_t user_id
-        uint32_t symbol_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
         uint8_t side
         uint8_t tif
         uint8_t flags
@@ -181,9 +227,8 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t request_id
         uint32_t user_id
         uint32_t symbol_id
+        uint16_t reason
         uint8_t pad0
-        uint8_t pad1
-        uint8_t pad2
         uint8_t cid_len
         uint8_t cid[36]
 
@@ -227,6 +272,151 @@ cdef extern from "rsx/records.h" nogil:
         int64_t mark_px
         int64_t index_px
         uint32_t symbol_id
+
+    ctypedef struct rsx_trigger_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t trigger_px
+        int64_t trail_px
+        uint32_t trail_ppm
+        uint32_t expire_s
+        uint32_t user_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_amend_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+
+    ctypedef struct rsx_order_amend_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        uint64_t request_id
+        int64_t reserved
+        int64_t assumed
+        int64_t extra
+        int64_t extra_qty
+        uint32_t user_id
+        uint32_t symbol_id
+
+    ctypedef struct rsx_cancel_all_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+        uint8_t scope
+        uint8_t sides
+
+    ctypedef struct rsx_order_cancel_all_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+        uint8_t scope
+        uint8_t sides
+
+    ctypedef struct rsx_mode_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t mode
+
+    ctypedef struct rsx_trigger_refused_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+
+    ctypedef struct rsx_account_config_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t owner_group
+        uint8_t stp
+        uint8_t fields
 
     ctypedef struct rsx_request_rejected_t:
         uint8_t version
@@ -308,9 +498,12 @@ cdef extern from "rsx/records.h" nogil:
         int64_t qty
         int64_t reserved
         uint64_t received_ns
-        uint64_t reserved_ns
+        uint32_t owner_group
+        uint32_t expire_s
         uint32_t user_id
-        uint32_t symbol_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
         uint8_t side
         uint8_t tif
         uint8_t flags
@@ -357,6 +550,8 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t oid
         int64_t px
         int64_t remaining
+        int64_t qty
+        int64_t reserved
         uint32_t user_id
         uint32_t symbol_id
         uint8_t side
@@ -398,9 +593,10 @@ cdef extern from "rsx/records.h" nogil:
         int64_t px
         int64_t qty
         int64_t released
-        uint64_t original_oid
         uint32_t user_id
-        uint32_t symbol_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
         uint8_t side
         uint8_t tif
         uint8_t flags
@@ -447,6 +643,35 @@ cdef extern from "rsx/records.h" nogil:
         uint8_t pad0
         uint8_t cid_len
         uint8_t cid[36]
+
+    ctypedef struct rsx_order_duplicate_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t qty
+        int64_t released
+        uint64_t original_oid
+        int64_t original_px
+        int64_t original_qty
+        int64_t original_filled
+        int64_t original_remaining
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t original_reason
+        uint8_t original_status
+        uint8_t original_side
+        uint8_t original_tif
+        uint8_t original_kind
+        uint8_t original_flags
+        uint8_t side
+        uint8_t flags
 
     ctypedef struct rsx_deposit_t:
         uint8_t version
@@ -527,6 +752,234 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t seq
         uint64_t ts_ns
         uint64_t exchange_id
+
+    ctypedef struct rsx_symbol_limits_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t notional_min
+        int64_t tick_from_1
+        int64_t tick_1
+        int64_t tick_from_2
+        int64_t tick_2
+        int64_t tick_from_3
+        int64_t tick_3
+        int64_t tick_from_4
+        int64_t tick_4
+        uint32_t price_band_ppm
+        uint32_t market_band_ppm
+        uint32_t symbol_id
+        uint32_t config_version
+
+    ctypedef struct rsx_order_amended_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t remaining
+        int64_t reserved
+        int64_t extra
+        int64_t extra_qty
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t flags
+
+    ctypedef struct rsx_amend_rejected_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t extra
+        int64_t extra_qty
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+
+    ctypedef struct rsx_trigger_placed_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t trigger_px
+        int64_t trail_px
+        uint32_t trail_ppm
+        uint32_t expire_s
+        uint32_t user_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+        uint8_t cid_len
+        uint8_t cid[36]
+
+    ctypedef struct rsx_trigger_fired_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t trigger_px
+        int64_t fired_px
+        uint32_t expire_s
+        uint32_t user_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+
+    ctypedef struct rsx_trigger_cancelled_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t qty
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t reason
+        uint8_t kind
+        uint8_t side
+        uint8_t flags
+
+    ctypedef struct rsx_trading_mode_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t mode
+        uint8_t previous
+
+    ctypedef struct rsx_account_config_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t owner_group
+        uint8_t stp
+
+    ctypedef struct rsx_order_released_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t qty
+        int64_t released
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t flags
+
+    ctypedef struct rsx_cancel_all_done_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint32_t cancelled
+        uint16_t reason
+
+    ctypedef struct rsx_trigger_rejected_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t px
+        int64_t qty
+        int64_t trigger_px
+        uint32_t user_id
+        uint16_t symbol_id
+        uint8_t kind
+        uint8_t stp
+        uint8_t side
+        uint8_t tif
+        uint8_t flags
+        uint8_t cid_len
+        uint8_t cid[36]
+        uint16_t reason
 
     ctypedef struct rsx_sync_request_t:
         uint8_t version

@@ -125,7 +125,6 @@ cdef int reject(engine_t* engine, const rsx_order_new_t* order, uint16_t reason,
     event.px = order.px
     event.qty = order.qty
     event.released = order.reserved
-    event.original_oid = original_oid
     event.user_id = order.user_id
     event.symbol_id = order.symbol_id
     # What no reader of the log knows is left 0 (M-2).

@@ -165,11 +165,8 @@ cdef class RiskTile(Tile):
         accepted.qty = order.qty
         accepted.reserved = required
         accepted.received_ns = order.received_ns
-        accepted.reserved_ns = now
-        accepted.user_id = order.user_id
-        accepted.symbol_id = order.symbol_id
-        # side, tif, flags, cid_len and cid lie side by side in both records.
-        memcpy(&accepted.side, &order.side, 40)
+        # From expire_s to cid both records are the same.
+        memcpy(&accepted.expire_s, &order.expire_s, 52)
         ring_commit(self.matching[index])
         return 0
 

@@ -23,6 +23,10 @@ def make_symbol(**changes: Any) -> SimpleNamespace:
         "taker_fee_ppm": 0,
         "initial_margin_ppm": 100_000,
         "maintenance_margin_ppm": 50_000,
+        "notional_min": 0,
+        "price_band_ppm": 0,
+        "market_band_ppm": 50_000,
+        "tick_table": (),
     }
     unknown = changes.keys() - values.keys()
     if unknown:
