@@ -30,6 +30,7 @@ from rsx.records import (
     DEPOSIT_REQUEST,
     ORDER_REQUEST,
     OrderFlag,
+    Stp,
     Tif,
 )
 
@@ -38,6 +39,7 @@ AMOUNT_MAX = (1 << 63) - 1
 # Plain integers: an enum's own operators cost more than the rest of a check.
 POST_ONLY = int(OrderFlag.POST_ONLY)
 GTC = int(Tif.GTC)
+STP_DEFAULT = int(Stp.DEFAULT)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Fields in the order of the records, seq first.
@@ -148,8 +150,8 @@ class OrderEntry:
         oid = self.ids.next(now_ns)
         order = Order(oid, account, symbol_id, side, px, qty, tif, flags, cid, now_ns)
         record = _pack_order(
-            0, now_ns, oid, px, qty, now_ns, account.user_id, symbol_id, side, tif, flags,
-            len(data), data,
+            0, now_ns, oid, px, qty, now_ns, 0, account.user_id, symbol_id, 0, STP_DEFAULT, side, tif,
+            flags, len(data), data,
         )  # fmt: skip
         if not self.gateway_risk.push(record):
             self.overloads_total += 1
@@ -203,7 +205,7 @@ class OrderEntry:
             oid, data, symbol_id = order.oid, b"", order.symbol_id
         request = self._request(account, answered, now_ns)
         record = _pack_cancel(
-            0, now_ns, oid, request.id, account.user_id, symbol_id, 0, 0, 0, len(data), data
+            0, now_ns, oid, request.id, account.user_id, symbol_id, 0, 0, len(data), data
         )
         self._hand(request, record)
         self.cancels_total += 1

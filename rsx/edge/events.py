@@ -39,6 +39,7 @@ from rsx.records import (
     MARK_PRICE,
     ORDER_ACCEPTED,
     ORDER_CANCELLED,
+    ORDER_DUPLICATE,
     ORDER_REDUCED,
     ORDER_REJECTED,
     ORDER_RESTED,
@@ -47,6 +48,7 @@ from rsx.records import (
     REQUEST_REJECTED,
     SEGMENT_STARTED,
     SYMBOL_CONFIG,
+    SYMBOL_LIMITS,
     VERSION,
     OrderFlag,
 )
@@ -65,7 +67,8 @@ _rested = pick(ORDER_RESTED, "oid", "remaining", "user_id")
 _cancelled = pick(
     ORDER_CANCELLED, "oid", "cancelled_qty", "filled_qty", "request_id", "user_id", "reason"
 )
-_rejected = pick(ORDER_REJECTED, "oid", "original_oid", "user_id", "reason")
+_rejected = pick(ORDER_REJECTED, "oid", "user_id", "reason")
+_duplicate = pick(ORDER_DUPLICATE, "oid", "original_oid", "user_id")
 _reduced = pick(ORDER_REDUCED, "oid", "cancelled_qty", "remaining", "user_id", "reason")
 _cancel_rejected = pick(CANCEL_REJECTED, "request_id", "reason")
 _deposit = pick(DEPOSIT, "request_id", "amount")
@@ -99,12 +102,14 @@ class Events:
             ORDER_RESTED.type: self.on_rested,
             ORDER_CANCELLED.type: self.on_cancelled,
             ORDER_REJECTED.type: self.on_rejected,
+            ORDER_DUPLICATE.type: self.on_duplicate,
             ORDER_REDUCED.type: self.on_reduced,
             CANCEL_REJECTED.type: self.on_cancel_rejected,
             DEPOSIT.type: self.on_deposit,
             LOG_STARTED.type: self.on_log_started,
             MARK_PRICE.type: None,
             SYMBOL_CONFIG.type: None,
+            SYMBOL_LIMITS.type: None,
             SEGMENT_STARTED.type: None,
         }
         self.answers: dict[int, Callable[[bytes, int, int, int], None] | None] = {
@@ -284,14 +289,19 @@ class Events:
             request.answered(order)
 
     def on_rejected(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
-        oid, original_oid, user, reason = _rejected(data, at)
-        order = self.tracker.orders.get(oid)
-        if order is None:
-            return  # refused to another way in; there is nothing to track
-        order = self._tracked(oid, user)
-        order.original_oid = original_oid
-        self.tracker.end(order, REJECTED)
-        self._update(order, reason, ts_ns, seq)
+        oid, user, reason = _rejected(data, at)
+        if oid in self.tracker.orders:  # else refused to another way in
+            order = self._tracked(oid, user)
+            self.tracker.end(order, REJECTED)
+            self._update(order, reason, ts_ns, seq)
+
+    def on_duplicate(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
+        oid, original_oid, user = _duplicate(data, at)
+        if oid in self.tracker.orders:
+            order = self._tracked(oid, user)
+            order.original_oid = original_oid
+            self.tracker.end(order, REJECTED)
+            self._update(order, Reason.DUPLICATE_CLIENT_ID, ts_ns, seq)
 
     # --- requests -----------------------------------------------------------------------------
 

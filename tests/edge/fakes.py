@@ -150,11 +150,22 @@ class Engine:
             reason=reason, side=view.side,
         )  # fmt: skip
 
-    def rejected(self, view: View, reason: Reason, original_oid: int = 0) -> int:
+    def rejected(self, view: View, reason: Reason) -> int:
         return self.emit(
             "ORDER_REJECTED", oid=view.oid, px=view.px, qty=view.qty, user_id=view.user_id,
             symbol_id=view.symbol_id, side=view.side, tif=view.tif, flags=view.flags,
-            cid_len=view.cid_len, cid=view.cid, reason=reason, original_oid=original_oid,
+            cid_len=view.cid_len, cid=view.cid, reason=reason,
+        )  # fmt: skip
+
+    def duplicate(self, view: View, original: View, status: int, **state: int) -> int:
+        """ORDER_DUPLICATE; state: filled, remaining, reason of the original."""
+        return self.emit(
+            "ORDER_DUPLICATE", oid=view.oid, qty=view.qty, user_id=view.user_id,
+            symbol_id=view.symbol_id, side=view.side, flags=view.flags, original_oid=original.oid,
+            original_px=original.px, original_qty=original.qty, original_side=original.side,
+            original_tif=original.tif, original_flags=original.flags, original_status=status,
+            original_kind=original.kind,
+            **{f"original_{name}": value for name, value in state.items()},
         )  # fmt: skip
 
 

@@ -197,7 +197,7 @@ async def test_an_order_that_the_engine_rejects_is_answered_400_with_the_reason(
         engine.auto = False
         call = asyncio.create_task(world.rest("POST", "/v1/orders", json=BUY))
         await until(lambda: engine.received(2))
-        engine.rejected(engine.requests[1], Reason.DUPLICATE_CLIENT_ID, first["oid"])
+        engine.duplicate(engine.requests[1], engine.requests[0], 1)
         world.step()
 
         status, body = await call

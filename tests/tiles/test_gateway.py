@@ -190,7 +190,7 @@ def test_a_duplicate_names_the_original_and_leaves_it_alone(desk: Desk) -> None:
     desk.engine.accept(first, rests=True)
     second = desk.place(1)
 
-    desk.engine.rejected(second, Reason.DUPLICATE_CLIENT_ID, first.oid)
+    desk.engine.duplicate(second, first, 1, remaining=first.qty)
 
     assert desk.heard(1)[1] == ("U", "b", 3, 0, 10000, Reason.DUPLICATE_CLIENT_ID)
     assert desk.entry.order(desk.accounts[1], second.oid).original_oid == first.oid
@@ -358,7 +358,7 @@ def unknown_type(desk: Desk) -> None:
 
 def unknown_version(desk: Desk) -> None:
     raw = bytearray(BY_NAME["MARK_PRICE"].pack(seq=1))
-    raw[0] = 2
+    raw[0] = 1
     desk.engine.wal_gateway.push(bytes(raw))
 
 
