@@ -179,7 +179,9 @@ def build_tiles(
         rings["wal_gateway"],
     )  # fmt: skip
     gateway.load(*_gateway_state(recovered))
-    shadow = Shadow(symbols, config.matching.orders_max, start.next_seq)
+    shadow = Shadow(
+        symbols, config.matching.orders_max, start.next_seq, config.matching.level_slots_max
+    )
     for engine in state.engines.values():
         shadow.load(engine)
     marketdata_clock = clock.copy()

@@ -1,9 +1,13 @@
-"""Order book of one symbol: levels, bitmap, slab, id index. Layout in book.pyx."""
+"""Order book of one symbol: levels, price map, slab, id index. Layout in book.pyx.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+Others see prices, order slots and level handles; how a level is found by its price is the book's.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.core.idmap cimport idmap_get, idmap_t
 from rsx.core.memory cimport rsx_highest_bit, rsx_lowest_bit
+from rsx.units cimport rsx_divisor_t
 
 cdef enum:
     NONE = 0            # the null handle; slot 0 of the slab is never used
@@ -23,36 +27,48 @@ cdef struct order_t:
     uint8_t tif
     uint8_t flags
     uint8_t live
-    uint32_t level          # price = level * tick
-    uint32_t unused
+    uint32_t level          # handle
+    uint8_t kind
+    uint8_t stp
+    uint16_t unused
     int64_t qty
 
+# 64 bytes. One price of one side while an order rests there.
 cdef struct level_t:
+    int64_t px
     int64_t qty
-    uint32_t head
+    uint32_t head           # oldest order
     uint32_t tail
     uint32_t count
-    uint32_t unused
+    uint32_t better         # next level towards the best one of its side
+    uint32_t worse
+    uint32_t unused[7]
 
 cdef struct side_t:
-    level_t* levels
+    uint32_t* slots         # level handle by price / tick
     uint64_t* bits[BIT_LEVELS]
-    int64_t best            # level index; -1 = no order on this side
+    uint32_t best           # level handle; NONE = no order on this side
 
 cdef struct book_t:
     side_t sides[2]
     order_t* orders
+    level_t* levels         # pool: every level has an order, so `capacity` of them suffice
+    uint32_t level_free     # freed levels, linked through worse
+    uint32_t level_untouched
+    uint32_t level_live
     idmap_t ids             # order id -> slot
     int64_t tick
-    int64_t levels          # per side
+    rsx_divisor_t tick_steps
+    int64_t prices          # per side
     uint32_t capacity       # orders that fit
     uint32_t free_head      # freed slots, linked through next
     uint32_t untouched      # first slot never used
     uint32_t live
 
-cdef int book_init(book_t* book, int64_t tick, int64_t px_max, uint32_t orders_max) except -1
+cdef int book_init(book_t* book, int64_t tick, int64_t px_max, int64_t reference_px,
+                   uint32_t orders_max, uint32_t level_slots_max) except -1
 cdef void book_free(book_t* book) noexcept nogil
-cdef uint32_t book_insert(book_t* book, uint64_t oid, uint8_t side, int64_t level,
+cdef uint32_t book_insert(book_t* book, uint64_t oid, uint8_t side, int64_t px,
                           int64_t remaining) noexcept nogil
 cdef void book_remove(book_t* book, uint32_t slot) noexcept nogil
 cdef int book_audit(book_t* book, bint may_cross) except -1
@@ -125,11 +141,31 @@ cdef inline uint32_t book_find(const book_t* book, uint64_t oid) noexcept nogil:
     return idmap_get(&book.ids, oid)
 
 
+cdef inline level_t* level_at(const book_t* book, uint32_t handle) noexcept nogil:
+    return &book.levels[handle]
+
+
+cdef inline uint32_t best_level(const book_t* book, int side) noexcept nogil:
+    """Handle of the best level of a side, NONE when it is empty."""
+    return book.sides[side].best
+
+
 cdef inline int64_t best_px(const book_t* book, int side) noexcept nogil:
-    """Best price of a side, 0 when it is empty."""
-    cdef int64_t best = book.sides[side].best
-    return best * book.tick if best >= 0 else 0
+    """Best price of a side, 0 when it is empty: the null level has the price 0."""
+    return book.levels[book.sides[side].best].px
+
+
+cdef inline uint32_t worse_level(const book_t* book, int side, uint32_t handle) noexcept nogil:
+    """The next level of the same side away from the best one, or NONE."""
+    return book.levels[handle].worse
 
 
 cdef inline int64_t order_px(const book_t* book, const order_t* order) noexcept nogil:
-    return order.level * book.tick
+    return book.levels[order.level].px
+
+
+cdef inline void book_take(book_t* book, uint32_t slot, int64_t qty) noexcept nogil:
+    """Lower what is left of an order, in place; one with nothing left is then to be removed."""
+    cdef order_t* order = &book.orders[slot]
+    order.remaining -= qty
+    book.levels[order.level].qty -= qty

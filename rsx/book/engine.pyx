@@ -5,7 +5,9 @@ Thread: the owner's. Every method holds the GIL; the tile uses the kernel direct
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from rsx.book.book cimport NONE, best_px, bits_above, bits_below, book_insert, order_px, order_t
+from rsx.book.book cimport (
+    NONE, best_level, best_px, book_insert, book_take, level_at, order_px, order_t, worse_level,
+)
 from rsx.book.cids cimport cid_entry_t, cids_at
 from rsx.book.fold cimport engine_apply, engine_audit, engine_hash
 from rsx.book.matching cimport (
@@ -29,16 +31,17 @@ cdef class Engine:
     """Matching engine of one symbol.
 
     Args  symbol: rsx.config.SymbolConfig; orders_max, users_max, dedup_orders_max: places;
-          open_orders_per_user_max; dedup_window_ns (specs/matching.md)
+          open_orders_per_user_max; dedup_window_ns; level_slots_max (specs/matching.md)
     """
 
     def __init__(self, symbol, *, uint32_t orders_max=65536, uint64_t users_max=65536,
                  uint32_t open_orders_per_user_max=10000,
-                 uint64_t dedup_window_ns=3_600_000_000_000, uint64_t dedup_orders_max=131072):
+                 uint64_t dedup_window_ns=3_600_000_000_000, uint64_t dedup_orders_max=131072,
+                 uint32_t level_slots_max=1 << 20):
         self.symbol = symbol
         self.symbol_id = symbol.id
         engine_init(&self.engine, symbol, orders_max, users_max, open_orders_per_user_max,
-                    dedup_window_ns, dedup_orders_max)
+                    dedup_window_ns, dedup_orders_max, level_slots_max)
 
     def __dealloc__(self):
         engine_free(&self.engine)
@@ -92,7 +95,7 @@ cdef class Engine:
             raise ValueError(f"order {oid}: px {px} above {self.engine.rules.px_max}")
         if idmap_get(&self.engine.book.ids, oid) != NONE:
             raise ValueError(f"order {oid} rests already")
-        slot = book_insert(&self.engine.book, oid, <uint8_t>side, px // tick, qty)
+        slot = book_insert(&self.engine.book, oid, <uint8_t>side, px, qty)
         if slot == NONE:
             raise ValueError(f"order {oid}: the book is full")
         cdef order_t* order = &self.engine.book.orders[slot]
@@ -114,8 +117,7 @@ cdef class Engine:
             return False
         order = &self.engine.book.orders[slot]
         if qty < order.remaining:
-            order.remaining -= qty
-            self.engine.book.sides[order.side].levels[order.level].qty -= qty
+            book_take(&self.engine.book, slot, qty)
         else:
             drop_resting(&self.engine, slot)
         return True
@@ -139,13 +141,12 @@ cdef class Engine:
         """
         cdef list out = []
         cdef int side
-        cdef int64_t index
-        cdef uint32_t slot
+        cdef uint32_t level, slot
         cdef order_t* order
         for side in range(2):
-            index = self.engine.book.sides[side].best
-            while index >= 0:
-                slot = self.engine.book.sides[side].levels[index].head
+            level = best_level(&self.engine.book, side)
+            while level != NONE:
+                slot = level_at(&self.engine.book, level).head
                 while slot != NONE:
                     order = &self.engine.book.orders[slot]
                     cid = b""
@@ -156,10 +157,7 @@ cdef class Engine:
                                 order.remaining, order.reserved, order.side, order.tif,
                                 order.flags, order.qty, cid.decode("utf-8", "replace")))
                     slot = order.next
-                if side == 0:
-                    index = bits_below(&self.engine.book.sides[side], index)
-                else:
-                    index = bits_above(&self.engine.book.sides[side], index)
+                level = worse_level(&self.engine.book, side, level)
         return out
 
     def client_ids(self, oids):

@@ -8,7 +8,7 @@ the state is a failed check (INV-14). Source: specs/matching.md F-1 to F-3.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from rsx.book.book cimport (
-    NONE, book_audit, book_find, book_hash, mix, order_t,
+    NONE, book_audit, book_find, book_hash, book_take, mix, order_t,
 )
 from rsx.book.cids cimport cids_put
 from rsx.book.matching cimport (
@@ -16,7 +16,6 @@ from rsx.book.matching cimport (
 )
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
-from rsx.units cimport rsx_steps
 
 
 cdef int apply_accepted(engine_t* engine, const rsx_order_accepted_t* event) except -1 nogil:
@@ -27,7 +26,6 @@ cdef int apply_accepted(engine_t* engine, const rsx_order_accepted_t* event) exc
     taker.px = event.px
     if event.px <= 0 or event.px > engine.rules.px_max or event.side > RSX_SELL:
         return fail(14, event.seq, event.px)
-    taker.level = rsx_steps(event.px, engine.rules.tick_steps)
     taker.qty = event.qty
     taker.open_qty = event.qty
     taker.remaining = event.qty
@@ -65,8 +63,7 @@ cdef int apply_fill(engine_t* engine, const rsx_fill_t* event) except -1 nogil:
     taker.remaining = event.taker_remaining
     taker.reserved -= event.taker_release
     maker.reserved -= event.maker_release
-    engine.book.sides[maker.side].levels[maker.level].qty -= event.qty
-    maker.remaining = event.maker_remaining
+    book_take(&engine.book, slot, event.qty)
     if not engine.is_shadow:
         engine.users[taker.user_slot].net += signed_qty
         engine.users[maker.user_slot].net -= signed_qty

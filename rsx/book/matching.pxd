@@ -37,7 +37,6 @@ cdef struct user_t:
 cdef struct taker_t:
     uint64_t oid
     int64_t px
-    int64_t level
     int64_t qty             # original
     int64_t open_qty        # original less what was cut; remaining + filled
     int64_t remaining
@@ -66,7 +65,8 @@ cdef struct engine_t:
     uint64_t requests
 
 cdef int engine_init(engine_t* engine, object symbol, uint32_t orders_max, uint64_t users_max,
-                     uint32_t open_orders_max, uint64_t window_ns, uint64_t cids_max) except -1
+                     uint32_t open_orders_max, uint64_t window_ns, uint64_t cids_max,
+                     uint32_t level_slots_max) except -1
 cdef void engine_free(engine_t* engine) noexcept nogil
 cdef int engine_request(engine_t* engine, const rsx_record_t* request, uint64_t ts_ns,
                         ring_t* out) except -1 nogil

@@ -13,8 +13,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from rsx.book.book cimport (
-    NONE, best_px, bits_above, bits_below, book_find, book_free, book_init, book_insert,
-    book_remove, level_t, order_px, order_t, side_t,
+    NONE, best_level, best_px, book_find, book_free, book_init, book_insert, book_remove,
+    book_take, level_at, order_px, order_t, worse_level,
 )
 from rsx.book.cids cimport (
     cid_entry_t, cid_is_remembered, cids_at, cids_find, cids_free, cids_init, cids_put,
@@ -33,7 +33,8 @@ cdef enum:
 
 
 cdef int engine_init(engine_t* engine, object symbol, uint32_t orders_max, uint64_t users_max,
-                     uint32_t open_orders_max, uint64_t window_ns, uint64_t cids_max) except -1:
+                     uint32_t open_orders_max, uint64_t window_ns, uint64_t cids_max,
+                     uint32_t level_slots_max) except -1:
     memset(engine, 0, sizeof(engine_t))
     engine.rules.symbol_id = symbol.id
     engine.rules.tick = symbol.tick
@@ -47,7 +48,8 @@ cdef int engine_init(engine_t* engine, object symbol, uint32_t orders_max, uint6
     engine.rules.taker_fee_ppm = symbol.taker_fee_ppm
     engine.open_orders_max = open_orders_max
     engine.users_max = users_max
-    book_init(&engine.book, symbol.tick, symbol.px_max, orders_max)
+    book_init(&engine.book, symbol.tick, symbol.px_max, symbol.reference_px, orders_max,
+              level_slots_max)
     cids_init(&engine.cids, cids_max, window_ns)
     engine.users = <user_t*>rsx_map((users_max + 1) * sizeof(user_t), RSX_PAGES_SMALL)
     if engine.users == NULL:
@@ -85,18 +87,12 @@ cdef inline int64_t reducible(int64_t net, uint8_t side) noexcept nogil:
     return net if net > 0 else 0
 
 
-cdef inline bint crosses(const engine_t* engine, uint8_t side, int64_t level) noexcept nogil:
-    """Whether an order of this side at this level meets the best opposite price."""
-    cdef int64_t best = engine.book.sides[1 - side].best
-    if best < 0:
+cdef inline bint crosses(const engine_t* engine, uint8_t side, int64_t px) noexcept nogil:
+    """Whether an order of this side at this price meets the best opposite one."""
+    cdef int64_t best = best_px(&engine.book, 1 - side)
+    if best == 0:
         return False
-    return level >= best if side == RSX_BUY else level <= best
-
-
-cdef inline int64_t next_level(const side_t* side, uint8_t maker_side,
-                               int64_t level) noexcept nogil:
-    """The next level away from the best one, or -1."""
-    return bits_below(side, level) if maker_side == RSX_BUY else bits_above(side, level)
+    return px >= best if side == RSX_BUY else px <= best
 
 
 # --- answers ----------------------------------------------------------------------------------
@@ -197,7 +193,7 @@ cdef int rest_taker(engine_t* engine) except -1 nogil:
     """Move the order in hand into the book."""
     cdef taker_t* taker = &engine.taker
     cdef uint32_t slot = book_insert(
-        &engine.book, taker.oid, taker.side, taker.level, taker.remaining)
+        &engine.book, taker.oid, taker.side, taker.px, taker.remaining)
     cdef order_t* order
     if slot == NONE:
         return fail(8, engine.book.live, engine.book.capacity)
@@ -253,18 +249,19 @@ cdef inline int64_t* simulated(engine_t* engine, uint32_t slot) noexcept nogil:
     return &user.simulated_net
 
 
-cdef bint is_fillable(engine_t* engine, uint8_t side, int64_t limit_level, int64_t qty,
+cdef bint is_fillable(engine_t* engine, uint8_t side, int64_t limit_px, int64_t qty,
                       uint32_t taker_slot) noexcept nogil:
     """M-6: whether qty can trade, walking the book as the match will (M-9 included; INV-20)."""
     cdef uint8_t maker_side = 1 - side
-    cdef const side_t* own = &engine.book.sides[maker_side]
-    cdef int64_t level = own.best
-    cdef uint32_t slot
+    cdef uint32_t level = best_level(&engine.book, maker_side), slot
     cdef const order_t* maker
-    cdef int64_t traded
+    cdef int64_t traded, px
     engine.simulation += 1
-    while level >= 0 and (level <= limit_level if side == RSX_BUY else level >= limit_level):
-        slot = own.levels[level].head
+    while level != NONE:
+        px = level_at(&engine.book, level).px
+        if px > limit_px if side == RSX_BUY else px < limit_px:
+            return False
+        slot = level_at(&engine.book, level).head
         while slot != NONE:
             maker = &engine.book.orders[slot]
             slot = maker.next
@@ -276,7 +273,7 @@ cdef bint is_fillable(engine_t* engine, uint8_t side, int64_t limit_level, int64
                 return True
             simulated(engine, maker.user_slot)[0] += traded if maker_side == RSX_BUY else -traded
             simulated(engine, taker_slot)[0] += traded if side == RSX_BUY else -traded
-        level = next_level(own, maker_side, level)
+        level = worse_level(&engine.book, maker_side, level)
     return False
 
 
@@ -287,7 +284,7 @@ cdef int new_order(engine_t* engine, const rsx_order_new_t* order, uint64_t ts_n
     cdef cid_entry_t* entry
     cdef uint16_t reason
     cdef uint32_t user_slot
-    cdef int64_t qty = order.qty, level
+    cdef int64_t qty = order.qty
     if order.cid_len and order.cid_len <= 36:
         entry = cids_find(&engine.cids, order.user_id, order.cid, order.cid_len)
         if entry != NULL and cid_is_remembered(&engine.cids, entry, ts_ns):
@@ -295,7 +292,6 @@ cdef int new_order(engine_t* engine, const rsx_order_new_t* order, uint64_t ts_n
     reason = broken_rule(engine, order)
     if reason:
         return reject(engine, order, reason, 0, ts_ns, out)
-    level = rsx_steps(order.px, engine.rules.tick_steps)
     # A new user has slot 0, an empty one, until its first acceptance: a refusal leaves no trace.
     user_slot = idmap_get(&engine.user_slots, order.user_id)
     if user_slot == 0 and engine.users_used >= engine.users_max:
@@ -309,14 +305,13 @@ cdef int new_order(engine_t* engine, const rsx_order_new_t* order, uint64_t ts_n
         qty = min(qty, reducible(engine.users[user_slot].net, order.side))
         if qty == 0:
             return reject(engine, order, RSX_R_REDUCE_ONLY_NO_POSITION, 0, ts_ns, out)
-    if order.flags & RSX_POST_ONLY and crosses(engine, order.side, level):
+    if order.flags & RSX_POST_ONLY and crosses(engine, order.side, order.px):
         return reject(engine, order, RSX_R_POST_ONLY_WOULD_CROSS, 0, ts_ns, out)
     if order.tif == RSX_FOK and not is_fillable(
-            engine, order.side, level, qty, user_slot):
+            engine, order.side, order.px, qty, user_slot):
         return reject(engine, order, RSX_R_FOK_NOT_FILLABLE, 0, ts_ns, out)
     taker.oid = order.oid
     taker.px = order.px
-    taker.level = level
     taker.qty = order.qty
     taker.open_qty = order.qty
     taker.remaining = order.qty
@@ -347,7 +342,7 @@ cdef int accept(engine_t* engine, const rsx_order_new_t* order, int64_t qty, uin
     event.ts_ns = ts_ns
     if qty < order.qty:
         cut_taker(engine, qty, ts_ns, out)
-    elif order.tif == RSX_GTC and not crosses(engine, order.side, engine.taker.level):
+    elif order.tif == RSX_GTC and not crosses(engine, order.side, order.px):
         event.flags |= RSX_RESTS
         rest_taker(engine)
         return finish(event, out)
@@ -383,10 +378,10 @@ cdef int match(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """M-8 to M-12 for the order in hand; BLOCKED when the ring is full, to be called again."""
     cdef taker_t* taker = &engine.taker
     cdef uint8_t maker_side = 1 - taker.side
-    cdef side_t* own = &engine.book.sides[maker_side]
     cdef bint any_claimed = False
-    cdef bint is_crossing = crosses(engine, taker.side, taker.level)
+    cdef bint is_crossing = crosses(engine, taker.side, taker.px)
     cdef int64_t allowed
+    cdef uint32_t slot
     while is_crossing:
         if ring_free(out, ROOM) < ROOM:
             if any_claimed:
@@ -396,10 +391,11 @@ cdef int match(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
             allowed = reducible(engine.users[taker.user_slot].net, taker.side)
             if allowed < taker.remaining:  # INV-17: cut at M-4, and only its own fills since
                 return fail(17, taker.oid, allowed)
-        if trade(engine, own.levels[own.best].head, ts_ns, out):
+        slot = level_at(&engine.book, best_level(&engine.book, maker_side)).head
+        if trade(engine, slot, ts_ns, out):
             return DONE
         any_claimed = True
-        is_crossing = crosses(engine, taker.side, taker.level)
+        is_crossing = crosses(engine, taker.side, taker.px)
     if ring_free(out, ROOM) < ROOM:
         if any_claimed:
             ring_commit(out)
@@ -429,9 +425,9 @@ cdef rsx_order_rested_t* emit_rested(engine_t* engine, uint64_t ts_ns,
 
 
 cdef inline int check_uncrossed(engine_t* engine) except -1 nogil:
-    if engine.book.sides[RSX_SELL].best >= 0:
-        if engine.book.sides[RSX_BUY].best >= engine.book.sides[RSX_SELL].best:  # INV-6
-            return fail(6, best_px(&engine.book, RSX_BUY), best_px(&engine.book, RSX_SELL))
+    cdef int64_t bid = best_px(&engine.book, RSX_BUY), ask = best_px(&engine.book, RSX_SELL)
+    if ask and bid >= ask:  # INV-6
+        return fail(6, bid, ask)
     return DONE
 
 
@@ -449,7 +445,7 @@ cdef int trade(engine_t* engine, uint32_t slot, uint64_t ts_ns, ring_t* out) exc
             emit_cancelled(engine, maker, RSX_R_REDUCE_ONLY_EXCESS, ts_ns, out)
             drop_resting(engine, slot)
             return 0
-    fill = emit_fill(engine, maker, min(qty, allowed), ts_ns, out)
+    fill = emit_fill(engine, slot, min(qty, allowed), ts_ns, out)
     if maker.remaining == 0:
         drop_resting(engine, slot)
     elif allowed < qty:  # so the order in hand has something left
@@ -462,16 +458,16 @@ cdef int trade(engine_t* engine, uint32_t slot, uint64_t ts_ns, ring_t* out) exc
     return 0
 
 
-cdef rsx_fill_t* emit_fill(engine_t* engine, order_t* maker, int64_t qty, uint64_t ts_ns,
+cdef rsx_fill_t* emit_fill(engine_t* engine, uint32_t slot, int64_t qty, uint64_t ts_ns,
                            ring_t* out) noexcept nogil:
     """Trade qty at the maker's price: record, quantities, reservations, positions (R-1 to R-3)."""
     cdef taker_t* taker = &engine.taker
+    cdef order_t* maker = &engine.book.orders[slot]
     cdef rsx_fill_t* fill = <rsx_fill_t*>emit(engine, out, RSX_FILL, ts_ns)
     cdef int64_t px = order_px(&engine.book, maker)
     cdef int64_t notional = px * qty  # within notional_max: qty <= the maker's, px is the maker's
     cdef int64_t kept = rsx_keep(taker.reserved, taker.remaining - qty, taker.remaining)
     cdef int64_t signed_qty = qty if taker.side == RSX_BUY else -qty
-    cdef level_t* level = &engine.book.sides[maker.side].levels[maker.level]
     fill.taker_oid = taker.oid
     fill.maker_oid = maker.oid
     fill.px = px
@@ -484,8 +480,7 @@ cdef rsx_fill_t* emit_fill(engine_t* engine, order_t* maker, int64_t qty, uint64
     fill.maker_release = maker.reserved - kept
     maker.reserved = kept
     taker.remaining -= qty
-    maker.remaining -= qty
-    level.qty -= qty
+    book_take(&engine.book, slot, qty)
     fill.taker_remaining = taker.remaining
     fill.maker_remaining = maker.remaining
     fill.taker_user_id = taker.user_id

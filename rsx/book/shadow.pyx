@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from rsx.book.book cimport (
-    NONE, best_px, bits_above, bits_below, book_free, book_init, book_insert,
+    NONE, best_level, book_free, book_init, book_insert, level_at, level_t, worse_level,
 )
 from rsx.book.engine cimport Engine
 from rsx.book.fold cimport engine_apply, engine_audit
@@ -38,7 +38,7 @@ cdef class Shadow:
     """Books of all symbols as the log has released them.
 
     Args  symbols: tuple of SymbolConfig; orders_max: resting orders per book; next_seq: number
-          of the first record to come
+          of the first record to come; level_slots_max: slots of the price map
     """
 
     cdef engine_t engines[SYMBOLS_MAX]
@@ -55,7 +55,8 @@ cdef class Shadow:
     cdef readonly uint64_t next_seq
     cdef readonly tuple symbols
 
-    def __init__(self, tuple symbols, uint32_t orders_max, uint64_t next_seq=1):
+    def __init__(self, tuple symbols, uint32_t orders_max, uint64_t next_seq=1,
+                 uint32_t level_slots_max=1 << 20):
         cdef int at
         if not 1 <= len(symbols) <= SYMBOLS_MAX:
             raise ValueError(f"{len(symbols)} symbols; 1 to {SYMBOLS_MAX} are possible")
@@ -72,7 +73,8 @@ cdef class Shadow:
             self.engines[at].rules.tick = symbol.tick
             self.engines[at].rules.px_max = symbol.px_max
             self.engines[at].rules.tick_steps = rsx_divisor(symbol.tick, symbol.px_max)
-            book_init(&self.engines[at].book, symbol.tick, symbol.px_max, orders_max)
+            book_init(&self.engines[at].book, symbol.tick, symbol.px_max, symbol.reference_px,
+                      orders_max, level_slots_max)
             self.index[symbol.id] = at + 1
             self.count = at + 1
 
@@ -123,14 +125,14 @@ cdef class Shadow:
         cdef int at = self._symbol(engine.symbol_id), side
         cdef engine_t* own = &self.engines[at]
         cdef engine_t* source = &engine.engine
-        cdef int64_t level
-        cdef uint32_t slot, copied
+        cdef uint32_t level, slot, copied
         for side in range(2):
-            level = bits_above(&source.book.sides[side], -1)
-            while level >= 0:
-                slot = source.book.sides[side].levels[level].head
+            level = best_level(&source.book, side)
+            while level != NONE:
+                slot = level_at(&source.book, level).head
                 while slot != NONE:
-                    copied = book_insert(&own.book, source.book.orders[slot].oid, side, level,
+                    copied = book_insert(&own.book, source.book.orders[slot].oid, side,
+                                         level_at(&source.book, level).px,
                                          source.book.orders[slot].remaining)
                     if copied == NONE:
                         fail(8, own.book.live, own.book.capacity)
@@ -139,8 +141,10 @@ cdef class Shadow:
                     own.book.orders[copied].user_id = source.book.orders[slot].user_id
                     own.book.orders[copied].tif = source.book.orders[slot].tif
                     own.book.orders[copied].flags = source.book.orders[slot].flags
+                    own.book.orders[copied].kind = source.book.orders[slot].kind
+                    own.book.orders[copied].stp = source.book.orders[slot].stp
                     slot = source.book.orders[slot].next
-                level = bits_above(&source.book.sides[side], level)
+                level = worse_level(&source.book, side, level)
         self.last_seq[at] = self.next_seq - 1
         own.taker = source.taker
         own.taker.cid_place = 0
@@ -197,34 +201,25 @@ cdef class Shadow:
     def depth(self, symbol_id, int side, int levels):
         """[(px, qty, count)] of the best levels of a side (0 bids, 1 asks), best first."""
         cdef engine_t* engine = &self.engines[self._symbol(symbol_id)]
-        cdef int64_t level
+        cdef uint32_t handle
+        cdef const level_t* level
         cdef list out = []
         if side not in (0, 1):
             raise ValueError(f"side {side}")
-        level = engine.book.sides[side].best
-        while level >= 0 and levels > 0:
-            out.append((level * engine.book.tick, engine.book.sides[side].levels[level].qty,
-                        engine.book.sides[side].levels[level].count))
+        handle = best_level(&engine.book, side)
+        while handle != NONE and levels > 0:
+            level = level_at(&engine.book, handle)
+            out.append((level.px, level.qty, level.count))
             levels -= 1
-            if side == 0:
-                level = bits_below(&engine.book.sides[side], level)
-            else:
-                level = bits_above(&engine.book.sides[side], level)
+            handle = worse_level(&engine.book, side, handle)
         return out
 
     def bbo(self, symbol_id):
         """(bid_px, bid_qty, bid_count, ask_px, ask_qty, ask_count); an empty side is zeros."""
         cdef engine_t* engine = &self.engines[self._symbol(symbol_id)]
-        cdef int64_t bid = engine.book.sides[0].best, ask = engine.book.sides[1].best
-        bids = (0, 0, 0)
-        asks = (0, 0, 0)
-        if bid >= 0:
-            bids = (best_px(&engine.book, 0), engine.book.sides[0].levels[bid].qty,
-                    engine.book.sides[0].levels[bid].count)
-        if ask >= 0:
-            asks = (best_px(&engine.book, 1), engine.book.sides[1].levels[ask].qty,
-                    engine.book.sides[1].levels[ask].count)
-        return bids + asks
+        cdef const level_t* bid = level_at(&engine.book, best_level(&engine.book, 0))
+        cdef const level_t* ask = level_at(&engine.book, best_level(&engine.book, 1))
+        return bid.px, bid.qty, bid.count, ask.px, ask.qty, ask.count
 
     def last(self, symbol_id):
         """(seq, ts_ns) of the last record applied to a symbol; zeros before the first."""
