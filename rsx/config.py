@@ -349,7 +349,7 @@ def _check(config: Config) -> None:
     if matching.dedup_orders_max < 2 * (matching.orders_max + matching.triggers_max):
         raise ConfigError(
             f"matching.dedup_orders_max = {matching.dedup_orders_max}: must be at least twice "
-            f"orders_max + triggers_max = {matching.orders_max + matching.triggers_max}"
+            f"orders_max + triggers_max = {matching.orders_max} + {matching.triggers_max}"
         )
     if config.edge.idle_s <= config.edge.heartbeat_s:
         raise ConfigError(

@@ -56,6 +56,7 @@ def test_decimal_text_becomes_units():
     btc = load().symbols[0]
 
     assert (btc.tick, btc.lot, btc.reference_px) == (10, 100, 5_000_000)
+    assert (btc.notional_min, btc.price_band_ppm, btc.market_band_ppm) == (5 * 10**8, 200_000, 50_000)
     assert (btc.px_max, btc.qty_max) == (100_000_000, 1_000_000_000)
     assert btc.notional_max == 50_000_000 * 10**8
 
@@ -104,17 +105,23 @@ RANGES = [
     ("wal_marketdata", "rings", 1024, 1 << 22),
     ("accounts_max", "risk", 1, 1 << 26),
     ("positions_max", "risk", 1, 1 << 26),
-    ("orders_max", "matching", 1024, 1 << 19),  # half of the default dedup_orders_max
+    # With triggers_max at most half of the default dedup_orders_max.
+    ("orders_max", "matching", 1024, (1 << 19) - (1 << 16)),
+    ("triggers_max", "matching", 16, 1 << 18),
+    ("open_triggers_per_user_max", "matching", 1, 1 << 24),
+    ("level_slots_max", "matching", 1024, 1 << 24),
     ("users_max", "matching", 1024, 1 << 26),
     ("open_orders_per_user_max", "matching", 1, 1 << 26),
     ("dedup_window_s", "matching", 1, 604_800),
-    ("dedup_orders_max", "matching", 1 << 19, 1 << 27),  # twice the default orders_max
+    # At least twice the defaults of orders_max and triggers_max together.
+    ("dedup_orders_max", "matching", 1 << 20, 1 << 27),
     ("stale_ms", "mark", 100, 3_600_000),
     ("seed", "mark", 0, (1 << 63) - 1),
     ("synthetic_hz", "mark", 1, 1000),
     ("synthetic_step_ppm", "mark", 0, 100_000),
     ("orders_per_second", "edge", 1, 10_000_000),
     ("pending_per_user", "edge", 1, 1_000_000),
+    ("batch_max", "edge", 1, 1000),
     ("answer_timeout_ms", "edge", 10, 600_000),
     ("connections_per_user", "edge", 1, 100_000),
     ("connections_max", "edge", 1, 1_000_000),
@@ -129,6 +136,8 @@ RANGES = [
     ("taker_fee_ppm", "symbols", 50, 100_000),
     ("initial_margin_ppm", "symbols", 25_000, 1_000_000),
     ("maintenance_margin_ppm", "symbols", 1, 50_000),
+    ("price_band_ppm", "symbols", 0, 1_000_000),
+    ("market_band_ppm", "symbols", 1, 1_000_000),
 ]
 
 
@@ -178,7 +187,11 @@ def test_every_integer_key_of_the_file_has_its_range_tested():
         ("dedup_orders_max", "1048577",
          "matching.dedup_orders_max = 1048577: must be a power of two"),
         ("orders_max", "524289",
-         "matching.dedup_orders_max = 1048576: must be at least twice orders_max = 524289"),
+         "matching.dedup_orders_max = 1048576: must be at least twice orders_max + triggers_max "
+         "= 524289 + 65536"),
+        ("triggers_max", "262145",
+         "matching.dedup_orders_max = 1048576: must be at least twice orders_max + triggers_max "
+         "= 262144 + 262145"),
         ("idle_s", "5", "edge.idle_s = 5: must be above heartbeat_s = 5"),
         ("name", '"btc"', "symbols.btc.name = 'btc': expected str matching regex "),
         ("name", '"ETH-PERP"', "symbols: the same name twice: ['ETH-PERP', 'ETH-PERP', "),
@@ -189,13 +202,18 @@ def test_every_integer_key_of_the_file_has_its_range_tested():
         ("tick", '"0"', "symbols.BTC-PERP.tick = '0': must be positive"),
         ("tick", '"-0.1"', "symbols.BTC-PERP.tick = '-0.1': must be positive"),
         ("tick", '"0.30"',
-         "symbols.BTC-PERP: max_price = '1000000' is not a multiple of tick = '0.30'"),
+         "symbols.BTC-PERP: max_price = '1000000' is not a multiple of its tick"),
         ("reference_price", '"50000.05"',
-         "symbols.BTC-PERP: reference_price = '50000.05' is not a multiple of tick = '0.10'"),
+         "symbols.BTC-PERP: reference_price = '50000.05' is not a multiple of its tick"),
         ("reference_price", '"1000000.1"',
          "symbols.BTC-PERP: reference_price = '1000000.1' is above max_price = '1000000'"),
-        ("max_price", '"10000000"',
-         "symbols.BTC-PERP: max_price / tick = 100000001 levels; at most 16777216"),
+        ("min_notional", "5", "symbols.BTC-PERP.min_notional = 5: expected str, got int"),
+        ("min_notional", '"-1"', "symbols.BTC-PERP.min_notional = '-1': must not be negative"),
+        ("min_notional", '"x"', "symbols.BTC-PERP.min_notional: 'x' is not a decimal number"),
+        ("min_notional", '"0.000000001"',
+         "symbols.BTC-PERP.min_notional: '0.000000001' has more than 8 decimals"),
+        ("min_notional", '"50000000.01"',
+         "symbols.BTC-PERP: min_notional = '50000000.01' is above max_notional = '50000000'"),
         ("max_notional", '"20000000000"',
          "symbols.BTC-PERP: max_notional = '20000000000' is above 11529215046.06846976"),
         ("max_notional", '"99999999999999"',
@@ -211,6 +229,76 @@ def test_every_integer_key_of_the_file_has_its_range_tested():
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_refused_with_key_value_and_rule(key, value, message):
     assert refusal(changed(key, value)).startswith(message)
+
+
+def with_rows(rows: str) -> str:
+    """The default file with a tick table in its first market (tick 0.10, at most 1000000)."""
+    return TEXT.replace('tick = "0.10"', f'tick = "0.10"\ntick_table = {rows}', 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("5", "symbols.BTC-PERP.tick_table = 5: expected array, got int"),
+        ('["1", "2"]', "symbols.BTC-PERP.tick_table[0] = '1': expected array, got str"),
+        ('[["1000"]]', "symbols.BTC-PERP.tick_table[0] = ['1000']: expected array of length 2"),
+        ("[[1000, 1]]", "symbols.BTC-PERP.tick_table[0][0] = 1000: expected str, got int"),
+        (str([["1000", "1"]] * 5), "symbols.BTC-PERP.tick_table = [['1000', '1'], "),
+        ('[["1000.005", "1"]]',
+         "symbols.BTC-PERP.tick_table[0]: '1000.005' has more than 2 decimals"),
+        ('[["1000", "-1"]]', "symbols.BTC-PERP.tick_table[0] = '-1': must be positive"),
+        ('[["0", "1"]]', "symbols.BTC-PERP.tick_table[0] = '0': must be positive"),
+        ('[["1000001", "1"]]', "symbols.BTC-PERP.tick_table[0]: first price '1000001' is not "
+         "between the row before and max_price"),
+        ('[["1000", "1"], ["1000", "2"]]', "symbols.BTC-PERP.tick_table[1]: first price '1000' "
+         "is not between the row before and max_price"),
+        ('[["1000", "0.10"]]', "symbols.BTC-PERP.tick_table[0]: tick '0.10' is not a larger "
+         "multiple of the one before"),
+        ('[["1000", "0.25"]]', "symbols.BTC-PERP.tick_table[0]: tick '0.25' is not a larger "
+         "multiple of the one before"),
+        ('[["1000", "1"], ["2000", "1.50"]]', "symbols.BTC-PERP.tick_table[1]: tick '1.50' is "
+         "not a larger multiple of the one before"),
+        ('[["1000.50", "1"]]', "symbols.BTC-PERP.tick_table[0]: first price '1000.50' is not a "
+         "multiple of its own tick"),
+        ('[["40000", "30000"]]', "symbols.BTC-PERP.tick_table[0]: first price '40000' is not a "
+         "multiple of its own tick"),
+        ('[["30000", "30000"]]',
+         "symbols.BTC-PERP: max_price = '1000000' is not a multiple of its tick"),
+        ('[["40000", "20000"]]',
+         "symbols.BTC-PERP: reference_price = '50000' is not a multiple of its tick"),
+    ],
+)  # fmt: skip
+def test_a_tick_table_that_cannot_be_is_refused_with_row_value_and_rule(rows, message):
+    """PX-1."""
+    assert refusal(with_rows(rows)).startswith(message)
+
+
+def test_a_tick_table_becomes_rows_in_units_and_says_the_tick_at_a_price():
+    """PX-1: the tick at a row's first price is its own, one unit below it the finer one."""
+    btc = parse(with_rows('[["1000", "0.50"], ["60000", "1"]]')).symbols[0]
+
+    assert btc.tick_table == ((100_000, 50), (6_000_000, 100))
+    assert [btc.tick_at(px) for px in (10, 99_999, 100_000, 5_999_999, 6_000_000)] == [
+        10, 10, 50, 50, 100,
+    ]  # fmt: skip
+
+
+def test_a_market_may_have_as_many_ticks_as_its_prices_allow():
+    """PM-3: the price map bounds its own memory, whatever max_price / tick is."""
+    text = changed("max_price", '"90000000000000"').replace('"0.10"', '"0.01"', 1)
+
+    btc = parse(text).symbols[0]
+
+    assert btc.px_max // btc.tick == 9 * 10**15
+
+
+def test_the_new_keys_of_a_market_have_defaults_that_switch_them_off():
+    lines = ("min_notional", "price_band_ppm", "market_band_ppm", "tick_table")
+    bare = re.sub(rf"(?m)^({'|'.join(lines)}) = .*\n", "", TEXT)
+
+    for symbol in parse(bare).symbols:
+        assert (symbol.notional_min, symbol.price_band_ppm, symbol.tick_table) == (0, 0, ())
+        assert symbol.market_band_ppm == 50_000
 
 
 @pytest.mark.parametrize(

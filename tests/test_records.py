@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from records_golden import GOLDEN
 
 from rsx import records
+from rsx.cli import main
+from rsx.config import load
+from rsx.core.clock import Clock
 from rsx.core.crc import record_crc, sealed
-from rsx.errors import Reason
+from rsx.errors import Reason, StartError
 from rsx.records import (
     BY_NAME,
     BY_TYPE,
@@ -22,13 +26,20 @@ from rsx.records import (
     RECORDS,
     Field,
     Kind,
+    Mode,
+    OrderFlag,
+    OrderKind,
+    OrderStatus,
     Record,
     RecordError,
     Side,
+    Stp,
     Tif,
     decode,
     iterate,
 )
+from rsx.wal.reader import LogReader
+from rsx.wal.start import recover
 
 LIMITS = {
     "u8": (0, 2**8 - 1), "u16": (0, 2**16 - 1), "u32": (0, 2**32 - 1), "u64": (0, 2**64 - 1),
@@ -123,12 +134,17 @@ def test_a_record_is_128_bytes_naturally_aligned_without_holes(record):
 def test_type_numbers_are_the_ones_given_for_ever():
     assert {record.name: record.type for record in RECORDS} == {
         "ORDER_REQUEST": 1, "CANCEL_REQUEST": 2, "ORDER_NEW": 3, "ORDER_CANCEL": 4,
-        "DEPOSIT_REQUEST": 5, "ACCOUNT_QUERY": 6, "MARK_UPDATE": 7, "REQUEST_REJECTED": 16,
-        "ACCOUNT_STATE": 17, "POSITION_STATE": 18, "ORDER_ACCEPTED": 32, "FILL": 33,
-        "ORDER_RESTED": 34, "ORDER_CANCELLED": 35, "ORDER_REJECTED": 36, "ORDER_REDUCED": 37,
-        "CANCEL_REJECTED": 38, "DEPOSIT": 40, "MARK_PRICE": 41, "SYMBOL_CONFIG": 42,
-        "LOG_STARTED": 43, "SEGMENT_STARTED": 44, "SYNC_REQUEST": 64, "SYNC_DONE": 65,
-        "SEGMENT_READY": 66,
+        "DEPOSIT_REQUEST": 5, "ACCOUNT_QUERY": 6, "MARK_UPDATE": 7, "TRIGGER_REQUEST": 8,
+        "AMEND_REQUEST": 9, "ORDER_AMEND": 10, "CANCEL_ALL_REQUEST": 11, "ORDER_CANCEL_ALL": 12,
+        "MODE_REQUEST": 13, "TRIGGER_REFUSED": 14, "ACCOUNT_CONFIG_REQUEST": 15,
+        "REQUEST_REJECTED": 16, "ACCOUNT_STATE": 17, "POSITION_STATE": 18, "ORDER_ACCEPTED": 32,
+        "FILL": 33, "ORDER_RESTED": 34, "ORDER_CANCELLED": 35, "ORDER_REJECTED": 36,
+        "ORDER_REDUCED": 37, "CANCEL_REJECTED": 38, "ORDER_DUPLICATE": 39, "DEPOSIT": 40,
+        "MARK_PRICE": 41, "SYMBOL_CONFIG": 42, "LOG_STARTED": 43, "SEGMENT_STARTED": 44,
+        "SYMBOL_LIMITS": 45, "ORDER_AMENDED": 46, "AMEND_REJECTED": 47, "TRIGGER_PLACED": 48,
+        "TRIGGER_FIRED": 49, "TRIGGER_CANCELLED": 50, "TRADING_MODE": 51, "ACCOUNT_CONFIG": 52,
+        "ORDER_RELEASED": 53, "CANCEL_ALL_DONE": 54, "TRIGGER_REJECTED": 55, "SYNC_REQUEST": 64,
+        "SYNC_DONE": 65, "SEGMENT_READY": 66,
     }  # fmt: skip
     assert 0 not in BY_TYPE
 
@@ -230,16 +246,16 @@ def test_short_input_is_refused_with_its_length(size):
         decode(bytes(whole(DEPOSIT)), 1)
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("version", [0, 1, 3, 255])
 def test_another_version_is_refused_with_its_number(version):
     data = whole(DEPOSIT)
     data[0] = version
 
-    with pytest.raises(RecordError, match=rf"^record version {version} \(known: 1\)$"):
+    with pytest.raises(RecordError, match=rf"^record version {version} \(known: 2\)$"):
         decode(resealed(data))
 
 
-@pytest.mark.parametrize("number", [0, 8, 39, 67, 256, 65535])
+@pytest.mark.parametrize("number", [0, 19, 31, 56, 63, 67, 256, 65535])
 def test_an_unknown_type_is_refused_with_its_number(number):
     data = whole(DEPOSIT)
     struct.pack_into("<H", data, 2, number)
@@ -268,15 +284,27 @@ def test_unknown_header_flags_are_refused():
     ("record", "name", "value", "message"),
     [
         (ORDER_ACCEPTED, "side", 2, "ORDER_ACCEPTED.side = 2 is no Side"),
-        (ORDER_ACCEPTED, "tif", 3, "ORDER_ACCEPTED.tif = 3 is no Tif"),
-        (ORDER_ACCEPTED, "flags", 8, "ORDER_ACCEPTED.flags = 0x8 has unknown bits"),
+        (ORDER_ACCEPTED, "tif", 4, "ORDER_ACCEPTED.tif = 4 is no Tif"),
+        (ORDER_ACCEPTED, "kind", 7, "ORDER_ACCEPTED.kind = 7 is no OrderKind"),
+        (ORDER_ACCEPTED, "stp", 5, "ORDER_ACCEPTED.stp = 5 is no Stp"),
+        (ORDER_ACCEPTED, "flags", 128, "ORDER_ACCEPTED.flags = 0x80 has unknown bits"),
         (ORDER_CANCELLED, "reason", 9999, "ORDER_CANCELLED.reason = 9999 is no Reason"),
         (ORDER_ACCEPTED, "cid_len", 37, "ORDER_ACCEPTED.cid_len = 37: at most 36"),
-        (FILL, "taker_flags", 4, "FILL.taker_flags = 0x4 has unknown bits"),
+        (FILL, "taker_flags", 128, "FILL.taker_flags = 0x80 has unknown bits"),
+        (BY_NAME["TRADING_MODE"], "mode", 4, "TRADING_MODE.mode = 4 is no Mode"),
+        (BY_NAME["TRADING_MODE"], "previous", 5, "TRADING_MODE.previous = 5 is no Mode"),
+        (BY_NAME["ORDER_DUPLICATE"], "original_status", 6,
+         "ORDER_DUPLICATE.original_status = 6 is no OrderStatus"),
+        (BY_NAME["ORDER_DUPLICATE"], "original_reason", 9999,
+         "ORDER_DUPLICATE.original_reason = 9999 is no Reason"),
+        (BY_NAME["CANCEL_ALL_REQUEST"], "scope", 4,
+         "CANCEL_ALL_REQUEST.scope = 0x4 has unknown bits"),
+        (BY_NAME["ACCOUNT_CONFIG_REQUEST"], "fields", 4,
+         "ACCOUNT_CONFIG_REQUEST.fields = 0x4 has unknown bits"),
         (BY_NAME["CANCEL_REJECTED"], "pad0", 1, "CANCEL_REJECTED.pad0 = 0x1: padding is not zero"),
         (BY_NAME["SYMBOL_CONFIG"], "pad0", 256, "SYMBOL_CONFIG.pad0 = 0x100: padding is not zero"),
     ],
-)
+)  # fmt: skip
 def test_a_value_that_is_no_member_is_refused_with_field_and_value(record, name, value, message):
     with pytest.raises(RecordError) as caught:
         decode(sealed(record.pack(**{name: value}), 1, 1))
@@ -341,6 +369,98 @@ def test_a_declaration_that_would_break_the_layout_is_refused(fields, message):
         Record("BAD", 999, Kind.LOGGED, "", fields)
 
 
-def test_enums_hold_the_numbers_of_the_wire():
-    assert [(s.name, s.value) for s in Side] == [("BUY", 0), ("SELL", 1)]
-    assert [(t.name, t.value) for t in Tif] == [("GTC", 0), ("IOC", 1), ("FOK", 2)]
+@pytest.mark.parametrize(
+    ("enum", "names"),
+    [
+        (Side, "BUY SELL"),
+        (Tif, "GTC IOC FOK GTD"),
+        (OrderKind, "LIMIT MARKET STOP_MARKET STOP_LIMIT TAKE_PROFIT_MARKET TAKE_PROFIT_LIMIT "
+                    "TRAILING_STOP"),
+        (Stp, "NONE NEWEST OLDEST BOTH DEFAULT"),
+        (Mode, "OPEN POST_ONLY CANCEL_ONLY HALT"),
+        (OrderStatus, "FILLED RESTING CANCELLED REJECTED PENDING WAITING"),
+    ],
+)  # fmt: skip
+def test_enums_hold_the_numbers_of_the_wire(enum, names):
+    assert {member.name: member.value for member in enum} == {
+        name: number for number, name in enumerate(names.split())
+    }
+
+
+def test_flags_hold_the_bits_of_the_wire_and_clients_may_set_all_but_the_engines_own():
+    bits = "POST_ONLY REDUCE_ONLY RESTS REPRICE ON_DISCONNECT LAST_PRICE KEPT".split()
+
+    assert {flag.name: flag.value for flag in OrderFlag} == {n: 1 << i for i, n in enumerate(bits)}
+    assert records.REQUEST_FLAGS == 127 & ~(OrderFlag.RESTS | OrderFlag.KEPT)
+
+
+# --- a log of version 1 -----------------------------------------------------------------------
+
+# The first record of a log that version 1 wrote: SEGMENT_STARTED, number 1, epoch 1.
+VERSION_1 = (
+    "01012c007000feff0000000001000000010000000000000000daec3a36c59717"
+    "1500000000000000000000000000000000000000000000000000000000000000"
+) + "00" * 64
+
+
+def version_1_log(folder: Path) -> Path:
+    first = bytearray(bytes.fromhex(VERSION_1))
+    second = bytearray(first)
+    second[16] = 2
+    path = folder / "wal" / f"{1:020d}.wal"
+    path.parent.mkdir(parents=True)
+    path.write_bytes((resealed(first) + resealed(second)).ljust(1 << 20, b"\0"))
+    return path
+
+
+def test_a_log_of_version_1_is_refused_at_start_and_left_as_it_is(tmp_path):
+    path = version_1_log(tmp_path)
+    before = path.read_bytes()
+
+    with pytest.raises(StartError) as caught:
+        recover(load(), path.parent, Clock.manual(1))
+
+    assert str(caught.value) == (
+        f"{path}: record 1 at offset 0 is of record version 1, this program reads version 2: "
+        "use the program that wrote it, or another data folder"
+    )
+    assert path.read_bytes() == before
+
+
+def test_a_log_that_goes_on_in_version_1_is_refused_where_it_does(tmp_path):
+    path = version_1_log(tmp_path)
+    data = bytearray(path.read_bytes())
+    first = records.SEGMENT_STARTED.pack(exchange_id=0x15, header_flags=1, stream=65534)
+    data[:128] = sealed(first, 1, 1)
+    path.write_bytes(data)
+
+    with pytest.raises(StartError, match="record 2 at offset 128 is of record version 1"):
+        recover(load(), path.parent, Clock.manual(1))
+
+
+@pytest.mark.parametrize("command", ["dump", "stats", "verify"])
+def test_the_wal_tools_say_that_a_log_is_of_version_1(tmp_path, capsys, command):
+    """Also where later segments follow: one finding, not one a file."""
+    path = version_1_log(tmp_path)
+    later = path.with_name(f"{8193:020d}.wal")
+    later.write_bytes(path.read_bytes())
+
+    code = main(["wal", command, str(tmp_path)])
+
+    out = capsys.readouterr()
+    text = out.out + out.err
+    assert code == 1
+    assert text.count("record 1 at offset 0 is of record version 1, this program reads") == 1
+    assert str(path) in text and str(later) not in text
+
+
+def test_a_version_byte_that_was_damaged_is_no_other_version(tmp_path):
+    """The seal covers it: what does not fit its seal is a torn tail as before."""
+    path = version_1_log(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[:128] = records.SEGMENT_STARTED.pack(exchange_id=1)
+    data[0] = 1
+    data[128:256] = bytes(128)
+    path.write_bytes(data)
+
+    assert list(LogReader(tmp_path).chunks()) == []

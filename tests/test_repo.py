@@ -229,7 +229,9 @@ def test_no_error_is_swallowed_unseen(path):
 # --- specs ------------------------------------------------------------------------------------
 
 INVARIANTS = set(re.findall(r"^\| INV-(\d+) \|", SPECS["invariants.md"], re.MULTILINE))
-RULE = re.compile(r"\b(B|M|C|D|R|F|U|A|K|G|V|P|T|L|W|MD|MK|CL|DM|PF)-(\d+)\b")
+RULE = re.compile(
+    r"\b(B|PM|PX|MO|M|RO|ST|C|CA|AM|EX|TR|D|R|F|Y|U|A|K|G|V|P|T|L|W|MD|MK|CL|DM|PF)-(\d+)\b"
+)
 DEFINED = {
     rule
     for page in SPECS.values()
@@ -250,6 +252,15 @@ def test_every_rule_that_is_cited_exists(path):
     cited = {f"{prefix}-{number}" for prefix, number in RULE.findall(text(path))}
 
     assert not cited - DEFINED
+
+
+def test_the_index_names_every_prefix_of_every_page():
+    pages = {page: own.split() for page, own in re.findall(
+        r"^\| \[\w+\]\((\w+\.md)\) \| .* \|(.*)\|$", SPECS["index.md"], re.MULTILINE
+    )}  # fmt: skip
+    for page, content in SPECS.items():
+        used = set(re.findall(r"^(?:\*\*)?([A-Z]+3?)-\d+\b", content, re.MULTILINE))
+        assert used <= {*pages.get(page, []), "INV"}, page
 
 
 def test_every_invariant_names_what_enforces_it():

@@ -29,7 +29,7 @@ from rsx.records import (
     View,
     decode,
 )
-from rsx.wal.reader import count_valid, find_valid
+from rsx.wal.reader import count_valid, find_valid, other_version, version_text
 from rsx.wal.segments import Segment, list_segments, wal_folder
 from rsx.wal.state import State
 
@@ -47,7 +47,9 @@ GOES_ON = frozenset(TYPE[name] for name in ("FILL", "ORDER_RESTED", "ORDER_REDUC
 OF_A_SYMBOL = STARTS_REQUEST | GOES_ON | {TYPE["ORDER_CANCELLED"]}
 WHOLE_REQUEST = STARTS_REQUEST | {TYPE["ORDER_CANCELLED"]}
 ENDS = int(HeaderFlag.GROUP_END)
-LOOKED_INTO = tuple(TYPE[n] for n in ("SYMBOL_CONFIG", "LOG_STARTED", "SEGMENT_STARTED"))
+LOOKED_INTO = tuple(
+    TYPE[n] for n in ("SYMBOL_CONFIG", "SYMBOL_LIMITS", "LOG_STARTED", "SEGMENT_STARTED")
+)
 LOGGED = frozenset(record.type for record in BY_TYPE.values() if record.kind is Kind.LOGGED)
 
 
@@ -97,6 +99,7 @@ class Inspection:
     counts: Counter[int] = field(default_factory=Counter)
     epochs: list[Epoch] = field(default_factory=list)
     configs: dict[int, View] = field(default_factory=dict)
+    limits: dict[int, View] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     findings_left_out: int = 0
     last_seq: int = 0
@@ -139,6 +142,8 @@ def inspect(folder: str | Path, *, thorough: bool = False) -> Inspection:
     for number, segment in enumerate(segments):
         later = segments[number + 1].first if number + 1 < len(segments) else None
         walk.segment(segment, later)
+        if walk.foreign:
+            break
     return walk.found
 
 
@@ -153,7 +158,7 @@ class _Walk:
         self.open: set[int] = set()  # streams in the middle of a request
         self.path = Path()
         self.first = 0
-        self.begins_epoch = 0  # SEGMENT_STARTED has raised the epoch, LOG_STARTED must follow
+        self.foreign = False  # the records from here on are of another version
 
     def wrong(self, seq: int, text: str) -> None:
         offset = max(0, seq - self.first) * RECORD_SIZE
@@ -187,6 +192,11 @@ class _Walk:
                 break
             behind, used = self._next_valid(data, at)
             if behind < 0:
+                seq = self.first + at
+                slot = bytes(data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE])
+                if version := other_version(slot, seq):
+                    self.foreign = True
+                    self.wrong(seq, version_text(version, seq, at * RECORD_SIZE))
                 break
             if behind > at:
                 self.wrong(
@@ -197,7 +207,7 @@ class _Walk:
                 self.open.clear()
                 at = behind
         self.due = self.first + at
-        if at < slots:
+        if at < slots and not self.foreign:
             self._end(at, used, later)
 
     def _valid(self, data: memoryview, at: int) -> int:
@@ -323,6 +333,13 @@ class _Walk:
                     self.wrong(seq, f"market {view.symbol_id} changes its {key}")
             found.configs[view.symbol_id] = view
             return
+        if name == "SYMBOL_LIMITS":
+            known = found.configs.get(view.symbol_id)
+            if known is None or known.config_version != view.config_version:
+                self.wrong(seq, f"limits {view.config_version} of market {view.symbol_id} without "
+                           "their SYMBOL_CONFIG")  # fmt: skip
+            found.limits[view.symbol_id] = view
+            return
         if found.exchange_id and view.exchange_id != found.exchange_id:
             self.wrong(seq, f"{name} of another exchange ({view.exchange_id:#x}, not "
                        f"{found.exchange_id:#x})")  # fmt: skip
@@ -365,22 +382,36 @@ def _used(data: bytes) -> int:
 # --- the fold ---------------------------------------------------------------------------------
 
 
+def _symbol_of(view: View, limits: View | None) -> SymbolConfig:
+    """A market as its newest SYMBOL_CONFIG and SYMBOL_LIMITS say."""
+    values = {
+        name: getattr(view, name)
+        for name in SymbolConfig.__struct_fields__
+        if name not in ("id", "name") and name in view.record.offsets
+    }
+    if limits is not None:
+        rows = [(getattr(limits, f"tick_from_{n}"), getattr(limits, f"tick_{n}"))
+                for n in (1, 2, 3, 4)]  # fmt: skip
+        values["tick_table"] = tuple(row for row in rows if row[0])
+        for name in ("notional_min", "price_band_ppm", "market_band_ppm"):
+            values[name] = getattr(limits, name)
+    name = view.name.rstrip(b"\0").decode("ascii", "replace")
+    return SymbolConfig(id=view.symbol_id, name=name, **values)
+
+
 def config_of(found: Inspection) -> Config:
     """A configuration with the log's own markets, and room for all it can hold."""
-    names = SymbolConfig.__struct_fields__
     symbols = tuple(
-        SymbolConfig(
-            id=view.symbol_id, name=view.name.rstrip(b"\0").decode("ascii", "replace"),
-            **{name: getattr(view, name) for name in names if name not in ("id", "name")},
-        )
-        for _, view in sorted(found.configs.items())
-    )  # fmt: skip
-    accepted = found.counts[TYPE["ORDER_ACCEPTED"]]
-    places = max(1024, 1 << accepted.bit_length())
+        _symbol_of(view, found.limits.get(number))
+        for number, view in sorted(found.configs.items())
+    )
+    accepted, placed = (found.counts[TYPE[n]] for n in ("ORDER_ACCEPTED", "TRIGGER_PLACED"))
+    places = max(1024, 1 << max(accepted, placed).bit_length())
     accounts = max(1024, found.counts[TYPE["DEPOSIT"]])
     config = load().replace(
-        matching={"orders_max": places, "users_max": places, "dedup_orders_max": 2 * places,
-                  "open_orders_per_user_max": places},
+        matching={"orders_max": places, "users_max": places, "dedup_orders_max": 4 * places,
+                  "open_orders_per_user_max": places, "triggers_max": places,
+                  "open_triggers_per_user_max": places},
         risk={"accounts_max": accounts, "positions_max": max(1024, 2 * accepted)},
     )  # fmt: skip
     return msgspec.structs.replace(config, symbols=symbols or config.symbols)

@@ -64,6 +64,24 @@ def find_valid(const uint8_t[:] data, uint64_t first_seq, uint32_t epoch_min):
     return at if at < slots else -1
 
 
+def other_version(const uint8_t[:] slot, uint64_t seq):
+    """Version of a sealed record with this number that another version of RSX wrote; else 0."""
+    cdef const rsx_record_t* record
+    if slot.shape[0] < RSX_RECORD_SIZE:
+        return 0
+    record = <const rsx_record_t*>&slot[0]
+    if (record.version == RSX_VERSION or record.length != 112 or record.seq != seq
+            or record.crc != rsx_crc_record(&slot[0])):
+        return 0
+    return record.version
+
+
+def version_text(version, seq, offset):
+    """What is wrong with a record of another version, for people."""
+    return (f"record {seq} at offset {offset} is of record version {version}, this program reads "
+            f"version {RSX_VERSION}: use the program that wrote it, or another data folder")
+
+
 @dataclass(frozen=True, slots=True)
 class LogEnd:
     """Where the log ends.
@@ -144,19 +162,25 @@ class LogReader:
     def _end_at(self, number, seq, epoch):
         """The end of the log before record seq; None when that was written meanwhile.
 
-        Raises LogDamaged when a valid record lies behind it.
+        Raises LogDamaged when a valid record lies behind it, or one of another version there.
         """
         segment = self.segments[number]
+        offset = (seq - segment.first) * RSX_RECORD_SIZE
+        version = 0
+        with open(segment.path, "rb") as file:
+            file.seek(offset)
+            version = other_version(file.read(RSX_RECORD_SIZE), seq)
+        if version:
+            raise LogDamaged(f"{segment.path}: {version_text(version, seq, offset)}")
         torn = 0
         for later in self.segments[number:]:
             begin = seq if later is segment else later.first
             found, used = self._behind(later, begin, epoch)
             if found is not None:
                 with open(segment.path, "rb") as file:
-                    file.seek((seq - segment.first) * RSX_RECORD_SIZE)
+                    file.seek(offset)
                     if count_valid(file.read(RSX_RECORD_SIZE), seq, epoch)[0]:
                         return None
-                offset = (seq - segment.first) * RSX_RECORD_SIZE
                 what = (f"no valid record {seq} at offset {offset}" if offset < segment.size
                         else f"the file ends before record {seq}")
                 raise LogDamaged(
