@@ -213,7 +213,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mark_source(self) -> str:
-        """"last" or "synthetic", with "auto" resolved."""
+        """ "last" or "synthetic", with "auto" resolved."""
         if self.mark.source == "auto":
             return "synthetic" if self.demo.enabled else "last"
         return self.mark.source
@@ -252,9 +252,13 @@ def _tick_table(at: str, raw: SymbolText, tick: int, px_max: int) -> tuple[tuple
                 f"{key}: first price {first_text!r} is not between the row before and max_price"
             )
         if own <= step or own % step:
-            raise ConfigError(f"{key}: tick {tick_text!r} is not a larger multiple of the one before")
+            raise ConfigError(
+                f"{key}: tick {tick_text!r} is not a larger multiple of the one before"
+            )
         if first % own:
-            raise ConfigError(f"{key}: first price {first_text!r} is not a multiple of its own tick")
+            raise ConfigError(
+                f"{key}: first price {first_text!r} is not a multiple of its own tick"
+            )
         rows.append((first, own))
         before, step = first, own
     return tuple(rows)

@@ -118,7 +118,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.IDLE: "nothing was received for too long",
     Reason.NOT_FOUND: "no such resource",
     Reason.BATCH_TOO_LARGE: "the batch has more items than allowed",
-    Reason.EXPIRY_INVALID: "GTD takes an expiry in the future, and only GTD takes one",
+    Reason.EXPIRY_INVALID: "an expiry in the future goes with GTD, and only with it",
     Reason.TRIGGER_INVALID: "these trigger fields do not go together",
     Reason.NOTHING_TO_AMEND: "an amendment names a new price or a new quantity",
     Reason.INSUFFICIENT_MARGIN: "not enough free margin",

@@ -56,7 +56,8 @@ def test_decimal_text_becomes_units():
     btc = load().symbols[0]
 
     assert (btc.tick, btc.lot, btc.reference_px) == (10, 100, 5_000_000)
-    assert (btc.notional_min, btc.price_band_ppm, btc.market_band_ppm) == (5 * 10**8, 200_000, 50_000)
+    assert btc.notional_min == 5 * 10**8
+    assert (btc.price_band_ppm, btc.market_band_ppm) == (200_000, 50_000)
     assert (btc.px_max, btc.qty_max) == (100_000_000, 1_000_000_000)
     assert btc.notional_max == 50_000_000 * 10**8
 

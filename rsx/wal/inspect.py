@@ -402,8 +402,7 @@ def _symbol_of(view: View, limits: View | None) -> SymbolConfig:
 def config_of(found: Inspection) -> Config:
     """A configuration with the log's own markets, and room for all it can hold."""
     symbols = tuple(
-        _symbol_of(view, found.limits.get(number))
-        for number, view in sorted(found.configs.items())
+        _symbol_of(view, found.limits.get(number)) for number, view in sorted(found.configs.items())
     )
     accepted, placed = (found.counts[TYPE[n]] for n in ("ORDER_ACCEPTED", "TRIGGER_PLACED"))
     places = max(1024, 1 << max(accepted, placed).bit_length())
