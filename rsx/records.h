@@ -4,9 +4,46 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RSX_VERSION = 2, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16,
-       RSX_GROUP_END = 1, RSX_POST_ONLY = 1, RSX_REDUCE_ONLY = 2, RSX_RESTS = 4,
-       RSX_BUY = 0, RSX_SELL = 1, RSX_GTC = 0, RSX_IOC = 1, RSX_FOK = 2 };
+enum { RSX_VERSION = 2, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16 };
+
+enum rsx_constant {
+    RSX_GROUP_END = 1,
+    RSX_POST_ONLY = 1,
+    RSX_REDUCE_ONLY = 2,
+    RSX_RESTS = 4,
+    RSX_REPRICE = 8,
+    RSX_ON_DISCONNECT = 16,
+    RSX_LAST_PRICE = 32,
+    RSX_KEPT = 64,
+    RSX_BUY = 0,
+    RSX_SELL = 1,
+    RSX_GTC = 0,
+    RSX_IOC = 1,
+    RSX_FOK = 2,
+    RSX_GTD = 3,
+    RSX_LIMIT = 0,
+    RSX_MARKET = 1,
+    RSX_STOP_MARKET = 2,
+    RSX_STOP_LIMIT = 3,
+    RSX_TAKE_PROFIT_MARKET = 4,
+    RSX_TAKE_PROFIT_LIMIT = 5,
+    RSX_TRAILING_STOP = 6,
+    RSX_STP_NONE = 0,
+    RSX_STP_NEWEST = 1,
+    RSX_STP_OLDEST = 2,
+    RSX_STP_BOTH = 3,
+    RSX_STP_DEFAULT = 4,
+    RSX_MODE_OPEN = 0,
+    RSX_MODE_POST_ONLY = 1,
+    RSX_MODE_CANCEL_ONLY = 2,
+    RSX_MODE_HALT = 3,
+    RSX_STATUS_FILLED = 0,
+    RSX_STATUS_RESTING = 1,
+    RSX_STATUS_CANCELLED = 2,
+    RSX_STATUS_REJECTED = 3,
+    RSX_STATUS_PENDING = 4,
+    RSX_STATUS_WAITING = 5,
+};
 
 enum rsx_reason {
     RSX_R_NONE = 0,

@@ -10,11 +10,38 @@ cdef extern from "rsx/records.h" nogil:
         RSX_POST_ONLY
         RSX_REDUCE_ONLY
         RSX_RESTS
+        RSX_REPRICE
+        RSX_ON_DISCONNECT
+        RSX_LAST_PRICE
+        RSX_KEPT
         RSX_BUY
         RSX_SELL
         RSX_GTC
         RSX_IOC
         RSX_FOK
+        RSX_GTD
+        RSX_LIMIT
+        RSX_MARKET
+        RSX_STOP_MARKET
+        RSX_STOP_LIMIT
+        RSX_TAKE_PROFIT_MARKET
+        RSX_TAKE_PROFIT_LIMIT
+        RSX_TRAILING_STOP
+        RSX_STP_NONE
+        RSX_STP_NEWEST
+        RSX_STP_OLDEST
+        RSX_STP_BOTH
+        RSX_STP_DEFAULT
+        RSX_MODE_OPEN
+        RSX_MODE_POST_ONLY
+        RSX_MODE_CANCEL_ONLY
+        RSX_MODE_HALT
+        RSX_STATUS_FILLED
+        RSX_STATUS_RESTING
+        RSX_STATUS_CANCELLED
+        RSX_STATUS_REJECTED
+        RSX_STATUS_PENDING
+        RSX_STATUS_WAITING
         RSX_ORDER_REQUEST
         RSX_CANCEL_REQUEST
         RSX_ORDER_NEW

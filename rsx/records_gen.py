@@ -1,7 +1,7 @@
 """Writes what is derived from rsx/records.py and rsx/errors.py, or checks that it is fresh.
 
-    python -m rsx.records --write     write rsx/records.h, rsx/records_c.pxd, specs/records.md
-    python -m rsx.records --check     exit 1 naming the first stale file
+python -m rsx.records --write     write rsx/records.h, rsx/records_c.pxd, specs/records.md
+python -m rsx.records --check     exit 1 naming the first stale file
 """
 
 from __future__ import annotations
@@ -10,13 +10,45 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rsx.errors import SENTENCES, Reason
-from rsx.records import C_TYPES, HEADER_SIZE, PAYLOAD_SIZE, RECORDS, VERSION, Kind, Record
+from rsx.records import (
+    C_TYPES,
+    HEADER_SIZE,
+    PAYLOAD_SIZE,
+    RECORDS,
+    VERSION,
+    HeaderFlag,
+    Kind,
+    Mode,
+    OrderFlag,
+    OrderKind,
+    OrderStatus,
+    Record,
+    Side,
+    Stp,
+    Tif,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER_FIELDS = (
     ("version", "u8"), ("header_flags", "u8"), ("type", "u16"), ("length", "u16"),
     ("stream", "u16"), ("crc", "u32"), ("epoch", "u32"),
 )  # fmt: skip
+
+# Enumerations that compiled code reads, with what precedes a name after RSX_.
+ENUMS = (
+    (HeaderFlag, ""), (OrderFlag, ""), (Side, ""), (Tif, ""), (OrderKind, ""), (Stp, "STP_"),
+    (Mode, "MODE_"), (OrderStatus, "STATUS_"),
+)  # fmt: skip
+
+
+def constants() -> dict[str, int]:
+    """RSX_ names of the enumerations' values; a flag word that is 0 has none."""
+    return {
+        f"RSX_{prefix}{value.name}": int(value)
+        for kind, prefix in ENUMS
+        for value in kind
+        if not (value.name == "NONE" and not prefix)
+    }
 
 
 def struct_name(record: Record) -> str:
@@ -80,9 +112,11 @@ def c_header() -> str:
         "#include <stddef.h>",
         "#include <stdint.h>",
         "",
-        f"enum {{ RSX_VERSION = {VERSION}, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16,",
-        "       RSX_GROUP_END = 1, RSX_POST_ONLY = 1, RSX_REDUCE_ONLY = 2, RSX_RESTS = 4,",
-        "       RSX_BUY = 0, RSX_SELL = 1, RSX_GTC = 0, RSX_IOC = 1, RSX_FOK = 2 };",
+        f"enum {{ RSX_VERSION = {VERSION}, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16 }};",
+        "",
+        "enum rsx_constant {",
+        *[f"    {constant} = {value}," for constant, value in constants().items()],
+        "};",
         "",
         "enum rsx_reason {",
         *[f"    RSX_R_{r.name} = {r.value}," for r in Reason],
@@ -108,8 +142,7 @@ def c_header() -> str:
         for f in record.fields:
             at = HEADER_SIZE + record.offsets[f.name]
             out.append(
-                f"_Static_assert(offsetof({name}, {f.name}) == {at}, "
-                f'"{record.name}.{f.name}");'
+                f'_Static_assert(offsetof({name}, {f.name}) == {at}, "{record.name}.{f.name}");'
             )
         out.append("")
     return "\n".join([*out, *_c_functions()])
@@ -122,10 +155,8 @@ def cython_pxd() -> str:
         "",
         'cdef extern from "rsx/records.h" nogil:',
         "    enum:",
-        *[f"        {n}" for n in (
-            "RSX_VERSION", "RSX_RECORD_SIZE", "RSX_HEADER_SIZE", "RSX_GROUP_END", "RSX_POST_ONLY",
-            "RSX_REDUCE_ONLY", "RSX_RESTS", "RSX_BUY", "RSX_SELL", "RSX_GTC", "RSX_IOC",
-            "RSX_FOK")],
+        *[f"        RSX_{n}" for n in ("VERSION", "RECORD_SIZE", "HEADER_SIZE")],
+        *[f"        {constant}" for constant in constants()],
         *[f"        RSX_{r.name}" for r in RECORDS],
         *[f"        RSX_R_{r.name}" for r in Reason],
         "",
