@@ -630,6 +630,15 @@ _FIELD_INDEX: dict[int, dict[str, int]] = {
     | {f.name: i + 7 for i, f in enumerate(r.fields)}
     for r in RECORDS
 }
+# Made by one symbol's engine: the header's stream is the symbol's id.
+OF_A_SYMBOL: frozenset[int] = frozenset(
+    r.type for r in (
+        ORDER_ACCEPTED, FILL, ORDER_RESTED, ORDER_CANCELLED, ORDER_REJECTED, ORDER_REDUCED,
+        CANCEL_REJECTED, ORDER_DUPLICATE, MARK_PRICE, ORDER_AMENDED, AMEND_REJECTED,
+        TRIGGER_PLACED, TRIGGER_FIRED, TRIGGER_CANCELLED, TRADING_MODE, ORDER_RELEASED,
+        CANCEL_ALL_DONE, TRIGGER_REJECTED,
+    )
+)  # fmt: skip
 if len(BY_TYPE) != len(RECORDS):
     raise RecordError("two record types share a number")
 

@@ -48,7 +48,9 @@ def make_config(*markets: SymbolConfig, **sections: dict[str, Any]) -> Config:
     small: dict[str, dict[str, Any]] = {
         "wal": {"segment_mib": 1, "segments_ahead": 0, "flush_ms": 1000},
         "demo": {"enabled": False},
-        "matching": {"orders_max": 4096, "users_max": 1024, "dedup_orders_max": 8192},
+        "matching": {
+            "orders_max": 4096, "users_max": 1024, "triggers_max": 1024, "dedup_orders_max": 16384,
+        },
         "risk": {"accounts_max": 1024, "positions_max": 4096},
         "rings": dict.fromkeys(load().rings.__struct_fields__, 1024),
     }  # fmt: skip

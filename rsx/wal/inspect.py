@@ -21,6 +21,7 @@ from rsx.errors import StartError
 from rsx.records import (
     BY_TYPE,
     HEADER_SIZE,
+    OF_A_SYMBOL,
     RECORD_SIZE,
     HeaderFlag,
     Kind,
@@ -40,12 +41,13 @@ LOOK_AGAIN_S = 0.02
 
 SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals", "tick", "lot")
 TYPE = {record.name: record.type for record in BY_TYPE.values()}
-STARTS_REQUEST = frozenset(
-    TYPE[name] for name in ("ORDER_ACCEPTED", "ORDER_REJECTED", "CANCEL_REJECTED")
-)
+# M-11 seen from a record's type: goes on with a request, begins one, or may do either.
 GOES_ON = frozenset(TYPE[name] for name in ("FILL", "ORDER_RESTED", "ORDER_REDUCED"))
-OF_A_SYMBOL = STARTS_REQUEST | GOES_ON | {TYPE["ORDER_CANCELLED"]}
-WHOLE_REQUEST = STARTS_REQUEST | {TYPE["ORDER_CANCELLED"]}
+MAY_DO_EITHER = frozenset(
+    TYPE[name] for name in ("ORDER_CANCELLED", "TRIGGER_CANCELLED", "CANCEL_ALL_DONE")
+)
+STARTS_REQUEST = OF_A_SYMBOL - GOES_ON - MAY_DO_EITHER
+WHOLE_REQUEST = STARTS_REQUEST | MAY_DO_EITHER
 ENDS = int(HeaderFlag.GROUP_END)
 LOOKED_INTO = tuple(
     TYPE[n] for n in ("SYMBOL_CONFIG", "SYMBOL_LIMITS", "LOG_STARTED", "SEGMENT_STARTED")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rsx import records
-from rsx.config import Config, SymbolConfig
+from rsx.config import TICK_ROWS_MAX, Config, SymbolConfig
 from rsx.core.clock import Clock
 from rsx.errors import StartError
 from rsx.wal.reader import LogReader, cut_tail
@@ -28,6 +28,10 @@ CONFIG_FIELDS = {
     "initial_margin_ppm": "initial_margin_ppm",
     "maintenance_margin_ppm": "maintenance_margin_ppm",
     "price_decimals": "price_decimals", "qty_decimals": "qty_decimals", "symbol_id": "id",
+}  # fmt: skip
+LIMITS_FIELDS = {
+    "notional_min": "notional_min", "price_band_ppm": "price_band_ppm",
+    "market_band_ppm": "market_band_ppm", "symbol_id": "id",
 }  # fmt: skip
 
 
@@ -57,12 +61,42 @@ class Recovered:
     seconds: float
 
 
-def _config_record(symbol: SymbolConfig, version: int, ts_ns: int) -> bytes:
-    values = {field: getattr(symbol, name) for field, name in CONFIG_FIELDS.items()}
-    return records.SYMBOL_CONFIG.pack(
-        ts_ns=ts_ns, config_version=version, name=symbol.name.encode(), stream=symbol.id,
-        header_flags=records.HeaderFlag.GROUP_END, **values,
-    )  # fmt: skip
+def _config_values(symbol: SymbolConfig) -> dict[str, int]:
+    """SYMBOL_CONFIG's fields, but for the name."""
+    return {field: getattr(symbol, name) for field, name in CONFIG_FIELDS.items()}
+
+
+def _limits_values(symbol: SymbolConfig) -> dict[str, int]:
+    """SYMBOL_LIMITS' fields; rows that the tick table does not have are 0."""
+    values = {field: getattr(symbol, name) for field, name in LIMITS_FIELDS.items()}
+    rows = [*symbol.tick_table, *[(0, 0)] * (TICK_ROWS_MAX - len(symbol.tick_table))]
+    for number, (first, tick) in enumerate(rows, 1):
+        values |= {f"tick_from_{number}": first, f"tick_{number}": tick}
+    return values
+
+
+def _rules_records(symbol: SymbolConfig, version: int, ts_ns: int) -> list[bytes]:
+    """SYMBOL_CONFIG and the SYMBOL_LIMITS that goes with it."""
+    head = {
+        "ts_ns": ts_ns, "config_version": version, "stream": symbol.id,
+        "header_flags": records.HeaderFlag.GROUP_END,
+    }  # fmt: skip
+    return [
+        records.SYMBOL_CONFIG.pack(
+            name=symbol.name.encode(), **head, **_config_values(symbol)
+        ),
+        records.SYMBOL_LIMITS.pack(**head, **_limits_values(symbol)),
+    ]  # fmt: skip
+
+
+def _is_known(symbol: SymbolConfig, state: State) -> bool:
+    """Whether the log's newest rules of this market are those of the configuration, and whole."""
+    config, limits = state.configs.get(symbol.id), state.limits.get(symbol.id)
+    if config is None or limits is None or limits.config_version != config.config_version:
+        return False
+    return all(getattr(config, f) == value for f, value in _config_values(symbol).items()) and all(
+        getattr(limits, f) == value for f, value in _limits_values(symbol).items()
+    )
 
 
 def _opening(config: Config, state: State, exchange_id: int, ts_ns: int) -> tuple[bytes, ...]:
@@ -74,14 +108,10 @@ def _opening(config: Config, state: State, exchange_id: int, ts_ns: int) -> tupl
         )
     ]  # fmt: skip
     for symbol in config.symbols:
-        known = state.configs.get(symbol.id)
-        if known is None:
-            opening.append(_config_record(symbol, 1, ts_ns))
-            continue
-        for field, name in CONFIG_FIELDS.items():
-            if getattr(known, field) != getattr(symbol, name):
-                opening.append(_config_record(symbol, known.config_version + 1, ts_ns))
-                break
+        if not _is_known(symbol, state):
+            known = state.configs.get(symbol.id)
+            version = known.config_version + 1 if known else 1
+            opening += _rules_records(symbol, version, ts_ns)
     return tuple(opening)
 
 

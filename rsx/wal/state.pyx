@@ -11,21 +11,31 @@ from libc.string cimport memset
 from rsx.book.engine cimport Engine
 from rsx.book.fold cimport engine_apply
 from rsx.core.check cimport fail
-from rsx.records import decode
+from rsx.records import OF_A_SYMBOL, decode
 from rsx.records_c cimport *
 from rsx.risk.ledger cimport Ledger, ledger_apply
 
 cdef enum:
     RECENT_FILLS = 16384    # kept for queries after a start; a power of two
 
+# By record type.
+cdef uint8_t[256] IS_OF_A_SYMBOL    # folded by the engine that its stream names
+cdef uint8_t[256] USES_AN_ID        # begins an order or a trigger, or refuses one
+cdef uint8_t[256] IS_NOTED          # looked at in Python, and no business of the ledger
+for _type in range(256):
+    IS_OF_A_SYMBOL[_type] = _type in OF_A_SYMBOL
+    USES_AN_ID[_type] = _type in (RSX_ORDER_ACCEPTED, RSX_ORDER_REJECTED, RSX_ORDER_DUPLICATE,
+                                  RSX_TRIGGER_PLACED, RSX_TRIGGER_REJECTED)
+    IS_NOTED[_type] = _type in (RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_LOG_STARTED)
+
 
 cdef class State:
     """Engines by symbol, one ledger, and what the log knows of itself.
 
     Attributes: engines {symbol id: Engine}; ledger; next_seq; epoch; exchange_id (0 = new log);
-    configs {symbol id: last SYMBOL_CONFIG view}; oid_max, the highest order id seen; cuts
-    {order id: quantity cut off while the order lived on}, for all that rest and some that ended.
-    on_config(view) is called at each SYMBOL_CONFIG and may raise.
+    configs, limits {symbol id: last SYMBOL_CONFIG, SYMBOL_LIMITS view}; oid_max, the highest order
+    id seen; cuts {order id: quantity cut off while the order lived on}, for all that rest and some
+    that ended. on_config(view) is called at each SYMBOL_CONFIG and may raise.
     """
 
     cdef readonly dict engines
@@ -35,6 +45,7 @@ cdef class State:
     cdef readonly uint64_t exchange_id
     cdef readonly uint64_t oid_max
     cdef readonly dict configs
+    cdef readonly dict limits
     cdef readonly dict cuts
     cdef Py_ssize_t cuts_limit
     cdef bytearray fills
@@ -50,6 +61,7 @@ cdef class State:
         self.on_config = on_config
         self.engines = {}
         self.configs = {}
+        self.limits = {}
         self.cuts = {}
         self.cuts_limit = 65536
         self.fills = bytearray(RECENT_FILLS * RSX_RECORD_SIZE)
@@ -97,15 +109,15 @@ cdef class State:
             fail(5, record.seq, self.next_seq)
         self.next_seq += 1
         self.epoch = record.epoch
-        if RSX_ORDER_ACCEPTED <= record.type <= RSX_CANCEL_REJECTED:
+        if record.type < 256 and IS_OF_A_SYMBOL[record.type]:
             if self.by_symbol[record.stream] == NULL:
                 fail(14, record.seq, record.stream)
             engine_apply(&(<Engine>self.by_symbol[record.stream]).engine, record)
-            if record.type == RSX_ORDER_ACCEPTED or record.type == RSX_ORDER_REJECTED:
-                # Both have the id in the same place; a rejected order's is used up too.
+            if USES_AN_ID[record.type]:
+                # All have the id in the same place; a refused order's is used up too.
                 if (<const rsx_order_accepted_t*>record).oid > self.oid_max:
                     self.oid_max = (<const rsx_order_accepted_t*>record).oid
-        if record.type == RSX_SYMBOL_CONFIG or record.type == RSX_LOG_STARTED:
+        if record.type < 256 and IS_NOTED[record.type]:
             return True
         if record.type == RSX_FILL:
             rsx_record_copy(
@@ -126,6 +138,8 @@ cdef class State:
             if self.on_config is not None:
                 self.on_config(view)
             self.configs[view.symbol_id] = view
+        elif view.record.name == "SYMBOL_LIMITS":
+            self.limits[view.symbol_id] = view
         elif view.record.name == "ORDER_REDUCED":
             self._note_cut(view)
         else:

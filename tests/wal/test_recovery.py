@@ -15,6 +15,7 @@ from rsx.core.clock import Clock
 from rsx.core.crc import record_crc
 from rsx.errors import StartError
 from rsx.records import RECORD_SIZE, decode, iterate
+from rsx.wal import inspect as inspection
 from rsx.wal.reader import LogDamaged, LogReader, follow_log, read_range
 from rsx.wal.segments import list_segments, open_data_folder
 from rsx.wal.start import recover
@@ -416,6 +417,72 @@ def test_changed_fees_and_a_new_market_are_new_rules_in_the_log(
     fill = world.released[-1]
     assert fill.record.name == "FILL"
     assert fill.taker_fee == 1000 * 100 * 700 // 1_000_000
+
+
+def rules_of(world: World) -> list[tuple[str, int, int]]:
+    return [
+        (view.record.name, view.symbol_id, view.config_version)
+        for view in iterate(world.log())
+        if view.record.name in ("SYMBOL_CONFIG", "SYMBOL_LIMITS")
+    ]
+
+
+def test_changed_limits_are_new_rules_in_the_log(make_world: Callable[..., World]) -> None:
+    """L-24: both records, with the next version, and only for the market that changed."""
+    small_log(make_world())
+    changed = make_market(
+        2, notional_min=7, price_band_ppm=200_000, market_band_ppm=9000,
+        tick_table=((2000, 10), (4000, 50)),
+    )  # fmt: skip
+    world = make_world(make_market(1), changed)
+    world.run()
+
+    first = [(name, n, 1) for n in (1, 2) for name in ("SYMBOL_CONFIG", "SYMBOL_LIMITS")]
+    assert rules_of(world) == [*first, ("SYMBOL_CONFIG", 2, 2), ("SYMBOL_LIMITS", 2, 2)]
+    seen = next(v for v in world.released if v.record.name == "SYMBOL_LIMITS")
+    assert (seen.notional_min, seen.price_band_ppm, seen.market_band_ppm) == (7, 200_000, 9000)
+    assert (seen.tick_from_1, seen.tick_1, seen.tick_from_2, seen.tick_2) == (2000, 10, 4000, 50)
+    assert (seen.tick_from_3, seen.tick_3, seen.tick_from_4, seen.tick_4) == (0, 0, 0, 0)
+
+    again = make_world(make_market(1), changed)
+    again.run()
+    assert len(rules_of(again)) == 6, "nothing changed, nothing is logged"
+
+
+def test_limits_that_a_cut_log_lacks_are_made_good(make_world: Callable[..., World]) -> None:
+    """L-24: the log ends right behind a SYMBOL_CONFIG."""
+    world = make_world()
+    world.run()
+    world.crash(keep_bytes=5 * RECORD_SIZE)
+    world.start()
+    world.run()
+    pair = [("SYMBOL_CONFIG", 2, 2), ("SYMBOL_LIMITS", 2, 2)]
+    assert rules_of(world)[3:] == pair
+
+
+def test_records_of_another_version_are_refused_and_nothing_is_changed(
+    world: World, tmp_path: Path
+) -> None:
+    """L-26: at the very beginning, and behind records of ours."""
+    small_log(world)
+    world.close()
+    path = list_segments(world.folder)[0].path
+    whole = path.read_bytes()
+    for seq in (1, 6):
+        at = (seq - 1) * RECORD_SIZE
+        record = bytearray(whole[at : at + RECORD_SIZE])
+        record[0] = 1
+        record[8:12] = record_crc(record, 0).to_bytes(4, "little")
+        spoiled = whole[:at] + bytes(record) + whole[at + RECORD_SIZE :]
+        path.write_bytes(spoiled)
+        with pytest.raises(StartError, match=f"record {seq} has version 1, this program reads 2"):
+            recover(world.config, world.folder, CLOCK)
+        assert path.read_bytes() == spoiled
+        found = inspection.inspect(world.folder)
+        assert found.status == "damaged"
+        assert [f"record {seq}: version 1" in str(f) for f in found.findings] == [True]
+    path.write_bytes(whole)
+    world.start()
 
 
 def test_a_folder_in_use_is_refused_and_its_files_ahead_are_kept(tmp_path: Path) -> None:
