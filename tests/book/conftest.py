@@ -15,7 +15,9 @@ LIMITS = {
     "users_max": 64,
     "open_orders_per_user_max": 1024,
     "dedup_window_s": 3600,
-    "dedup_orders_max": 2048,
+    "triggers_max": 512,
+    "open_triggers_per_user_max": 512,
+    "dedup_orders_max": 4096,
 }
 
 

@@ -1,4 +1,4 @@
-"""specs/matching.md sections 3 to 5: cancels, client ids, reservations, fees and positions.
+"""specs/matching.md sections 7, 12 and 13: cancels, client ids, reservations, fees and positions.
 
 Over the plain model and the compiled engine; the language of the tables is that of
 `model/table.py`.
@@ -46,17 +46,38 @@ class TestCancel:
             u1 cancel cid=b            -> refused 3007
             u1 cancel cid=             -> refused 3007
             u2 cancel cid=a            -> cancelled #2 6 3101
-            u2 cancel cid=a            -> refused 3007
+            u2 cancel cid=a            -> refused 3017
             u1 cancel cid=a            -> cancelled #1 5 3101
             book                       -> bid - | ask #3:7@100
             """)
 
-    def test_by_client_id_it_does_not_find_what_has_filled(self, table):
-        table.run("""
-            u1 sell 5 @ 100 GTC cid=a  -> accepted rests
-            u2 buy 5 @ 100 IOC cid=a   -> accepted, fill 5 @ 100 of #1 left 0/0
-            u1 cancel cid=a            -> refused 3007
-            u2 cancel cid=a            -> refused 3007
+    def test_by_client_id_it_says_that_an_order_has_ended_while_that_is_remembered(
+        self, make_table
+    ):
+        """3017, as long as D-1 says; then it is 3007 as for any unknown one (LIF-12)."""
+        make_table(dedup_window_s=60).run("""
+            u1 sell 5 @ 100 GTC cid=a at=100  -> accepted rests
+            u2 buy 5 @ 100 IOC cid=a          -> accepted, fill 5 @ 100 of #1 left 0/0
+            u1 cancel cid=a                   -> refused 3017
+            u2 cancel cid=a                   -> refused 3017
+            u3 cancel cid=a                   -> refused 3007
+            u1 cancel #1                      -> refused 3007
+            u1 cancel cid=a at=160            -> refused 3017
+            u1 cancel cid=a at=161            -> refused 3007
+            """)
+
+    @pytest.mark.parametrize("reason", [3101, 3107, 3108, 3111])
+    def test_its_reason_is_the_requests(self, table, reason):
+        table.run(f"""
+            u1 sell 5 @ 100 GTC          -> accepted rests
+            u1 cancel #1 reason={reason}  -> cancelled 5 {reason}
+            """)
+
+    @pytest.mark.parametrize("reason", [0, 3001, 3102, 3105, 3110, 65535])
+    def test_another_reason_reads_as_the_owners_cancel(self, table, reason):
+        table.run(f"""
+            u1 sell 5 @ 100 GTC          -> accepted rests
+            u1 cancel #1 reason={reason}  -> cancelled 5 3101
             """)
 
     def test_by_client_id_it_finds_the_rest_of_an_order_that_traded_on_arrival(self, table):
@@ -102,43 +123,94 @@ class TestCancel:
 
 
 class TestClientIds:
-    """M-1, D-1, D-2."""
+    """M-1, D-1 to D-4; LIF-8, DED-1, DED-3, DED-4, DED-10."""
 
-    def test_a_second_order_with_the_same_client_id_names_the_first(self, table):
+    def test_a_second_order_with_the_same_client_id_is_told_of_the_first(self, table):
+        """LIF-8, DED-1, DED-10: the first one, its margin included, is as it was."""
         table.run("""
-            u1 sell 5 @ 100 GTC cid=a   -> accepted rests
-            u1 sell 5 @ 100 GTC cid=a   -> rejected 3001 like #1
-            u1 buy 0 @ 0 GTC cid=a      -> rejected 3001 like #1
-            u2 sell 5 @ 100 GTC cid=a   -> accepted rests
-            u1 sell 5 @ 100 GTC cid=aa  -> accepted rests
-            u1 sell 5 @ 100 GTC         -> accepted rests
-            u1 sell 5 @ 100 GTC         -> accepted rests
-            book                        -> bid - | ask #1:5@100 #4:5@100 #5:5@100 #6:5@100 #7:5@100
+            u1 sell 5 @ 100 GTC cid=a reserved=50  -> accepted rests
+            u1 sell 5 @ 100 GTC cid=a              -> duplicate #1 resting 0+5 of 5 @ 100
+            u1 buy 0 @ 0 GTC cid=a                 -> duplicate #1 resting 0+5 of 5 @ 100
+            u2 sell 5 @ 100 GTC cid=a              -> accepted rests
+            u1 sell 5 @ 100 GTC cid=aa             -> accepted rests
+            u1 sell 5 @ 100 GTC                    -> accepted rests
+            u1 sell 5 @ 100 GTC                    -> accepted rests
+            book -> bid - | ask #1:5@100 #4:5@100 #5:5@100 #6:5@100 #7:5@100
             """)
+        assert table.engine.resting(1)[0][4] == 50
 
     def test_it_is_remembered_after_the_order_has_ended(self, table):
         table.run("""
             u1 sell 5 @ 100 GTC cid=a  -> accepted rests
             u2 buy 5 @ 100 IOC cid=b   -> accepted, fill 5 @ 100 of #1 left 0/0
-            u1 sell 5 @ 100 GTC cid=a  -> rejected 3001 like #1
-            u2 buy 5 @ 100 IOC cid=b   -> rejected 3001 like #2
+            u1 sell 5 @ 100 GTC cid=a  -> duplicate #1 filled 5+0 of 5 @ 100
+            u2 buy 5 @ 100 IOC cid=b   -> duplicate #2 filled 5+0 of 5 @ 100
             u3 buy 5 @ 100 IOC cid=c   -> accepted, cancelled 5 3102
-            u3 buy 5 @ 100 IOC cid=c   -> rejected 3001 like #5
+            u3 buy 5 @ 100 IOC cid=c   -> duplicate #5 cancelled 0+0 of 5 @ 100 3102
             """)
 
+    def test_the_state_of_the_original_is_told_at_every_turn_of_its_life(self, table):
+        """D-4: filled, cut, amended, repriced, and why it ended."""
+        table.run("""
+            u9 buy 4 @ 90 GTC                  -> accepted rests
+            u1 sell 10 @ 90 GTC cid=a          -> accepted, fill 4 @ 90 of #1 left 6/0, rests 6
+            u1 sell 1 @ 1 GTC cid=a            -> duplicate #2 resting 4+6 of 10 @ 90
+            u1 amend #2 12 @ 95                -> amended 12 @ 95 open 8 rests
+            u1 sell 1 @ 1 GTC cid=a            -> duplicate #2 resting 4+8 of 12 @ 95
+            u9 buy 3 @ 95 IOC                  -> accepted, fill 3 @ 95 of #2 left 0/5
+            u1 sell 1 @ 1 GTC cid=a            -> duplicate #2 resting 7+5 of 12 @ 95
+            u1 amend #2 9 @ 95                 -> amended 9 @ 95 open 2 kept
+            u1 amend #2 7 @ 95                 -> cancelled 2 3109
+            u1 sell 1 @ 1 GTC cid=a            -> duplicate #2 cancelled 7+0 of 9 @ 95 3109
+            u9 buy 1 @ 90 GTC                  -> accepted rests
+            u1 sell 5 @ 90 GTC post reprice cid=b -> accepted rests
+            u1 sell 5 @ 90 GTC cid=b           -> duplicate #9 resting 0+5 of 5 @ 91
+            u1 cancel cid=b reason=3107        -> cancelled #9 5 3107
+            u1 sell 5 @ 90 GTC cid=b           -> duplicate #9 cancelled 0+0 of 5 @ 91 3107
+            """)
+
+    def test_a_duplicate_says_what_the_request_and_the_original_were(self, make_engine):
+        engine = make_engine()
+        ask(engine, new(1, 1, 1, 10, 100, tif=3, flags=1 | 8 | 16, cid="a", expire_s=9))
+
+        (event,) = ask(engine, new(2, 1, 0, 7, 99, flags=2, cid="a", reserved=55), ts_ns=8)
+
+        assert event == {
+            "type": "ORDER_DUPLICATE", "header_flags": 1, "stream": 1, "epoch": 0, "seq": 0,
+            "ts_ns": 8, "oid": 2, "qty": 7, "released": 55, "original_oid": 1, "original_px": 100,
+            "original_qty": 10, "original_filled": 0, "original_remaining": 10, "user_id": 1,
+            "symbol_id": 1, "original_reason": 0, "original_status": 1, "original_side": 1,
+            "original_tif": 3, "original_kind": 0, "original_flags": 25, "side": 0, "flags": 2,
+        }  # fmt: skip
+
+    def test_an_unknown_side_or_flag_of_a_duplicate_reads_0(self, make_engine):
+        engine = make_engine()
+        ask(engine, new(1, 1, 1, 10, 100, cid="a"))
+
+        (event,) = ask(engine, new(2, 1, 7, 10, 100, tif=9, flags=0x82, kind=8, stp=7, cid="a"))
+
+        assert (event["type"], event["side"], event["flags"]) == ("ORDER_DUPLICATE", 0, 2)
+
     def test_an_ended_order_is_remembered_until_it_is_older_than_the_window(self, make_table):
+        """DED-3: an age of exactly the window is remembered."""
         make_table(dedup_window_s=60).run("""
             u1 buy 5 @ 100 IOC cid=a at=100  -> accepted, cancelled 5 3102
-            u1 buy 5 @ 100 IOC cid=a at=159  -> rejected 3001 like #1
-            u1 buy 5 @ 100 IOC cid=a at=160  -> rejected 3001 like #1
+            u1 buy 5 @ 100 IOC cid=a at=159  -> duplicate #1 cancelled 0+0 of 5 @ 100 3102
+            u1 buy 5 @ 100 IOC cid=a at=160  -> duplicate #1 cancelled 0+0 of 5 @ 100 3102
             u1 buy 5 @ 100 IOC cid=a at=161  -> accepted, cancelled 5 3102
-            u1 buy 5 @ 100 IOC cid=a at=221  -> rejected 3001 like #4
+            u1 buy 5 @ 100 IOC cid=a at=221  -> duplicate #4 cancelled 0+0 of 5 @ 100 3102
+            """)
+
+    def test_a_clock_that_was_set_back_makes_no_order_older(self, make_table):
+        make_table(dedup_window_s=60).run("""
+            u1 buy 5 @ 100 IOC cid=a at=100  -> accepted, cancelled 5 3102
+            u1 buy 5 @ 100 IOC cid=a at=99   -> duplicate #1 cancelled 0+0 of 5 @ 100 3102
             """)
 
     def test_a_living_order_is_remembered_however_old_it_is(self, make_table):
         make_table(dedup_window_s=60).run("""
             u1 buy 5 @ 100 GTC cid=a at=100  -> accepted rests
-            u1 buy 5 @ 100 GTC cid=a at=900  -> rejected 3001 like #1
+            u1 buy 5 @ 100 GTC cid=a at=900  -> duplicate #1 resting 0+5 of 5 @ 100
             u1 cancel cid=a at=900           -> cancelled #1 5 3101
             u1 buy 5 @ 100 GTC cid=a at=900  -> accepted rests
             u1 cancel cid=a                  -> cancelled #3 5 3101
@@ -152,7 +224,7 @@ class TestClientIds:
             assert ask(engine, new(oid, 1, 0, 5, 100, cid=cid))[0]["type"] == "ORDER_ACCEPTED"
         for oid, cid in enumerate(ids, 1):
             (event,) = ask(engine, new(oid + 10, 1, 0, 5, 100, cid=cid))
-            assert (event["reason"], event["original_oid"]) == (3001, oid)
+            assert (event["type"], event["original_oid"]) == ("ORDER_DUPLICATE", oid)
 
     def test_a_full_memory_drops_the_oldest_ended_and_keeps_the_living(self, make_table):
         """16 places, 12 used freely; from the 13th on each acceptance looks at the oldest."""
@@ -164,13 +236,13 @@ class TestClientIds:
         for n in range(10):
             table.run(f"u1 buy 5 @ 10 IOC cid=n{n} -> accepted, cancelled 5 3102")
         table.run("""
-            u1 buy 5 @ 10 IOC cid=old   -> rejected 3001 like #2
+            u1 buy 5 @ 10 IOC cid=old   -> duplicate #2 cancelled 0+0 of 5 @ 10 3102
             u1 buy 5 @ 10 IOC cid=last  -> accepted, cancelled 5 3102
             u1 buy 5 @ 10 IOC cid=old   -> accepted, cancelled 5 3102
             u1 buy 5 @ 10 IOC cid=n0    -> accepted, cancelled 5 3102
-            u1 buy 5 @ 10 IOC cid=live  -> rejected 3001 like #1
+            u1 buy 5 @ 10 IOC cid=live  -> duplicate #1 resting 0+5 of 5 @ 10
             u1 cancel cid=live          -> cancelled #1 5 3101
-            u1 buy 5 @ 10 IOC cid=live  -> rejected 3001 like #1
+            u1 buy 5 @ 10 IOC cid=live  -> duplicate #1 cancelled 0+0 of 5 @ 10 3101
             """)
 
     def test_living_orders_are_never_dropped_however_many_ids_pass(self, make_table):
@@ -180,7 +252,8 @@ class TestClientIds:
         for n in range(200):
             table.run(f"u1 buy 5 @ 10 IOC cid=n{n} -> accepted, cancelled 5 3102")
         for n in range(8):
-            table.run(f"u1 buy 5 @ 10 GTC cid=live{n} -> rejected 3001 like #{n + 1}")
+            due = f"duplicate #{n + 1} resting 0+5 of 5 @ 10"
+            table.run(f"u1 buy 5 @ 10 GTC cid=live{n} -> {due}")
             table.run(f"u1 cancel cid=live{n} -> cancelled #{n + 1} 5 3101")
 
 

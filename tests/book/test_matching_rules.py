@@ -18,40 +18,6 @@ from rsx.records import BY_NAME
 SMALL = {"orders_max": 16, "users_max": 16, "dedup_orders_max": 32, "dedup_window_s": 60}
 
 
-def test_every_example_of_the_spec_holds(make_table):
-    make_table().run("""
-        u1 sell 10 @ 50000 GTC  -> accepted rests
-        u2 buy 5 @ 50000 IOC    -> accepted, fill 5 @ 50000 of #1 left 0/5
-        u2 buy 15 @ 50000 IOC   -> accepted, fill 5 @ 50000 of #1 left 10/0, cancelled 10 3102
-        """)
-    make_table().run("""
-        u1 sell 5 @ 50000 GTC   -> accepted rests
-        u1 sell 10 @ 51000 GTC  -> accepted rests
-        u2 buy 10 @ 51000 FOK   -> accepted, fill 5 @ 50000 of #1 left 5/0,
-                                 + fill 5 @ 51000 of #2 left 0/5
-        u2 buy 15 @ 51000 FOK   -> rejected 3003
-        book                    -> bid - | ask #2:5@51000
-        """)
-    make_table().run("""
-        u9 sell 30 @ 50000 GTC        -> accepted rests
-        u1 buy 30 @ 50000 IOC         -> accepted, fill 30 @ 50000 of #1 left 0/0
-        u1 sell 100 @ 50000 IOC reduce -> accepted, reduced by 70 to 30 3103, cancelled 30 3102
-        """)
-    make_table().run("""
-        u9 sell 10 @ 50000 GTC         -> accepted rests
-        u1 buy 10 @ 50000 IOC          -> accepted, fill 10 @ 50000 of #1 left 0/0
-        u1 sell 10 @ 50001 GTC reduce  -> accepted rests
-        u1 sell 10 @ 50001 GTC reduce  -> accepted rests
-        u2 buy 20 @ 50001 GTC          -> accepted, fill 10 @ 50001 of #3 left 10/0,
-                                        + cancelled #4 10 3103, rests 10
-        u1 net                         -> 0
-        """)
-    make_table().run("""
-        u1 sell 5 @ 50000 GTC        -> accepted rests
-        u2 buy 5 @ 50000 GTC post    -> rejected 3002
-        """)
-
-
 class TestPriority:
     """B-1, M-8."""
 
@@ -122,10 +88,11 @@ class TestRules:
             ("a notional over the limit", {"px": 20_000, "qty": 1000}),
             ("post-only with IOC", {"tif": 1, "flags": 1}),
             ("post-only with FOK", {"tif": 2, "flags": 1}),
-            ("an unknown flag", {"flags": 8}),
+            ("an unknown flag", {"flags": 128}),
+            ("the flag that only an amendment carries", {"flags": 64}),
             ("the flag that only an acceptance carries", {"flags": 4}),
             ("an unknown side", {"side": 2}),
-            ("an unknown tif", {"tif": 3}),
+            ("an unknown tif", {"tif": 4}),
             ("no user", {"user": 0}),
             ("no order id", {"oid": 0}),
             ("another market", {"symbol_id": 2}),
@@ -242,182 +209,6 @@ class TestRoom:
                 u2 cancel #{2 * n + 2}            -> cancelled 5 3101
                 """)
         table.run("book -> bid - | ask -")
-
-
-class TestReduceOnly:
-    """M-4, M-9; INV-17."""
-
-    OPEN = """
-        u9 sell 10 @ 100 GTC  -> accepted rests
-        u1 buy 10 @ 100 IOC   -> accepted, fill 10 @ 100 of #1 left 0/0
-        """
-
-    def test_it_needs_a_position_of_the_other_side(self, table):
-        table.run("u1 sell 5 @ 100 GTC reduce   -> rejected 3004")
-        table.oid = 0
-        table.run(self.OPEN)
-        table.run("""
-            u1 buy 5 @ 90 GTC reduce    -> rejected 3004
-            u9 sell 5 @ 100 GTC reduce  -> rejected 3004
-            u2 sell 5 @ 100 GTC reduce  -> rejected 3004
-            u1 sell 5 @ 110 GTC reduce  -> accepted rests
-            u9 buy 5 @ 90 GTC reduce    -> accepted rests
-            """)
-
-    def test_the_cut_is_reported_after_the_acceptance_with_the_original_quantity(self, table):
-        table.run(self.OPEN)
-
-        events = ask(table.engine, new(3, 1, 1, 15, 100, flags=2, reserved=100))
-
-        assert [e["type"] for e in events] == ["ORDER_ACCEPTED", "ORDER_REDUCED", "ORDER_RESTED"]
-        accepted, reduced, rested = events
-        assert (accepted["qty"], accepted["flags"], accepted["reserved"]) == (15, 2, 100)
-        assert (reduced["cancelled_qty"], reduced["remaining"]) == (5, 10)
-        assert (reduced["released"], reduced["reason"]) == (33, 3103)
-        assert (rested["remaining"], rested["px"]) == (10, 100)
-        assert table.engine.resting(1) == [(3, 1, 100, 10, 67, "")]
-
-    def test_a_quantity_equal_to_the_position_is_not_cut(self, table):
-        table.run(self.OPEN)
-        table.run("u1 sell 10 @ 110 GTC reduce  -> accepted rests")
-
-    def test_a_cut_fok_fills_the_cut_size(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u2 buy 12 @ 95 GTC           -> accepted rests
-            u1 sell 50 @ 95 FOK reduce   -> accepted, reduced by 40 to 10 3103,
-                                          + fill 10 @ 95 of #3 left 0/2
-            u1 net                       -> 0
-            """)
-
-    def test_a_cut_fok_that_cannot_fill_is_rejected_and_reports_no_cut(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u2 buy 9 @ 95 GTC            -> accepted rests
-            u1 sell 50 @ 95 FOK reduce   -> rejected 3003
-            book                         -> bid #3:9@95 | ask -
-            """)
-
-    def test_a_cut_gtc_that_crosses_trades_and_rests_what_is_left(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u2 buy 4 @ 95 GTC            -> accepted rests
-            u1 sell 50 @ 95 GTC reduce   -> accepted, reduced by 40 to 10 3103,
-                                          + fill 4 @ 95 of #3 left 6/0, rests 6
-            """)
-
-    def test_a_resting_one_whose_position_is_gone_is_cancelled_when_met(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 10 @ 110 GTC reduce  -> accepted rests
-            u2 buy 10 @ 95 GTC           -> accepted rests
-            u1 sell 10 @ 95 IOC          -> accepted, fill 10 @ 95 of #4 left 0/0
-            book                         -> bid - | ask #3:10@110
-            u3 buy 10 @ 110 IOC          -> accepted, cancelled #3 10 3103, cancelled 10 3102
-            book                         -> bid - | ask -
-            """)
-
-    def test_what_its_position_does_not_allow_is_cancelled_after_its_fill(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 10 @ 110 GTC reduce  -> accepted rests
-            u2 buy 6 @ 95 GTC            -> accepted rests
-            u1 sell 6 @ 95 IOC           -> accepted, fill 6 @ 95 of #4 left 0/0
-            u3 buy 9 @ 110 GTC           -> accepted, fill 4 @ 110 of #3 left 5/6,
-                                          + cancelled #3 6 3103, rests 5
-            u1 net                       -> 0
-            """)
-
-    def test_it_stays_when_the_taker_wanted_no_more_than_is_allowed(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 10 @ 110 GTC reduce  -> accepted rests
-            u2 buy 6 @ 95 GTC            -> accepted rests
-            u1 sell 6 @ 95 IOC           -> accepted, fill 6 @ 95 of #4 left 0/0
-            u3 buy 4 @ 110 IOC           -> accepted, fill 4 @ 110 of #3 left 0/6
-            book                         -> bid - | ask #3:6@110
-            u3 buy 1 @ 110 IOC           -> accepted, cancelled #3 6 3103, cancelled 1 3102
-            """)
-
-    def test_the_cut_of_a_maker_stands_between_its_fill_and_the_next(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 10 @ 110 GTC reduce  -> accepted rests
-            u2 sell 5 @ 110 GTC          -> accepted rests
-            u2 buy 6 @ 95 GTC            -> accepted rests
-            u1 sell 6 @ 95 IOC           -> accepted, fill 6 @ 95 of #5 left 0/0
-            u3 buy 9 @ 110 FOK           -> accepted, fill 4 @ 110 of #3 left 5/6,
-                                          + cancelled #3 6 3103, fill 5 @ 110 of #4 left 0/0
-            """)
-
-    def test_two_makers_of_one_user_share_its_position(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 7 @ 110 GTC reduce   -> accepted rests
-            u1 sell 7 @ 111 GTC reduce   -> accepted rests
-            u3 buy 14 @ 111 IOC          -> accepted, fill 7 @ 110 of #3 left 7/0,
-                                          + fill 3 @ 111 of #4 left 4/4, cancelled #4 4 3103,
-                                          + cancelled 4 3102
-            """)
-
-    def test_fok_counts_only_what_reduce_only_makers_may_trade(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 7 @ 110 GTC reduce   -> accepted rests
-            u1 sell 7 @ 111 GTC reduce   -> accepted rests
-            u3 buy 11 @ 111 FOK          -> rejected 3003
-            book                         -> bid - | ask #3:7@110 #4:7@111
-            u3 buy 10 @ 111 FOK          -> accepted, fill 7 @ 110 of #3 left 3/0,
-                                          + fill 3 @ 111 of #4 left 0/4
-            """)
-
-    def test_fok_counts_with_the_positions_that_its_own_fills_leave(self, table):
-        """The plain sell takes 6 off the position, so only 4 of the reduce-only one count."""
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 6 @ 109 GTC          -> accepted rests
-            u1 sell 10 @ 110 GTC reduce  -> accepted rests
-            u3 buy 11 @ 110 FOK          -> rejected 3003
-            u3 buy 10 @ 110 FOK          -> accepted, fill 6 @ 109 of #3 left 4/0,
-                                         + fill 4 @ 110 of #4 left 0/6
-            """)
-
-    def test_a_reduce_only_taker_that_meets_its_own_order_never_flips_its_position(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 buy 4 @ 95 GTC            -> accepted rests
-            u2 buy 9 @ 94 GTC            -> accepted rests
-            u1 sell 10 @ 94 IOC reduce   -> accepted, fill 4 @ 95 of #3 left 6/0,
-                                          + fill 6 @ 94 of #4 left 0/3
-            u1 net                       -> 4
-            """)
-
-    def test_its_own_crossing_order_may_take_a_reduce_only_maker(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 10 @ 110 GTC reduce  -> accepted rests
-            u1 buy 4 @ 110 IOC           -> accepted, fill 4 @ 110 of #3 left 0/6
-            u1 net                       -> 10
-            """)
-
-    def test_a_short_is_reduced_by_buying(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u2 sell 20 @ 105 GTC         -> accepted rests
-            u9 buy 15 @ 105 IOC reduce   -> accepted, reduced by 5 to 10 3103,
-                                          + fill 10 @ 105 of #3 left 0/10
-            u9 net                       -> 0
-            """)
-
-    def test_a_gtc_that_meets_only_dead_makers_rests_at_last(self, table):
-        table.run(self.OPEN)
-        table.run("""
-            u1 sell 10 @ 110 GTC reduce  -> accepted rests
-            u2 buy 10 @ 95 GTC           -> accepted rests
-            u1 sell 10 @ 95 IOC          -> accepted, fill 10 @ 95 of #4 left 0/0
-            u3 buy 7 @ 110 GTC           -> accepted, cancelled #3 10 3103, rests 7
-            book                         -> bid #6:7@110 | ask -
-            """)
 
 
 class TestPostOnly:
@@ -606,8 +397,9 @@ class TestGroups:
     def test_the_acceptance_repeats_the_request_and_adds_the_flag_rests(self, make_engine):
         engine = make_engine()
         request = new(
-            7, 3, 1, 10, 100, flags=1, cid="my-order", reserved=555, received_ns=11, reserved_ns=12
-        )
+            7, 3, 1, 10, 100, flags=1, cid="my-order", reserved=555, received_ns=11,
+            owner_group=4, stp=2,
+        )  # fmt: skip
 
         (event,) = ask(engine, request, ts_ns=99)
 
@@ -627,7 +419,7 @@ class TestGroups:
             n: as_event(request)[n] for n in names - {"ts_ns"}
         }
         assert (event["ts_ns"], event["released"], event["reason"]) == (99, 555, 3004)
-        assert (event["original_oid"], event["cid"][:9]) == (0, b"my-order\0")
+        assert event["cid"][:9] == b"my-order\0"
 
     def test_every_refusal_leaves_the_client_id_free(self, make_table):
         make_table(orders_max=2, open_orders_per_user_max=1).run("""
@@ -642,17 +434,6 @@ class TestGroups:
             u2 buy 5 @ 90 GTC cid=b          -> rejected 3006
             u2 cancel #6                     -> cancelled 5 3101
             u2 buy 5 @ 90 GTC cid=b          -> accepted rests
-            """)
-
-
-class TestSelfTrade:
-    """M-13."""
-
-    def test_a_user_trades_with_itself_like_with_another(self, table):
-        table.run("""
-            u1 sell 5 @ 100 GTC  -> accepted rests
-            u1 buy 3 @ 100 IOC   -> accepted, fill 3 @ 100 of #1 left 0/2
-            u1 net               -> 0
             """)
 
 

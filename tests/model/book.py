@@ -1,322 +1,459 @@
-"""A plain model of one market's matching, written from specs/matching.md alone.
+"""Every request of one market, over the book of resting.py: specs/matching.md, sections 4, 7 to 10.
 
-Prices are keys of two SortedDicts, each value a dict of orders in the order they came. Nothing here
-is clever; it exists to disagree with `rsx/book`. It shares with rsx the declaration of the records
-and the reason numbers, nothing else. Integers have no limit here.
-
-Answers are built in events.py, price rules are in rules.py, client ids in memory.py, waiting
-triggers in triggers.py, and what the requests do in requests.py.
+`submit` answers a request with packed events, `tick` does what time alone brings about.
 """
 
 from __future__ import annotations
 
-import copy
 import heapq
+from collections.abc import Callable
 from typing import Any
 
 from model import events
-from model.memory import Memory
-from model.rules import Rules, ceil_div, fee
-from model.triggers import Trigger, Triggers
-from sortedcontainers import SortedDict
+from model.resting import BUY, NS, REDUCE_ONLY, Book, Order, User
+from model.rules import LIMIT, POST_ONLY, REPRICE, ceil_div, readable
+from model.triggers import FIRED, GONE, LAST, MARK, STATUS_REJECTED, Trigger
 
 from rsx.errors import Reason
-from rsx.records import Mode, OrderFlag, Side, Stp, Tif
+from rsx.records import BY_NAME, Mode, OrderFlag, Tif
 
-NS = 1_000_000_000
-BUY = int(Side.BUY)
-REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
-STATUS_FILLED, STATUS_RESTING, STATUS_CANCELLED = 0, 1, 2
-EXCESS, SELF_TRADE = int(Reason.REDUCE_ONLY_EXCESS), int(Reason.SELF_TRADE)
-
-
-class User:
-    __slots__ = ("group", "id", "net", "plain", "reduce", "triggers")
-
-    def __init__(self, user_id: int):
-        self.id = user_id
-        self.net = 0
-        self.group = 0  # of its newest accepted order (ST-1)
-        self.plain: dict[int, Order] = {}  # resting orders, the oldest first
-        self.reduce: dict[int, Order] = {}  # reduce-only ones
-        self.triggers: dict[int, Trigger] = {}
-
-    def room(self, side: int) -> int:
-        """What an order of this side can take off the position."""
-        return max(0, -self.net if side == BUY else self.net)
+RESTS, KEPT = int(OrderFlag.RESTS), int(OrderFlag.KEPT)
+RESTING_TIFS = (int(Tif.GTC), int(Tif.GTD))
+CANCEL_REASONS = (
+    Reason.USER_CANCEL, Reason.DISCONNECTED, Reason.DEAD_MAN, Reason.ADMIN_CANCEL,
+)  # fmt: skip
 
 
-class Order:
-    __slots__ = (
-        "cid", "expire_s", "filled", "flags", "group", "kind", "living", "oid", "px", "qty", "reason",
-        "reduce_only", "remaining", "reserved", "side", "status", "stp", "tif", "user",
-    )  # fmt: skip
+class ModelEngine(Book):
+    """The same face as rsx.book.engine.Engine, as far as the tests use it."""
 
-    def __init__(self, r: Any, user: User, px: int, cid: bytes):
-        self.oid, self.user, self.side, self.px = r.oid, user, r.side, px
-        self.group = r.owner_group  # as a taker
-        self.kind, self.tif, self.flags, self.stp = r.kind, r.tif, r.flags, r.stp
-        self.expire_s, self.reserved, self.cid = r.expire_s, r.reserved, cid
-        self.reduce_only = bool(r.flags & REDUCE_ONLY)
-        self.qty = self.remaining = r.qty
-        self.filled = 0
-        self.living, self.status, self.reason = True, STATUS_RESTING, 0
+    def __init__(self, symbol: Any, **limits: Any):
+        super().__init__(symbol, **limits)
+        self._handlers = {
+            BY_NAME[name].type: act
+            for name, act in (
+                ("ORDER_NEW", self._new),
+                ("ORDER_CANCEL", self._cancel),
+                ("ORDER_CANCEL_ALL", self._cancel_all),
+                ("ORDER_AMEND", self._amend),
+                ("TRIGGER_REQUEST", self._trigger),
+                ("TRIGGER_REFUSED", self._refused),
+                ("MARK_UPDATE", self._mark),
+                ("MODE_REQUEST", self._mode),
+            )
+        }
 
-    def keep(self, left: int) -> int:
-        """R-1: shrink to `left`; returns the margin this releases."""
-        kept = ceil_div(self.reserved * left, self.remaining)
-        released = self.reserved - kept
-        self.reserved, self.remaining = kept, left
-        return released
+    def submit(self, request: bytes, ts_ns: int) -> list[bytes]:
+        """Any request record; its events and those of what was due, packed."""
+        self._begin(ts_ns)
+        r = events.read(request)
+        self._group(self._handlers[r.type], r)
+        if self.fill_prices:
+            self.look(LAST, self.fill_prices[0])
+            self.look(LAST, self.fill_prices[-1])
+        self._fire()
+        return self.out
 
-    def end(self, status: int, reason: int = 0) -> None:
-        self.living, self.status, self.reason, self.remaining = False, status, reason, 0
+    def tick(self, ts_ns: int) -> list[bytes]:
+        """What is due without any request: expiries and triggers."""
+        self._begin(ts_ns)
+        self._fire()
+        return self.out
 
-    def prevents(self, maker: User) -> bool:
-        """ST-1, ST-2: a taker that asks for prevention, at a maker of the same owner."""
-        if not self.stp:
-            return False
-        return self.user is maker or (self.group == maker.group and self.group != 0)
+    def recovered(self) -> None:
+        """A restart that the log ended with whole requests."""
+        self.triggers.recover()
 
+    # --- around a request ---------------------------------------------------------------
 
-class Book:
-    """Orders, users, prices and the match; requests.py adds the requests."""
-
-    def __init__(
-        self,
-        symbol: Any,
-        *,
-        orders_max: int = 1 << 16,
-        users_max: int = 1 << 16,
-        open_orders_per_user_max: int = 1 << 16,
-        triggers_max: int = 1 << 16,
-        open_triggers_per_user_max: int = 1 << 16,
-        dedup_window_s: int = 3600,
-        dedup_orders_max: int | None = None,
-        fired_max: int = 1024,
-        careful: bool = False,
-    ):
-        self.symbol = symbol
-        self.rules = Rules(symbol)
-        self.orders_max, self.users_max = orders_max, users_max
-        self.open_orders_per_user_max = open_orders_per_user_max
-        self.triggers_max, self.open_triggers_per_user_max = (
-            triggers_max, open_triggers_per_user_max,
-        )  # fmt: skip
-        self.careful = careful  # M-6 twice: counted, and tried on a copy
-        self.levels: tuple[SortedDict, SortedDict] = (SortedDict(), SortedDict())
-        self.open: dict[int, Order] = {}
-        self.users: dict[int, User] = {}
-        self.triggers = Triggers(fired_max)
-        self.expiries: list[tuple[int, int, Any]] = []  # heap; may hold what has ended
-        self.memory = Memory(dedup_orders_max or 4 * orders_max, dedup_window_s * NS)
-        self.mode = int(Mode.OPEN)
-        self.last_px = symbol.reference_px
-        self.given_mark = 0  # 0: none yet
-        self.out: list[bytes] = []
-        self.ts_ns = 0
-        self.fill_prices: list[int] = []  # of the request, first and last
-
-    # --- prices -------------------------------------------------------------------------
-
-    @property
-    def mark_px(self) -> int:
-        """PX-2."""
-        return self.given_mark or self.last_px
-
-    def price(self, source: int) -> int:
-        return self.last_px if source else self.mark_px
-
-    def best_px(self, side: int) -> int:
-        levels = self.levels[side]
-        return levels.peekitem(-1 if side == BUY else 0)[0] if levels else 0
-
-    def crosses(self, side: int, px: int) -> bool:
-        best = self.best_px(1 - side)
-        return best != 0 and (px >= best if side == BUY else px <= best)
-
-    def prices(self, side: int) -> Any:
-        return reversed(self.levels[side]) if side == BUY else iter(self.levels[side])
-
-    # --- resting orders -----------------------------------------------------------------
-
-    def rest(self, order: Order) -> None:
-        levels = self.levels[order.side]
-        level = levels.get(order.px)
-        if level is None:
-            level = levels[order.px] = {}
-        level[order.oid] = order
-        self.open[order.oid] = order
-        (order.user.reduce if order.reduce_only else order.user.plain)[order.oid] = order
-
-    def leave(self, order: Order) -> None:
-        levels = self.levels[order.side]
-        level = levels[order.px]
-        del level[order.oid]
-        if not level:
-            del levels[order.px]
-        del self.open[order.oid]
-        del (order.user.reduce if order.reduce_only else order.user.plain)[order.oid]
-
-    def expires(self, thing: Any) -> None:
-        if thing.expire_s:
-            heapq.heappush(self.expiries, (thing.expire_s, thing.oid, thing))
-
-    # --- the match ----------------------------------------------------------------------
-
-    def match(self, order: Order) -> None:
-        """M-8 to M-10 for an order in hand."""
-        levels = self.levels[1 - order.side]
-        best = 0 if order.side == BUY else -1
-        while order.remaining and levels:
-            px, level = levels.peekitem(best)
-            if px > order.px if order.side == BUY else px < order.px:
-                break
-            maker = next(iter(level.values()))
-            if order.prevents(maker.user):
-                if order.stp != Stp.NEWEST:
-                    self.cancel(maker, SELF_TRADE)
-                if order.stp != Stp.OLDEST:
-                    self.emit_cancelled(order, SELF_TRADE, 0)
-                    return
+    def _begin(self, ts_ns: int) -> None:
+        """EX-1."""
+        self.out, self.ts_ns, self.fill_prices = [], ts_ns, []
+        while self.expiries and self.expiries[0][0] * NS <= ts_ns:
+            thing = self._pop_expiry()
+            if thing is None:
+                continue
+            if isinstance(thing, Order):
+                self._group(self.cancel, thing, int(Reason.EXPIRED))
             else:
-                self.fill(order, maker)
-        if order.remaining == 0:
-            order.end(STATUS_FILLED)
-        elif order.tif == Tif.IOC:
-            self.emit_cancelled(order, int(Reason.IOC_REMAINDER), 0)
-        else:
-            assert order.tif != Tif.FOK, "INV-20: a fill-or-kill order has nothing left"
-            self.rest(order)
-            self.out.append(events.ORDER_RESTED(
-                self.symbol.id, self.ts_ns, oid=order.oid, px=order.px, remaining=order.remaining,
-                qty=order.qty, reserved=order.reserved, user_id=order.user.id,
-                symbol_id=self.symbol.id, side=order.side, flags=order.flags,
-            ))  # fmt: skip
+                self._group(self.cancel_trigger, thing, int(Reason.EXPIRED))
 
-    def fill(self, taker: Order, maker: Order) -> None:
-        """M-8, M-9, R-1 to R-3: one fill and the trims after it."""
-        px, symbol = maker.px, self.symbol
-        qty = min(taker.remaining, maker.remaining)
-        notional = px * qty
-        signed = qty if taker.side == BUY else -qty
-        taker.user.net += signed
-        maker.user.net -= signed
-        taker.filled += qty
-        maker.filled += qty
-        taker_release, maker_release = (o.keep(o.remaining - qty) for o in (taker, maker))
-        self.out.append(events.FILL(
-            symbol.id, self.ts_ns, taker_oid=taker.oid, maker_oid=maker.oid, px=px, qty=qty,
-            taker_fee=fee(notional, symbol.taker_fee_ppm),
-            maker_fee=fee(notional, symbol.maker_fee_ppm),
-            taker_remaining=taker.remaining, maker_remaining=maker.remaining,
-            taker_release=taker_release, maker_release=maker_release,
-            taker_user_id=taker.user.id, maker_user_id=maker.user.id, symbol_id=symbol.id,
-            taker_side=taker.side, taker_flags=taker.flags, maker_flags=maker.flags,
+    def _pop_expiry(self) -> Any:
+        thing = heapq.heappop(self.expiries)[2]
+        if not thing.living or (isinstance(thing, Trigger) and thing.state == FIRED):
+            return None
+        return thing
+
+    def _group(self, act: Callable[..., None], *args: Any) -> None:
+        """M-11."""
+        before = len(self.out)
+        act(*args)
+        if len(self.out) > before:
+            self.out[-1] = events.ended(self.out[-1])
+
+    def look(self, source: int, px: int) -> None:
+        """MO-3, TR-5."""
+        if self.mode == Mode.OPEN:
+            self.triggers.look(source, px)
+
+    def _fire(self) -> None:
+        """TR-5, TR-6."""
+        while self.mode == Mode.OPEN:
+            trigger = self.triggers.next_to_fire()
+            if trigger is None:
+                return
+            self._group(self._emit_fired, trigger)
+
+    def _emit_fired(self, t: Trigger) -> None:
+        self.out.append(events.TRIGGER_FIRED(
+            self.symbol.id, self.ts_ns, oid=t.oid, px=t.px, qty=t.qty, trigger_px=t.level_px,
+            fired_px=t.fired_px, expire_s=t.expire_s, user_id=t.user.id,
+            symbol_id=self.symbol.id, kind=t.kind, stp=t.stp, side=t.side, tif=t.tif,
+            flags=t.flags,
         ))  # fmt: skip
-        self.last_px = px
-        self.fill_prices = [*self.fill_prices[:1], px]
-        if maker.remaining == 0:
-            self.leave(maker)
-            maker.end(STATUS_FILLED)
-        if taker.user is not maker.user:
-            self.trim(maker.user)
-            self.trim(taker.user)
 
-    def trim(self, user: User) -> None:
-        """RO-2."""
-        if not user.reduce:
+    # --- a new order (section 4) --------------------------------------------------------
+
+    def _new(self, r: Any) -> None:
+        fired = self.triggers.fired.pop(r.oid, None)
+        if fired is not None and fired.state == GONE:
+            self._emit_released(r.oid, r.qty, r.reserved, r.user_id, r.side, r.flags)
             return
-        for order in reversed(list(user.reduce.values())):
-            room = user.room(order.side)
-            if room == 0:
-                self.cancel(order, EXCESS)
-            elif order.remaining > room:
-                self.cut(order, room)
+        if fired is not None:  # TR-6: it is known by the trigger's client id
+            r = r._replace(cid=fired.cid, cid_len=len(fired.cid))
+        cid = r.cid[: r.cid_len]
+        if cid and fired is None:
+            original = self.memory.find(r.user_id, cid, self.ts_ns)
+            if original is not None:
+                self._emit_duplicate(r, original, r.qty, r.reserved)
+                return
+        reason = self._refusal(r)
+        if reason:
+            self._emit_rejected(r, reason)
+            if fired is not None:
+                self._end_fired(fired)
+                fired.end(STATUS_REJECTED, reason)
+            return
+        order, px = self._candidate(r, cid)
+        self._accept(r, order, px, fired)
 
-    def can_fill(self, order: Order) -> bool:
-        """M-6: count what matching would trade, with the positions that its own fills leave."""
-        nets: dict[int, int] = {}
-        need = order.remaining
-        for px in self.prices(1 - order.side):
-            if px > order.px if order.side == BUY else px < order.px:
-                return False
-            for maker in self.levels[1 - order.side][px].values():
-                user, available = maker.user, maker.remaining
-                net = nets.get(user.id, user.net)
-                if maker.reduce_only:
-                    available = min(available, max(0, -net if maker.side == BUY else net))
-                    if available == 0:
-                        continue  # trimmed away before it is met
-                if order.prevents(user):
-                    if order.stp == Stp.OLDEST:
-                        continue
-                    return False
-                need -= available
-                if need <= 0:
-                    return True
-                if user is not order.user:
-                    nets[user.id] = net + available if maker.side == BUY else net - available
-        return False
+    def _candidate(self, r: Any, cid: bytes) -> tuple[Order, int]:
+        """The order as it would be accepted: M-5's price; M-4 has not cut it yet."""
+        px = self._repriced(r.flags, r.side, r.px, r.qty)
+        user = self.users.get(r.user_id) or User(r.user_id)
+        return Order(r, user, px, cid), px
 
-    def can_fill_tried(self, order: Order) -> bool:
-        """M-6 by force: match on a copy of everything and look what is left."""
-        world, trial = copy.deepcopy((self, order))
-        trial.tif = int(Tif.IOC)
-        world.match(trial)
-        return trial.status == STATUS_FILLED
+    def _refusal(self, r: Any) -> int:
+        """M-2 to M-6."""
+        if not self.rules.is_order(r):
+            return int(Reason.ORDER_INVALID)
+        if r.expire_s and r.expire_s * NS <= self.ts_ns:
+            return int(Reason.EXPIRY_PASSED)
+        reduce_only = r.flags & REDUCE_ONLY
+        if r.px * r.qty < self.rules.notional_min and not reduce_only:
+            return int(Reason.NOTIONAL_TOO_SMALL)
+        if self.mode:
+            if self.mode == Mode.POST_ONLY:
+                if not r.flags & POST_ONLY:
+                    return int(Reason.POST_ONLY_MODE)
+            else:
+                return self._closed()
+        if r.kind in LIMIT and not reduce_only and self._outside(r.side, r.px):
+            return int(Reason.OUTSIDE_PRICE_BAND)
+        user = self.users.get(r.user_id)
+        rests = r.tif in RESTING_TIFS
+        if rests and len(self.open) >= self.orders_max:
+            return int(Reason.BOOK_FULL)
+        if user is None and len(self.users) >= self.users_max:
+            return int(Reason.BOOK_FULL)
+        if rests and user and (
+            len(user.plain) + len(user.reduce) >= self.open_orders_per_user_max
+        ):  # fmt: skip
+            return int(Reason.TOO_MANY_OPEN_ORDERS)
+        if reduce_only and not (user and user.room(r.side)):
+            return int(Reason.REDUCE_ONLY_NO_POSITION)
+        if r.flags & POST_ONLY and not self._repriced(r.flags, r.side, r.px, r.qty):
+            return int(Reason.POST_ONLY_WOULD_CROSS)
+        if r.tif == Tif.FOK and not self._fills_whole(r):
+            return int(Reason.FOK_NOT_FILLABLE)
+        return 0
 
-    # --- orders that shrink or end ------------------------------------------------------
+    def _closed(self) -> int:
+        return int(Reason.CANCEL_ONLY if self.mode == Mode.CANCEL_ONLY else Reason.HALTED)
 
-    def cut(self, order: Order, left: int) -> None:
-        """M-4, RO-2, RO-3."""
-        cut = order.remaining - left
-        released = order.keep(left)
-        order.qty -= cut
-        self.out.append(events.ORDER_REDUCED(
-            self.symbol.id, self.ts_ns, oid=order.oid, px=order.px, cancelled_qty=cut,
-            remaining=left, released=released, user_id=order.user.id, symbol_id=self.symbol.id,
-            reason=EXCESS, side=order.side, flags=order.flags,
+    def _outside(self, side: int, px: int) -> bool:
+        return self.rules.is_outside_band(side, px, self.mark_px)
+
+    def _repriced(self, flags: int, side: int, px: int, qty: int) -> int:
+        """M-5: the price it would rest at or match to; 0: it cannot be."""
+        if not flags & POST_ONLY or not self.crosses(side, px):
+            return px
+        if not flags & REPRICE:
+            return 0
+        best = self.best_px(1 - side)
+        px = self.rules.next_below(best) if side == BUY else self.rules.next_above(best)
+        return px if 0 < px <= self.rules.px_max and px * qty <= self.rules.notional_max else 0
+
+    def _fills_whole(self, r: Any) -> bool:
+        """M-6, with the quantity that M-4 leaves."""
+        trial, _ = self._candidate(r, b"")
+        if trial.reduce_only:
+            trial.remaining = min(trial.remaining, trial.user.room(trial.side))
+        fills = self.can_fill(trial)
+        if self.careful:
+            assert fills == self.can_fill_tried(trial), "M-6: the two ways to count differ"
+        return fills
+
+    def _accept(self, r: Any, order: Order, px: int, fired: Trigger | None) -> None:
+        """M-7 and on."""
+        user = self.users.setdefault(r.user_id, order.user)
+        user.group = r.owner_group
+        room = user.room(r.side) if order.reduce_only else r.qty
+        rests = r.tif in RESTING_TIFS and room >= r.qty and not self.crosses(r.side, px)
+        self.out.append(events.ORDER_ACCEPTED(
+            self.symbol.id, self.ts_ns, r.oid, px, r.qty, r.reserved, r.received_ns,
+            r.owner_group, r.expire_s, r.user_id, r.symbol_id, r.kind, r.stp, r.side, r.tif,
+            r.flags | RESTS if rests else r.flags, r.cid_len, r.cid,
+        ))  # fmt: skip
+        if fired is not None:
+            self._end_fired(fired)
+            if order.cid:
+                self.memory.hand_over(r.user_id, order.cid, order)
+            fired.living = False
+        elif order.cid:
+            self.memory.put(r.user_id, order.cid, order, self.ts_ns)
+        self._take(order, rests, room)
+        if order.living:
+            self.expires(order)
+
+    def _take(self, order: Order, rests: bool, room: int) -> None:
+        """M-7 to M-10 for an order that was accepted or amended."""
+        if rests:
+            self.rest(order)
+            return
+        if room < order.remaining:
+            self.cut(order, room)
+        self.match(order)
+
+    def _end_fired(self, fired: Trigger) -> None:
+        self.triggers.remove(fired)
+        del fired.user.triggers[fired.oid]
+
+    # --- cancels (section 7) ------------------------------------------------------------
+
+    def _cancel(self, r: Any) -> None:
+        """C-1, C-2."""
+        cid = r.cid[: r.cid_len]
+        ended = False
+        thing: Any = None
+        if r.oid:
+            thing = self.open.get(r.oid) or self.triggers.living.get(r.oid)
+            if thing is not None and thing.user.id != r.user_id:
+                thing = None
+        elif cid:
+            thing = self.memory.find(r.user_id, cid, self.ts_ns)
+            ended = thing is not None and not thing.living
+        if thing is None or ended:
+            reason = Reason.ORDER_DONE if ended else Reason.ORDER_NOT_OPEN
+            self.out.append(events.CANCEL_REJECTED(
+                self.symbol.id, self.ts_ns, oid=r.oid, request_id=r.request_id,
+                user_id=r.user_id, symbol_id=r.symbol_id, reason=int(reason),
+                cid_len=r.cid_len, cid=r.cid,
+            ))  # fmt: skip
+            return
+        self._cancel_any(thing, self._cancel_reason(r, Reason.USER_CANCEL), r.request_id)
+
+    def _cancel_reason(self, r: Any, otherwise: Reason) -> int:
+        return int(r.reason if r.reason in CANCEL_REASONS else otherwise)
+
+    def _cancel_any(self, thing: Any, reason: int, request_id: int = 0) -> None:
+        if isinstance(thing, Order):
+            self.cancel(thing, reason, request_id)
+        else:
+            self.cancel_trigger(thing, reason, request_id)
+
+    def _cancel_all(self, r: Any) -> None:
+        """CA-1."""
+        user = self.users.get(r.user_id) or User(r.user_id)
+        reason = self._cancel_reason(r, Reason.CANCEL_ALL)
+        found: list[Any] = []
+        if r.scope & 1:
+            found += [*reversed(user.plain.values()), *reversed(user.reduce.values())]
+        if r.scope & 2:
+            found += reversed(user.triggers.values())
+        found = [thing for thing in found if r.sides >> thing.side & 1]
+        for thing in found:
+            self._cancel_any(thing, reason)
+        self.out.append(events.CANCEL_ALL_DONE(
+            self.symbol.id, self.ts_ns, request_id=r.request_id, user_id=r.user_id,
+            symbol_id=self.symbol.id, cancelled=len(found), reason=reason,
         ))  # fmt: skip
 
-    def cancel(self, order: Order, reason: int, request_id: int = 0) -> None:
-        """A resting order leaves and ends."""
-        self.leave(order)
-        self.emit_cancelled(order, reason, request_id)
+    # --- amendments (section 8) ---------------------------------------------------------
 
-    def emit_cancelled(self, order: Order, reason: int, request_id: int) -> None:
-        self.out.append(events.ORDER_CANCELLED(
-            self.symbol.id, self.ts_ns, oid=order.oid, px=order.px, cancelled_qty=order.remaining,
-            filled_qty=order.filled, released=order.reserved, request_id=request_id,
-            user_id=order.user.id, symbol_id=self.symbol.id, reason=reason, side=order.side,
-            flags=order.flags,
+    def _amend(self, r: Any) -> None:
+        order = self.open.get(r.oid)
+        if order is None or order.user.id != r.user_id:
+            trigger = self.triggers.living.get(r.oid)
+            known = trigger is not None and trigger.user.id == r.user_id
+            reason = Reason.TRIGGER_NOT_AMENDED if known else Reason.ORDER_NOT_OPEN
+            self._emit_amend_rejected(r, int(reason))
+            return
+        left = r.qty - order.filled
+        if left <= 0:  # AM-2
+            if r.extra or r.extra_qty:
+                self._emit_released(r.oid, r.extra_qty, r.extra, r.user_id, order.side, order.flags)
+            self.cancel(order, int(Reason.AMENDED_AWAY), r.request_id)
+            return
+        refusal = self._amend_refusal(r, order, left)
+        if refusal:
+            self._emit_amend_rejected(r, refusal)
+            return
+        assert left <= r.assumed, "1105: more is open than risk assumed"
+        reserved = ceil_div(r.reserved * left, r.assumed)
+        px = self._repriced(order.flags, order.side, r.px, r.qty)
+        if px == order.px and left <= order.remaining:  # AM-4
+            order.qty, order.remaining, order.reserved = r.qty, left, reserved
+            self._emit_amended(r, order, KEPT)
+            return
+        self.leave(order)  # AM-5
+        order.px, order.qty, order.remaining, order.reserved = px, r.qty, left, reserved
+        order.group = order.user.group
+        room = order.user.room(order.side) if order.reduce_only else left
+        rests = room >= left and not self.crosses(order.side, px)
+        self._emit_amended(r, order, RESTS if rests else 0)
+        self._take(order, rests, room)
+
+    def _amend_refusal(self, r: Any, order: Order, left: int) -> int:
+        """AM-3."""
+        if not self.rules.is_allowed(r.px, r.qty):
+            return int(Reason.ORDER_INVALID)
+        if r.px * left < self.rules.notional_min and not order.reduce_only:
+            return int(Reason.NOTIONAL_TOO_SMALL)
+        post_only = order.flags & POST_ONLY
+        if self.mode == Mode.POST_ONLY:
+            if not post_only and self.crosses(order.side, r.px):
+                return int(Reason.POST_ONLY_MODE)
+        elif self.mode:
+            return self._closed()
+        if r.px != order.px and not order.reduce_only and self._outside(order.side, r.px):
+            return int(Reason.OUTSIDE_PRICE_BAND)
+        if post_only and not self._repriced(order.flags, order.side, r.px, r.qty):
+            return int(Reason.POST_ONLY_WOULD_CROSS)
+        return 0
+
+    # --- triggers (section 10) ----------------------------------------------------------
+
+    def _trigger(self, r: Any) -> None:
+        cid = r.cid[: r.cid_len]
+        if cid:
+            original = self.memory.find(r.user_id, cid, self.ts_ns)
+            if original is not None:
+                self._emit_duplicate(r, original, 0, 0)
+                return
+        reason = self._trigger_refusal(r)
+        if reason:
+            self.out.append(events.TRIGGER_REJECTED(
+                self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty,
+                trigger_px=r.trigger_px, user_id=r.user_id, symbol_id=r.symbol_id,
+                cid_len=r.cid_len, cid=r.cid, reason=reason, **readable(r),
+            ))  # fmt: skip
+            return
+        user = self.users.setdefault(r.user_id, User(r.user_id))
+        trigger = Trigger(r, user)
+        user.triggers[r.oid] = trigger
+        self.triggers.place(trigger, self.price(trigger.source))
+        self.out.append(events.TRIGGER_PLACED(self.symbol.id, self.ts_ns, *r[9:]))
+        if cid:
+            self.memory.put(r.user_id, cid, trigger, self.ts_ns)
+        self.expires(trigger)
+
+    def _trigger_refusal(self, r: Any) -> int:
+        """TR-3."""
+        if not self.rules.is_trigger(r):
+            return int(Reason.ORDER_INVALID)
+        if r.expire_s and r.expire_s * NS <= self.ts_ns:
+            return int(Reason.EXPIRY_PASSED)
+        if self.mode > Mode.POST_ONLY:
+            return self._closed()
+        user = self.users.get(r.user_id)
+        if len(self.triggers.living) >= self.triggers_max:
+            return int(Reason.BOOK_FULL)
+        if user is None and len(self.users) >= self.users_max:
+            return int(Reason.BOOK_FULL)
+        if user is not None and len(user.triggers) >= self.open_triggers_per_user_max:
+            return int(Reason.TOO_MANY_TRIGGERS)
+        trigger = Trigger(r, User(0))
+        if trigger.would_act(self.price(trigger.source)):
+            return int(Reason.TRIGGER_WRONG_SIDE)
+        return 0
+
+    def _refused(self, r: Any) -> None:
+        """TR-6, TR-7: risk would not make the fired trigger an order."""
+        fired = self.triggers.fired.pop(r.oid, None)
+        if fired is not None and fired.living:
+            self.cancel_trigger(fired, r.reason)
+
+    # --- prices and mode ----------------------------------------------------------------
+
+    def _mark(self, r: Any) -> None:
+        """TR-4."""
+        self.given_mark = r.mark_px
+        self.out.append(events.MARK_PRICE(
+            self.symbol.id, self.ts_ns, mark_px=r.mark_px, index_px=r.index_px,
+            symbol_id=self.symbol.id,
         ))  # fmt: skip
-        order.end(STATUS_CANCELLED, reason)
+        self.look(MARK, r.mark_px)
 
-    def cancel_trigger(self, trigger: Trigger, reason: int, request_id: int = 0) -> None:
-        """TR-7."""
-        self.triggers.remove(trigger)
-        del trigger.user.triggers[trigger.oid]
-        trigger.end(STATUS_CANCELLED, reason)
-        self.out.append(events.TRIGGER_CANCELLED(
-            self.symbol.id, self.ts_ns, oid=trigger.oid, qty=trigger.qty, request_id=request_id,
-            user_id=trigger.user.id, symbol_id=self.symbol.id, reason=reason, kind=trigger.kind,
-            side=trigger.side, flags=trigger.flags,
+    def _mode(self, r: Any) -> None:
+        """MO-1."""
+        self.out.append(events.TRADING_MODE(
+            self.symbol.id, self.ts_ns, request_id=r.request_id, user_id=r.user_id,
+            symbol_id=self.symbol.id, mode=r.mode, previous=self.mode,
+        ))  # fmt: skip
+        self.mode = r.mode
+
+    # --- answers ------------------------------------------------------------------------
+
+    def _emit_rejected(self, r: Any, reason: int) -> None:
+        self.out.append(events.ORDER_REJECTED(
+            self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty, released=r.reserved,
+            user_id=r.user_id, symbol_id=r.symbol_id, cid_len=r.cid_len, cid=r.cid,
+            reason=reason, **readable(r),
         ))  # fmt: skip
 
-    # --- what the tests look at ---------------------------------------------------------
+    def _emit_duplicate(self, r: Any, original: Any, qty: int, released: int) -> None:
+        """D-4."""
+        told = readable(r)
+        self.out.append(events.ORDER_DUPLICATE(
+            self.symbol.id, self.ts_ns, oid=r.oid, qty=qty, released=released,
+            original_oid=original.oid, original_px=original.px, original_qty=original.qty,
+            original_filled=original.filled, original_remaining=original.remaining,
+            user_id=r.user_id, symbol_id=r.symbol_id, original_reason=original.reason,
+            original_status=original.status, original_side=original.side,
+            original_tif=original.tif, original_kind=original.kind,
+            original_flags=original.flags, side=told["side"], flags=told["flags"],
+        ))  # fmt: skip
 
-    def resting(self, side: int) -> list[tuple[int, int, int, int, int, str]]:
-        """(oid, user, px, remaining, reserved, cid), best first, in queue order."""
-        return [
-            (o.oid, o.user.id, o.px, o.remaining, o.reserved, o.cid.decode())
-            for px in self.prices(side)
-            for o in self.levels[side][px].values()
-        ]
+    def _emit_released(
+        self, oid: int, qty: int, released: int, user_id: int, side: int, flags: int
+    ) -> None:
+        self.out.append(events.ORDER_RELEASED(
+            self.symbol.id, self.ts_ns, oid=oid, qty=qty, released=released, user_id=user_id,
+            symbol_id=self.symbol.id, side=side, flags=flags,
+        ))  # fmt: skip
 
-    def net(self, user_id: int) -> int:
-        return self.users[user_id].net if user_id in self.users else 0
+    def _emit_amended(self, r: Any, order: Order, flag: int) -> None:
+        self.out.append(events.ORDER_AMENDED(
+            self.symbol.id, self.ts_ns, oid=order.oid, px=order.px, qty=order.qty,
+            remaining=order.remaining, reserved=order.reserved, extra=r.extra,
+            extra_qty=r.extra_qty, request_id=r.request_id, user_id=order.user.id,
+            symbol_id=self.symbol.id, side=order.side, flags=order.flags | flag,
+        ))  # fmt: skip
 
-    def best(self) -> tuple[int, int]:
-        return self.best_px(0), self.best_px(1)
-
+    def _emit_amend_rejected(self, r: Any, reason: int) -> None:
+        self.out.append(events.AMEND_REJECTED(
+            self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty, extra=r.extra,
+            extra_qty=r.extra_qty, request_id=r.request_id, user_id=r.user_id,
+            symbol_id=r.symbol_id, reason=reason,
+        ))  # fmt: skip

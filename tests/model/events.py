@@ -35,7 +35,6 @@ def _reader(record: Record) -> Callable[[bytes], Any]:
 
 
 _READERS = {r.type: _reader(r) for r in records.RECORDS if r.kind is Kind.REQUEST}
-NAMES = {r.type: r.name for r in records.RECORDS}
 
 
 def read(data: bytes) -> Any:

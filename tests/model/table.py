@@ -4,13 +4,27 @@
     u2 buy 15 @ 50000 IOC               -> accepted, fill 10 @ 50000 of #1 left 5/0,
                                          + cancelled 5 3102
     u1 cancel #1                        -> refused 3007
+    u1 amend #2 6 @ 100                 -> amended 6 @ 100 open 6 kept
+    u1 cancel-all orders buys           -> cancelled #2 6 3110, done 1 3110
+    u1 sell 10 stop 90 IOC last         -> waits
+    u1 sell 10 @ 89 take 110 GTC        -> waits
+    u1 sell 10 trail 5 IOC from=110     -> waits
+    mark 88                             -> mark 88; fired #3 at 88 level 90
+    risk sends #3 @ 85                  -> accepted, cancelled 10 3102
+    risk refuses #4 2001                -> trigger #4 cancelled 2001
+    mode post-only                      -> mode post-only was open
+    tick at=90                          -> cancelled #2 5 3105
+    u1 sell 1 @ 100 GTC cid=a           -> duplicate #5 cancelled 2+0 of 5 @ 100 3105
     book                                -> bid - | ask -
     u1 net                              -> -10
 
-Orders are numbered by their line: the first order of a table is #1. After the tif may follow
-`post`, `reduce`, `cid=a`, `reserved=50`; `at=90` sets the clock (s) of this and later lines.
-A line that begins with `+` goes on with the one above. A fill names the maker and what is left of
-taker/maker; a cancel names the order where it is not the line's own.
+Orders and triggers are numbered by their line: the first of a table is #1. After the tif may follow
+the words of FLAGS, `market`, and values: `cid=a`, `reserved=50`, `until=100` (expiry, s),
+`stp=newest`, `group=7`, `reason=3107`, `kind=2`; `at=90` sets the clock (s) of this and later
+lines. A line that begins with `+` goes on with the one above. A comma stands between the events of
+one group, a semicolon between groups. A fill names the maker and what is left of taker/maker, a
+duplicate what the original has filled + open; other events name their order where it is not the
+line's own.
 """
 
 from __future__ import annotations
@@ -18,13 +32,32 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from model.wire import as_event, order_cancel, order_new
+from model.wire import as_event, make_request, order_new
 
 NS = 1_000_000_000
-ORDER = re.compile(r"u(\d+) (buy|sell) (-?\d+) @ (-?\d+) (GTC|IOC|FOK)(.*)")
-CANCEL = re.compile(r"u(\d+) cancel (?:#(\d+)|cid=(\S*))(.*)")
-NET = re.compile(r"u(\d+) net")
-FLAGS = {"post": 1, "reduce": 2}
+TIFS = ("GTC", "IOC", "FOK", "GTD")
+FLAGS = {"post": 1, "reduce": 2, "rests": 4, "reprice": 8, "disc": 16, "last": 32, "kept": 64}
+STP = ("none", "newest", "oldest", "both", "default")
+MODES = ("open", "post-only", "cancel-only", "halt")
+STATUS = ("filled", "resting", "cancelled", "rejected", "pending", "waiting")
+WORDS = {"orders": ("scope", 1), "triggers": ("scope", 2), "buys": ("sides", 1),
+         "sells": ("sides", 2), "market": ("kind", 1)}  # fmt: skip
+TERMS = r"(GTC|IOC|FOK|GTD)(.*)"
+LINES = (
+    (rf"u(\d+) (buy|sell) (-?\d+) @ (-?\d+) {TERMS}", "order"),
+    (rf"u(\d+) (buy|sell) (-?\d+)(?: @ (-?\d+))? (stop|take|trail) (-?\d+)(ppm)? {TERMS}",
+     "trigger"),
+    (r"u(\d+) cancel (?:#(\d+))?(.*)", "cancel"),
+    (r"u(\d+) cancel-all(.*)", "cancel_all"),
+    (r"u(\d+) amend #(\d+) (-?\d+) @ (-?\d+)(.*)", "amend"),
+    (r"mark (\d+)(.*)", "mark"),
+    (r"mode (\S+)(.*)", "mode"),
+    (r"risk sends #(\d+)(?: @ (\d+))?(.*)", "risk_sends"),
+    (r"risk refuses #(\d+) (\d+)(.*)", "risk_refuses"),
+    (r"tick(.*)", "tick"),
+    (r"book", "book"),
+    (r"u(\d+) net", "net"),
+)  # fmt: skip
 
 
 class Table:
@@ -36,64 +69,143 @@ class Table:
         self.oid = 0
         self.ts_ns = 0
         self.log: list[bytes] = []
+        self.fired: dict[int, dict[str, Any]] = {}
 
     def run(self, text: str) -> None:
         """Every line's outcome is what stands behind its arrow."""
-        whole = re.sub(r",\n *\+ ", ", ", text)
+        whole = re.sub(r"\n *\+ ", " ", text)
         for line in filter(None, (raw.strip() for raw in whole.splitlines())):
             asked, _, due = (part.strip() for part in line.partition("->"))
             seen = self.line(asked)
             assert seen == due, f"{asked}\n  due  {due}\n  seen {seen}"
 
     def line(self, asked: str) -> str:
-        if asked == "book":
-            return self.book()
-        if found := NET.fullmatch(asked):
-            return str(self.engine.net(int(found[1])))
-        if found := ORDER.fullmatch(asked):
-            self.oid += 1
-            user, side, qty, px, tif, rest = found.groups()
-            words, values = self.options(rest)
-            request = order_new(
-                oid=self.oid, user_id=int(user), side=int(side == "sell"), qty=int(qty), px=int(px),
-                tif=("GTC", "IOC", "FOK").index(tif), flags=sum(FLAGS[w] for w in words),
-                symbol_id=self.symbol_id, cid=values.get("cid", ""),
-                reserved=int(values.get("reserved", 0)),
-            )  # fmt: skip
-            return self.submit(request, self.oid)
-        found = CANCEL.fullmatch(asked)
-        assert found, f"cannot read the line: {asked}"
-        user, oid, cid, rest = found.groups()
-        self.options(rest)
-        request = order_cancel(
-            oid=int(oid or 0), user_id=int(user), cid=cid or "", symbol_id=self.symbol_id
-        )
-        return self.submit(request, int(oid or 0))
+        for pattern, method in LINES:
+            if found := re.fullmatch(pattern, asked):
+                return str(getattr(self, "on_" + method)(*found.groups()))
+        raise AssertionError(f"cannot read the line: {asked}")
 
-    def options(self, text: str) -> tuple[list[str], dict[str, str]]:
-        words = text.split()
-        values = dict(w.split("=") for w in words if "=" in w)
-        if "at" in values:
-            self.ts_ns = int(values["at"]) * NS
-        return [w for w in words if "=" not in w], values
+    # --- requests -----------------------------------------------------------------------
+
+    def on_order(self, user: str, side: str, qty: str, px: str, tif: str, rest: str) -> str:
+        self.oid += 1
+        terms = self.terms(user, side, qty, tif, rest)
+        return self.submit(order_new(oid=self.oid, px=int(px), **terms), self.oid)
+
+    def on_trigger(
+        self, user: str, side: str, qty: str, px: str | None, way: str, level: str,
+        ppm: str | None, tif: str, rest: str,
+    ) -> str:  # fmt: skip
+        self.oid += 1
+        terms = self.terms(user, side, qty, tif, rest)
+        limit = px is not None
+        where = {"trigger_px": int(level)}
+        if way == "trail":
+            where = {"trail_ppm" if ppm else "trail_px": int(level)}
+        kind = {"stop": 2 + limit, "take": 4 + limit, "trail": 6}[way]
+        values = {"oid": self.oid, "px": int(px or 0), "kind": kind, **where, **terms}
+        return self.submit(make_request("TRIGGER_REQUEST", **values), self.oid)
+
+    def terms(self, user: str, side: str, qty: str, tif: str, rest: str) -> dict[str, Any]:
+        return {
+            "user_id": int(user), "side": int(side == "sell"), "qty": int(qty),
+            "tif": TIFS.index(tif), "symbol_id": self.symbol_id, **self.options(rest),
+        }  # fmt: skip
+
+    def on_cancel(self, user: str, oid: str | None, rest: str) -> str:
+        return self.ask("ORDER_CANCEL", int(oid or 0), rest, user_id=int(user), oid=int(oid or 0))
+
+    def on_cancel_all(self, user: str, rest: str) -> str:
+        values = {"scope": 3, "sides": 3, **self.options(rest)}
+        return self.ask("ORDER_CANCEL_ALL", 0, "", user_id=int(user), **values)
+
+    def on_amend(self, user: str, oid: str, qty: str, px: str, rest: str) -> str:
+        values = {"assumed": max(1, int(qty)), **self.options(rest)}
+        return self.ask(
+            "ORDER_AMEND", int(oid), "", user_id=int(user), oid=int(oid), qty=int(qty),
+            px=int(px), **values,
+        )  # fmt: skip
+
+    def on_mark(self, px: str, rest: str) -> str:
+        return self.ask("MARK_UPDATE", 0, rest, mark_px=int(px))
+
+    def on_mode(self, mode: str, rest: str) -> str:
+        return self.ask("MODE_REQUEST", 0, rest, mode=MODES.index(mode))
+
+    def on_risk_sends(self, oid: str, px: str | None, rest: str) -> str:
+        """The order of a fired trigger, at its own price unless one is given."""
+        told = self.fired[int(oid)]
+        names = ("oid", "qty", "px", "expire_s", "user_id", "kind", "stp", "side", "tif", "flags")
+        values = {name: told[name] for name in names}
+        if px is not None:
+            values["px"] = int(px)
+        values.update(self.options(rest), symbol_id=self.symbol_id)
+        return self.submit(order_new(**values), int(oid))
+
+    def on_risk_refuses(self, oid: str, reason: str, rest: str) -> str:
+        user_id = self.fired[int(oid)]["user_id"]
+        return self.ask(
+            "TRIGGER_REFUSED", 0, rest, oid=int(oid), user_id=user_id, reason=int(reason)
+        )
+
+    def on_tick(self, rest: str) -> str:
+        self.options(rest)
+        return self.told(self.engine.tick(self.ts_ns), 0)
+
+    def ask(self, name: str, own_oid: int, rest: str, **values: Any) -> str:
+        values.update(self.options(rest))
+        return self.submit(make_request(name, symbol_id=self.symbol_id, **values), own_oid)
+
+    def options(self, text: str) -> dict[str, Any]:
+        """Fields that words and values behind a request stand for."""
+        out: dict[str, Any] = {}
+        flags = 0
+        for word in text.split():
+            name, is_value, value = word.partition("=")
+            if not is_value and word in FLAGS:
+                flags |= FLAGS[word]
+            elif not is_value:
+                field, number = WORDS[word]
+                out[field] = number
+            elif name == "at":
+                self.ts_ns = int(value) * NS
+            elif name == "stp":
+                out["stp"] = STP.index(value)
+            elif name == "cid":
+                out["cid"] = value
+            else:
+                names = {"until": "expire_s", "group": "owner_group", "from": "trigger_px"}
+                out[names.get(name, name)] = int(value)
+        return {**out, "flags": flags} if flags else out
+
+    # --- answers ------------------------------------------------------------------------
 
     def submit(self, request: bytes, own_oid: int) -> str:
-        answer = self.engine.submit(request, self.ts_ns)
+        return self.told(self.engine.submit(request, self.ts_ns), own_oid)
+
+    def told(self, answer: list[bytes], own_oid: int) -> str:
         self.log += answer
-        events = [as_event(e) for e in answer]
-        for event in events:
-            last = event is events[-1]
-            assert event["header_flags"] == int(last), f"M-11: {event}"
+        groups: list[list[str]] = [[]]
+        for event in map(as_event, answer):
             assert (event["seq"], event["ts_ns"]) == (0, self.ts_ns), event
             assert event["stream"] == event["symbol_id"] == self.symbol_id, event
-        return ", ".join(describe(e, own_oid) for e in events)
+            if event["type"] == "TRIGGER_FIRED":
+                self.fired[event["oid"]] = event
+            groups[-1].append(describe(event, own_oid))
+            if event["header_flags"]:
+                groups.append([])
+        assert not groups.pop(), f"M-11: {answer[-1]!r} ends no group"
+        return "; ".join(", ".join(group) for group in groups) or "nothing"
 
-    def book(self) -> str:
+    def on_book(self) -> str:
         sides = []
         for side, name in enumerate(("bid", "ask")):
             rows = " ".join(f"#{r[0]}:{r[3]}@{r[2]}" for r in self.engine.resting(side))
             sides.append(f"{name} {rows or '-'}")
         return " | ".join(sides)
+
+    def on_net(self, user: str) -> str:
+        return str(self.engine.net(int(user)))
 
 
 def describe(e: dict[str, Any], own_oid: int) -> str:
@@ -110,10 +222,41 @@ def describe(e: dict[str, Any], own_oid: int) -> str:
         case "ORDER_CANCELLED":
             return f"cancelled {other}{e['cancelled_qty']} {e['reason']}"
         case "ORDER_REDUCED":
-            return f"reduced by {e['cancelled_qty']} to {e['remaining']} {e['reason']}"
+            return f"reduced {other}by {e['cancelled_qty']} to {e['remaining']} {e['reason']}"
         case "ORDER_REJECTED":
-            original = f" like #{e['original_oid']}" if e["original_oid"] else ""
-            return f"rejected {e['reason']}{original}"
-        case "CANCEL_REJECTED":
+            return f"rejected {e['reason']}"
+        case "ORDER_DUPLICATE":
+            reason = f" {e['original_reason']}" if e["original_reason"] else ""
+            return (
+                f"duplicate #{e['original_oid']} {STATUS[e['original_status']]} "
+                f"{e['original_filled']}+{e['original_remaining']} of {e['original_qty']} "
+                f"@ {e['original_px']}{reason}"
+            )
+        case "ORDER_AMENDED":
+            how = " kept" * bool(e["flags"] & 64) + " rests" * bool(e["flags"] & 4)
+            return f"amended {other}{e['qty']} @ {e['px']} open {e['remaining']}{how}"
+        case "ORDER_RELEASED":
+            return f"released {e['released']} for {e['qty']}"
+        case "CANCEL_REJECTED" | "AMEND_REJECTED":
             return f"refused {e['reason']}"
+        case _:
+            return describe_other(e, other)
+
+
+def describe_other(e: dict[str, Any], other: str) -> str:
+    match e["type"]:
+        case "CANCEL_ALL_DONE":
+            return f"done {e['cancelled']} {e['reason']}"
+        case "TRIGGER_PLACED":
+            return "waits"
+        case "TRIGGER_REJECTED":
+            return f"trigger rejected {e['reason']}"
+        case "TRIGGER_FIRED":
+            return f"fired {other}at {e['fired_px']} level {e['trigger_px']}"
+        case "TRIGGER_CANCELLED":
+            return f"trigger {other}cancelled {e['reason']}"
+        case "MARK_PRICE":
+            return f"mark {e['mark_px']}"
+        case "TRADING_MODE":
+            return f"mode {MODES[e['mode']]} was {MODES[e['previous']]}"
     raise AssertionError(f"an event that matching does not make: {e}")

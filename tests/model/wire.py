@@ -23,6 +23,12 @@ def order_cancel(**values: Any) -> bytes:
     return _with_cid(records.ORDER_CANCEL, values)
 
 
+def make_request(name: str, **values: Any) -> bytes:
+    """Any record by its name; `cid` as in order_new."""
+    record = BY_NAME[name]
+    return _with_cid(record, values) if "cid" in record.offsets else record.pack(**values)
+
+
 def _with_cid(record: records.Record, values: dict[str, Any]) -> bytes:
     cid = values.get("cid", b"")
     raw = cid.encode() if isinstance(cid, str) else bytes(cid)
