@@ -1,57 +1,59 @@
 # cython: boundscheck=False
-"""Order book of one symbol: insert, remove and find in O(1), for matching and the shadow.
+"""Order book of one symbol: insert, remove and find, for matching and the shadow.
 
-    levels[handle]       px, head <-> order <-> order <-> tail      oldest first
-                         better <-> level <-> worse                  price order of its side
-    side.slots, .bits    the handle of a price; a bit per occupied slot, then per word, 64-way
-    orders[slot]         slab; freed slots linked through `next`, last in first out
+    levels[handle]   px, head <-> order <-> order <-> tail      oldest first
+                     better <-> level <-> worse                 every level of its side, by price
+                     parent, child[2]                           the levels of one slot, by price
+    maps[2]          price -> slot -> root of its levels (pricemap.pyx)
+    orders[slot]     slab; freed slots linked through `next`, last in first out
+
+The next best price is a link, whatever map is in force; the map and the trees only find a level by
+its price, and a new level its place. Near the reference a tree is one level. A tree is a treap: in
+order by price, a heap by a seeded hash of the price, so nobody can choose prices that make it deep.
+
+While the book is recentred its levels lie in two maps (recentre.pyx): a price is in one of them.
 
 Owns its memory; knows nothing of users' rights, margins or time. A book may be crossed only
 while its caller says so (replaying an auction); matching never leaves it crossed (INV-6).
-Source: specs/matching.md section 1; INV-3, INV-8, INV-16.
+Source: specs/matching.md sections 1 and 2; INV-3, INV-8, INV-16.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from rsx.core.check cimport fail
-from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init, idmap_put, idmap_remove
-from rsx.core.memory cimport RSX_PAGES_HUGE, RSX_PAGES_SMALL, rsx_map, rsx_unmap
-from rsx.units cimport rsx_divisor, rsx_steps
+import os
 
-cdef int64_t LEVELS_MAX = 1 << 24
+from rsx.book.pricemap cimport (
+    bits_above, bits_below, bits_clear, bits_set, map_centre, map_free, map_init, map_side_t,
+    map_slot, map_t, shape_init,
+)
+from rsx.core.idmap cimport idmap_free, idmap_init, idmap_put, idmap_remove
+from rsx.core.memory cimport RSX_PAGES_HUGE, rsx_map, rsx_unmap
 
 
-cdef size_t words_at(int64_t levels, int depth) noexcept nogil:
-    """Words of the bitmap at this depth; one more than needed so that scans may look ahead."""
-    return <size_t>(levels >> (6 * (depth + 1))) + 2
+# Where a price is, or would be, in one map.
+cdef struct place_t:
+    uint32_t slot
+    uint32_t parent         # the level below which a new one belongs; NONE = the slot is empty
+    uint32_t better         # nearest better level of the same slot
 
 
 cdef int book_init(book_t* book, int64_t tick, int64_t px_max, int64_t reference_px,
                    uint32_t orders_max, uint32_t level_slots_max) except -1:
-    """Reserve the memory. Raises ValueError or MemoryError; book_free is safe in any state."""
-    cdef int side, depth
+    """Reserve the memory. Raises ValueError or MemoryError; book_free is safe in any state.
+
+    Memory depends on orders_max and level_slots_max alone, never on a price (BOOK-30).
+    """
     memset(book, 0, sizeof(book_t))
-    book.tick = tick
-    book.prices = px_max // max(tick, 1) + 1
     book.capacity = orders_max
     book.untouched = book.level_untouched = 1
-    if tick < 1 or not 1 <= book.prices <= LEVELS_MAX:
-        raise ValueError(f"{px_max} / {tick}: 1 to {LEVELS_MAX} price levels are possible")
-    if reference_px < 1 or level_slots_max < 1024:
-        raise ValueError(f"reference price {reference_px}, {level_slots_max} level slots")
-    book.tick_steps = rsx_divisor(tick, px_max)
-    for side in range(2):
-        book.sides[side].slots = <uint32_t*>rsx_map(
-            <size_t>book.prices * sizeof(uint32_t), RSX_PAGES_SMALL)
-        if book.sides[side].slots == NULL:
-            raise MemoryError(f"{book.prices} prices")
-        for depth in range(BIT_LEVELS):
-            # The bitmap spans all 2^24 levels at the upper depths, so scans need no bounds.
-            book.sides[side].bits[depth] = <uint64_t*>rsx_map(
-                words_at(LEVELS_MAX, depth) * 8, RSX_PAGES_SMALL)
-            if book.sides[side].bits[depth] == NULL:
-                raise MemoryError("bitmap")
+    if px_max < 1 or reference_px < 1:
+        raise ValueError(f"highest price {px_max}, reference price {reference_px}: 1 is the least")
+    shape_init(&book.shape, tick, level_slots_max)
+    map_init(&book.maps[0], &book.shape)
+    map_init(&book.maps[1], &book.shape)
+    map_centre(&book.maps[0], &book.shape, reference_px)
+    book.seed = int.from_bytes(os.urandom(8), "little") | 1
     book.orders = <order_t*>rsx_map((<size_t>orders_max + 1) * sizeof(order_t), RSX_PAGES_HUGE)
     book.levels = <level_t*>rsx_map((<size_t>orders_max + 1) * sizeof(level_t), RSX_PAGES_HUGE)
     if book.orders == NULL or book.levels == NULL:
@@ -61,11 +63,8 @@ cdef int book_init(book_t* book, int64_t tick, int64_t px_max, int64_t reference
 
 
 cdef void book_free(book_t* book) noexcept nogil:
-    cdef int side, depth
-    for side in range(2):
-        rsx_unmap(book.sides[side].slots, <size_t>book.prices * sizeof(uint32_t))
-        for depth in range(BIT_LEVELS):
-            rsx_unmap(book.sides[side].bits[depth], words_at(LEVELS_MAX, depth) * 8)
+    map_free(&book.maps[0], &book.shape)
+    map_free(&book.maps[1], &book.shape)
     rsx_unmap(book.orders, (<size_t>book.capacity + 1) * sizeof(order_t))
     rsx_unmap(book.levels, (<size_t>book.capacity + 1) * sizeof(level_t))
     if book.ids.entries != NULL:
@@ -73,55 +72,211 @@ cdef void book_free(book_t* book) noexcept nogil:
     memset(book, 0, sizeof(book_t))
 
 
+# --- the levels of one slot -------------------------------------------------------------------
+
+
+cdef uint64_t level_weight(const book_t* book, int64_t px) noexcept nogil:
+    """Place of a price in the heap order of its tree; the heavier level is nearer the root."""
+    cdef uint64_t x = <uint64_t>px * book.seed
+    x = (x ^ (x >> 32)) * <uint64_t>0xD6E8FEB86659FD93
+    return x ^ (x >> 32)
+
+
+cdef inline map_side_t* map_of(book_t* book, const level_t* level) noexcept nogil:
+    return &book.maps[level.map].sides[level.side]
+
+
+cdef void rotate_up(book_t* book, uint32_t handle) noexcept nogil:
+    """Let a level and its parent change places; the order by price stays."""
+    cdef level_t* level = &book.levels[handle]
+    cdef uint32_t parent = level.parent, inner
+    cdef level_t* above = &book.levels[parent]
+    cdef level_t* top
+    cdef int way = above.child[WORSE] == handle
+    inner = level.child[1 - way]
+    above.child[way] = inner
+    if inner != NONE:
+        book.levels[inner].parent = parent
+    level.child[1 - way] = parent
+    level.parent = above.parent
+    above.parent = handle
+    if level.parent == NONE:
+        map_of(book, level).slots[level.slot] = handle
+    else:
+        top = &book.levels[level.parent]
+        top.child[top.child[WORSE] == parent] = handle
+
+
+cdef void tree_link(book_t* book, uint32_t handle, uint32_t parent) noexcept nogil:
+    """Hang a level whose side, map and slot are set below its parent; NONE: it is the first."""
+    cdef level_t* level = &book.levels[handle]
+    cdef level_t* above = &book.levels[parent]
+    cdef map_side_t* own = map_of(book, level)
+    cdef uint64_t weight
+    book.maps[level.map].levels += 1
+    level.parent = parent
+    level.child[BETTER] = level.child[WORSE] = NONE
+    if parent == NONE:
+        own.slots[level.slot] = handle
+        bits_set(own, level.slot)
+        return
+    above.child[not is_better(level.side, level.px, above.px)] = handle
+    weight = level_weight(book, level.px)
+    while level.parent != NONE and level_weight(book, book.levels[level.parent].px) < weight:
+        rotate_up(book, handle)
+
+
+cdef void tree_unlink(book_t* book, uint32_t handle) noexcept nogil:
+    """Take a level out of its slot."""
+    cdef level_t* level = &book.levels[handle]
+    cdef map_side_t* own = map_of(book, level)
+    cdef level_t* above
+    cdef uint32_t kept
+    cdef int way
+    book.maps[level.map].levels -= 1
+    while level.child[BETTER] != NONE and level.child[WORSE] != NONE:
+        way = (level_weight(book, book.levels[level.child[BETTER]].px)
+               < level_weight(book, book.levels[level.child[WORSE]].px))
+        rotate_up(book, level.child[way])
+    kept = level.child[BETTER] | level.child[WORSE]
+    if kept != NONE:
+        book.levels[kept].parent = level.parent
+    if level.parent != NONE:
+        above = &book.levels[level.parent]
+        above.child[above.child[WORSE] == handle] = kept
+    else:
+        own.slots[level.slot] = kept
+        if kept == NONE:
+            bits_clear(own, level.slot)
+
+
 # --- levels -----------------------------------------------------------------------------------
 
 
-cdef uint32_t level_make(book_t* book, uint8_t side, int64_t px, int64_t index) noexcept nogil:
-    """A new empty level, linked between its neighbours."""
-    cdef side_t* own = &book.sides[side]
+cdef uint32_t seek(const book_t* book, int which, int side, int64_t px,
+                   place_t* place) noexcept nogil:
+    """The level of a price in one map, or NONE and its place there."""
+    cdef const map_t* map = &book.maps[which]
+    cdef const level_t* level
+    cdef uint32_t handle
+    place.slot = <uint32_t>map_slot(map, &book.shape, px)
+    place.parent = place.better = NONE
+    handle = map.sides[side].slots[place.slot]
+    while handle != NONE:
+        level = &book.levels[handle]
+        if level.px == px:
+            return handle
+        place.parent = handle
+        if is_better(side, px, level.px):
+            handle = level.child[BETTER]
+        else:
+            place.better = handle
+            handle = level.child[WORSE]
+    return NONE
+
+
+cdef uint32_t nearest_better(const book_t* book, int which, int side,
+                             const place_t* place) noexcept nogil:
+    """The nearest better level in one map of a price that is not in it, or NONE."""
+    cdef const map_side_t* own = &book.maps[which].sides[side]
+    cdef int64_t slot
+    cdef uint32_t handle
+    if place.better != NONE:
+        return place.better
+    slot = bits_above(own, place.slot) if side == 0 else bits_below(own, place.slot)
+    if slot < 0:
+        return NONE
+    handle = own.slots[slot]
+    while book.levels[handle].child[WORSE] != NONE:
+        handle = book.levels[handle].child[WORSE]
+    return handle
+
+
+cdef uint32_t level_of(book_t* book, uint8_t side, int64_t px) noexcept nogil:
+    """The level of a price, made when new."""
+    cdef place_t place, old
+    cdef uint32_t handle = seek(book, book.map, side, px, &place), better = NONE, other
+    if handle != NONE:
+        return handle
+    if book.is_moving:
+        handle = seek(book, 1 - book.map, side, px, &old)
+        if handle != NONE:
+            return handle
+    if book.best[side] != NONE and not is_better(side, px, book.levels[book.best[side]].px):
+        better = nearest_better(book, book.map, side, &place)
+        if book.is_moving:
+            other = nearest_better(book, 1 - book.map, side, &old)
+            if better == NONE or (other != NONE and is_better(
+                    side, book.levels[better].px, book.levels[other].px)):
+                better = other
+    return level_make(book, side, px, &place, better)
+
+
+cdef uint32_t level_make(book_t* book, uint8_t side, int64_t px, const place_t* place,
+                         uint32_t better) noexcept nogil:
+    """A new empty level behind `better`; NONE: it is the best one."""
     cdef uint32_t handle = book.level_free
     cdef level_t* level
-    cdef int64_t near
     if handle != NONE:
         book.level_free = book.levels[handle].worse
     else:
         handle = book.level_untouched
         book.level_untouched += 1
     level = &book.levels[handle]
-    memset(level, 0, sizeof(level_t))
     level.px = px
-    near = bits_above(own, index) if side == 0 else bits_below(own, index)
-    level.better = own.slots[near] if near >= 0 else NONE
-    if level.better != NONE:
-        level.worse = book.levels[level.better].worse
-        book.levels[level.better].worse = handle
+    level.qty = 0
+    level.head = level.tail = NONE
+    level.count = 0
+    level.side = side
+    level.map = <uint8_t>book.map
+    level.slot = place.slot
+    tree_link(book, handle, place.parent)
+    level.better = better
+    if better != NONE:
+        level.worse = book.levels[better].worse
+        book.levels[better].worse = handle
     else:
-        level.worse = own.best
-        own.best = handle
+        level.worse = book.best[side]
+        book.best[side] = handle
     if level.worse != NONE:
         book.levels[level.worse].better = handle
-    own.slots[index] = handle
-    bits_set(own, index)
     book.level_live += 1
     return handle
 
 
-cdef void level_drop(book_t* book, uint8_t side, uint32_t handle) noexcept nogil:
-    """Take an empty level out of the map, its neighbours and the pool."""
-    cdef side_t* own = &book.sides[side]
+cdef void level_drop(book_t* book, uint32_t handle) noexcept nogil:
+    """Take an empty level out of its slot and its neighbours, back into the pool."""
     cdef level_t* level = &book.levels[handle]
-    cdef int64_t index = rsx_steps(level.px, book.tick_steps)
-    own.slots[index] = NONE
-    bits_clear(own, index)
+    tree_unlink(book, handle)
     if level.better != NONE:
         book.levels[level.better].worse = level.worse
     else:
-        own.best = level.worse
+        book.best[level.side] = level.worse
     if level.worse != NONE:
         book.levels[level.worse].better = level.better
+    if book.move_next[level.side] == handle:
+        book.move_next[level.side] = level.worse
     level.worse = book.level_free
     book.level_free = handle
     book.level_live -= 1
+
+
+cdef void level_move(book_t* book, uint32_t handle) noexcept nogil:
+    """Move a level of the old map into the new one, where all better ones of its side are.
+
+    Cost: O(1) on average: what lies next to it in price is next to it in the tree.
+    """
+    cdef level_t* level = &book.levels[handle]
+    cdef const level_t* better = &book.levels[level.better]
+    cdef place_t place
+    tree_unlink(book, handle)
+    level.map = <uint8_t>book.map
+    level.slot = <uint32_t>map_slot(&book.maps[book.map], &book.shape, level.px)
+    if level.better != NONE and better.slot == level.slot and better.child[WORSE] == NONE:
+        tree_link(book, handle, level.better)
+    else:
+        seek(book, book.map, level.side, level.px, &place)
+        tree_link(book, handle, place.parent)
 
 
 # --- orders -----------------------------------------------------------------------------------
@@ -134,7 +289,6 @@ cdef uint32_t book_insert(book_t* book, uint64_t oid, uint8_t side, int64_t px,
     The caller has checked px (on tick, in range) and remaining (> 0, INV-16), and fills in the
     fields that the book does not need.
     """
-    cdef int64_t index = rsx_steps(px, book.tick_steps)
     cdef uint32_t handle, slot = book.free_head
     cdef level_t* level
     cdef order_t* order
@@ -145,9 +299,7 @@ cdef uint32_t book_insert(book_t* book, uint64_t oid, uint8_t side, int64_t px,
         book.untouched += 1
     else:
         return NONE
-    handle = book.sides[side].slots[index]
-    if handle == NONE:
-        handle = level_make(book, side, px, index)
+    handle = level_of(book, side, px)
     level = &book.levels[handle]
     order = &book.orders[slot]
     order.oid = oid
@@ -187,7 +339,7 @@ cdef void book_remove(book_t* book, uint32_t slot) noexcept nogil:
     level.qty -= order.remaining
     level.count -= 1
     if level.head == NONE:
-        level_drop(book, order.side, order.level)
+        level_drop(book, order.level)
     idmap_remove(&book.ids, order.oid)
     order.live = 0
     order.next = book.free_head
@@ -220,80 +372,3 @@ cdef uint64_t book_hash(const book_t* book) noexcept nogil:
                 slot = order.next
             handle = worse_level(book, side, handle)
     return state
-
-
-cdef int audit_level(book_t* book, int side, uint32_t handle) except -1:
-    """Links, quantity and count of one level; returns its number of orders."""
-    cdef level_t* level = &book.levels[handle]
-    cdef uint32_t slot = level.head, prev = NONE, count = 0
-    cdef int64_t qty = 0
-    cdef order_t* order
-    while slot != NONE:
-        order = &book.orders[slot]
-        if not order.live or order.prev != prev or order.side != side:
-            return fail(8, handle, slot)
-        if order.remaining <= 0:
-            return fail(16, order.oid, order.remaining)
-        if order.level != handle:
-            return fail(8, order.level, handle)
-        if idmap_get(&book.ids, order.oid) != slot:
-            return fail(8, order.oid, slot)
-        qty += order.remaining
-        count += 1
-        prev = slot
-        slot = order.next
-    if level.tail != prev or level.qty != qty or level.count != count or count == 0:
-        return fail(8, handle, level.qty - qty)
-    return count
-
-
-cdef int64_t audit_side(book_t* book, int side) except -1:
-    """Every level of a side, best first; returns its number of orders."""
-    cdef side_t* own = &book.sides[side]
-    cdef uint32_t handle = own.best, better = NONE
-    cdef int64_t linked = 0, index, from_map
-    from_map = bits_below(own, book.prices) if side == 0 else bits_above(own, -1)
-    while handle != NONE:
-        index = rsx_steps(book.levels[handle].px, book.tick_steps)
-        if index != from_map or own.slots[index] != handle:
-            return fail(8, index, from_map)
-        if book.levels[handle].better != better:
-            return fail(8, handle, better)
-        linked += audit_level(book, side, handle)
-        better = handle
-        handle = book.levels[handle].worse
-        from_map = bits_below(own, index) if side == 0 else bits_above(own, index)
-    if from_map >= 0:
-        return fail(8, from_map, better)
-    return linked
-
-
-cdef int audit_pools(book_t* book, int64_t linked) except -1:
-    """Slots and levels: untouched = free + live."""
-    cdef int64_t free = 0, free_levels = 0
-    cdef uint32_t at = book.free_head
-    while at != NONE:
-        if book.orders[at].live:
-            return fail(8, at, 0)
-        free += 1
-        at = book.orders[at].next
-    if linked != book.live or free + linked + 1 != book.untouched:
-        return fail(8, linked, free)
-    if book.ids.count != book.live:
-        return fail(8, book.ids.count, book.live)
-    at = book.level_free
-    while at != NONE:
-        free_levels += 1
-        at = book.levels[at].worse
-    if free_levels + book.level_live + 1 != book.level_untouched:
-        return fail(8, free_levels, book.level_live)
-    return 0
-
-
-cdef int book_audit(book_t* book, bint may_cross) except -1:
-    """Check every link and count (INV-6, INV-8, INV-16); O(orders + free slots)."""
-    audit_pools(book, audit_side(book, 0) + audit_side(book, 1))
-    if not may_cross and best_level(book, 0) != NONE and best_level(book, 1) != NONE:
-        if best_px(book, 0) >= best_px(book, 1):
-            return fail(6, best_px(book, 0), best_px(book, 1))
-    return 0

@@ -14,6 +14,9 @@ from rsx.book.matching cimport (
     BLOCKED, drop_resting, engine_free, engine_init, engine_recovered, engine_request,
     engine_resume, user_slot_of,
 )
+from rsx.book.recentre cimport (
+    book_recentre_check, book_recentre_move, map_info, recentre_begin,
+)
 from rsx.core.idmap cimport idmap_get
 from rsx.core.ring cimport Ring, ring_wake
 from rsx.records_c cimport RSX_RECORD_SIZE, rsx_record_t
@@ -106,6 +109,7 @@ cdef class Engine:
         order.tif = order.flags = 0
         order.cid_place = 0
         self.engine.users[order.user_slot].open_orders += 1
+        book_recentre_check(&self.engine.book)
         return 0
 
     cpdef bint shrink(self, uint64_t oid, int64_t qty) noexcept:
@@ -192,6 +196,18 @@ cdef class Engine:
     def state_hash(self):
         return engine_hash(&self.engine)
 
+    def map_info(self):
+        """The price map as it is (rsx/book/recentre.pyx); nothing that trades depends on it."""
+        return map_info(&self.engine.book)
+
+    def centre_on(self, int64_t px):
+        """Begin a recentring on any price, for tests; one that runs is finished first."""
+        if not 1 <= px <= self.engine.rules.px_max:
+            raise ValueError(f"reference {px}: 1 to {self.engine.rules.px_max} are possible")
+        while book_recentre_move(&self.engine.book):
+            pass
+        recentre_begin(&self.engine.book, px)
+
     def counts(self):
         return {
             "resting": self.engine.book.live,
@@ -199,4 +215,5 @@ cdef class Engine:
             "requests": self.engine.requests,
             "users": self.engine.users_used,
             "client_ids": self.engine.cids.newest - self.engine.cids.oldest,
+            "recentrings_total": self.engine.book.recentrings,
         }

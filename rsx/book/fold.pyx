@@ -7,13 +7,15 @@ the state is a failed check (INV-14). Source: specs/matching.md F-1 to F-3.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from rsx.book.audit cimport book_audit
 from rsx.book.book cimport (
-    NONE, book_audit, book_find, book_hash, book_take, mix, order_t,
+    NONE, book_find, book_hash, book_take, mix, order_t,
 )
 from rsx.book.cids cimport cids_put
 from rsx.book.matching cimport (
     drop_resting, engine_t, forget_taker, rest_taker, taker_t, user_slot_of,
 )
+from rsx.book.recentre cimport book_recentre_check
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
 
@@ -104,6 +106,7 @@ cdef int apply_reduced(engine_t* engine, const rsx_order_reduced_t* event) excep
 
 cdef int engine_apply(engine_t* engine, const rsx_record_t* record) except -1 nogil:
     """Apply one logged record of this symbol; records of other types change nothing here."""
+    book_recentre_check(&engine.book)  # of what the records before it left: a fold has its own map
     cdef const rsx_order_rested_t* rested
     if record.type == RSX_ORDER_ACCEPTED:
         return apply_accepted(engine, <const rsx_order_accepted_t*>record)

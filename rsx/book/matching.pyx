@@ -19,6 +19,7 @@ from rsx.book.book cimport (
 from rsx.book.cids cimport (
     cid_entry_t, cid_is_remembered, cids_at, cids_find, cids_free, cids_init, cids_put,
 )
+from rsx.book.recentre cimport book_recentre_check, book_recentre_move
 from rsx.core.check cimport fail
 from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init, idmap_put
 from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
@@ -536,21 +537,28 @@ cdef int engine_request(engine_t* engine, const rsx_record_t* request, uint64_t 
                         ring_t* out) except -1 nogil:
     """Take one request. BLOCKED: either nothing was done and the request must be offered again
     (`taker.active` is 0), or its match goes on in engine_resume (`taker.active` is 1)."""
+    cdef int done
     if engine.taker.active:
         return fail(1102, engine.taker.oid, request.type)
     if ring_free(out, ROOM) < ROOM:
         return BLOCKED
     engine.requests += 1
     if request.type == RSX_ORDER_NEW:
-        return new_order(engine, <const rsx_order_new_t*>request, ts_ns, out)
+        done = new_order(engine, <const rsx_order_new_t*>request, ts_ns, out)
+        book_recentre_check(&engine.book)
+        return done
     if request.type == RSX_ORDER_CANCEL:
-        return cancel_order(engine, <const rsx_order_cancel_t*>request, ts_ns, out)
+        done = cancel_order(engine, <const rsx_order_cancel_t*>request, ts_ns, out)
+        book_recentre_move(&engine.book)
+        return done
     return fail(1103, request.type, request.seq)
 
 
 cdef int engine_resume(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """Go on with the order in hand (M-12)."""
-    return match(engine, ts_ns, out)
+    cdef int done = match(engine, ts_ns, out)
+    book_recentre_check(&engine.book)
+    return done
 
 
 cdef int engine_recovered(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:

@@ -15,6 +15,7 @@ from rsx.book.lookahead cimport engine_prefetch, engine_prefetch_order
 from rsx.book.matching cimport (
     BLOCKED, engine_recovered, engine_request, engine_resume, engine_t,
 )
+from rsx.book.recentre cimport book_recentre_move
 from rsx.core.clock cimport Clock, monotonic_ns
 from rsx.core.ring cimport (
     Ring, ring_available, ring_peek, ring_release, ring_t, ring_wake,
@@ -44,7 +45,7 @@ cdef class MatchingTile(Tile):
             ring_wake(target)
         count = min(ring_available(source), <uint64_t>REQUEST_LIMIT)
         if count == 0 and not engine.taker.active:
-            return 0
+            return book_recentre_move(&engine.book)  # PM-5
         now = self.clock.now()
         self.due_ns = 0
         if engine.taker.active:

@@ -9,8 +9,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from model.engines import ask, compiled_engine, new
-from model.symbols import make_symbol
+from model.engines import ask, new
 from model.wire import as_event, order_cancel
 
 from rsx.records import BY_NAME
@@ -326,13 +325,6 @@ class TestBestPrice:
             resting[events[0]["oid"]] = (events[0]["side"], events[0]["px"])
             return
         del resting[events[1]["maker_oid"]]
-
-    def test_a_book_of_more_than_2_to_the_24_levels_is_refused(self):
-        compiled_engine(make_symbol(px_max=(1 << 24) - 1), **SMALL)
-
-        with pytest.raises(ValueError, match="16777216"):
-            compiled_engine(make_symbol(px_max=1 << 24), **SMALL)
-        compiled_engine(make_symbol(px_max=3 * ((1 << 24) - 1), tick=3), **SMALL)
 
 
 class TestRegressions:
