@@ -462,7 +462,9 @@ typedef struct {
     uint64_t request_id;
     uint32_t user_id;
     uint32_t symbol_id;
-    uint8_t padding[56];
+    uint8_t side;
+    uint8_t flags;
+    uint8_t padding[54];
 } rsx_amend_request_t;
 _Static_assert(sizeof(rsx_amend_request_t) == 128, "rsx_amend_request_t size");
 _Static_assert(offsetof(rsx_amend_request_t, seq) == 16, "AMEND_REQUEST.seq");
@@ -473,6 +475,8 @@ _Static_assert(offsetof(rsx_amend_request_t, qty) == 48, "AMEND_REQUEST.qty");
 _Static_assert(offsetof(rsx_amend_request_t, request_id) == 56, "AMEND_REQUEST.request_id");
 _Static_assert(offsetof(rsx_amend_request_t, user_id) == 64, "AMEND_REQUEST.user_id");
 _Static_assert(offsetof(rsx_amend_request_t, symbol_id) == 68, "AMEND_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_amend_request_t, side) == 72, "AMEND_REQUEST.side");
+_Static_assert(offsetof(rsx_amend_request_t, flags) == 73, "AMEND_REQUEST.flags");
 
 typedef struct {
     uint8_t version;
@@ -494,7 +498,8 @@ typedef struct {
     int64_t extra_qty;
     uint32_t user_id;
     uint32_t symbol_id;
-    uint8_t padding[24];
+    uint8_t side;
+    uint8_t padding[23];
 } rsx_order_amend_t;
 _Static_assert(sizeof(rsx_order_amend_t) == 128, "rsx_order_amend_t size");
 _Static_assert(offsetof(rsx_order_amend_t, seq) == 16, "ORDER_AMEND.seq");
@@ -509,6 +514,7 @@ _Static_assert(offsetof(rsx_order_amend_t, extra) == 80, "ORDER_AMEND.extra");
 _Static_assert(offsetof(rsx_order_amend_t, extra_qty) == 88, "ORDER_AMEND.extra_qty");
 _Static_assert(offsetof(rsx_order_amend_t, user_id) == 96, "ORDER_AMEND.user_id");
 _Static_assert(offsetof(rsx_order_amend_t, symbol_id) == 100, "ORDER_AMEND.symbol_id");
+_Static_assert(offsetof(rsx_order_amend_t, side) == 104, "ORDER_AMEND.side");
 
 typedef struct {
     uint8_t version;
@@ -1312,7 +1318,8 @@ typedef struct {
     uint32_t user_id;
     uint32_t symbol_id;
     uint16_t reason;
-    uint8_t padding[38];
+    uint8_t side;
+    uint8_t padding[37];
 } rsx_amend_rejected_t;
 _Static_assert(sizeof(rsx_amend_rejected_t) == 128, "rsx_amend_rejected_t size");
 _Static_assert(offsetof(rsx_amend_rejected_t, seq) == 16, "AMEND_REJECTED.seq");
@@ -1326,6 +1333,7 @@ _Static_assert(offsetof(rsx_amend_rejected_t, request_id) == 72, "AMEND_REJECTED
 _Static_assert(offsetof(rsx_amend_rejected_t, user_id) == 80, "AMEND_REJECTED.user_id");
 _Static_assert(offsetof(rsx_amend_rejected_t, symbol_id) == 84, "AMEND_REJECTED.symbol_id");
 _Static_assert(offsetof(rsx_amend_rejected_t, reason) == 88, "AMEND_REJECTED.reason");
+_Static_assert(offsetof(rsx_amend_rejected_t, side) == 90, "AMEND_REJECTED.side");
 
 typedef struct {
     uint8_t version;

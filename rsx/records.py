@@ -385,14 +385,15 @@ TRIGGER_REQUEST = Record(
     "gateway to risk, risk to matching: an order that waits for a price", _TRIGGER,
 )  # fmt: skip
 AMEND_REQUEST = Record(
-    "AMEND_REQUEST", 9, Kind.REQUEST, "gateway to risk: new price and whole quantity of an order",
-    (*_ORDER_HEAD, REQUEST_ID, _user(), _symbol()),
+    "AMEND_REQUEST", 9, Kind.REQUEST,
+    "gateway to risk: new price and whole quantity of an order, whose side and flags it names",
+    (*_ORDER_HEAD, REQUEST_ID, _user(), _symbol(), SIDE, FLAGS),
 )  # fmt: skip
 ORDER_AMEND = Record(
     "ORDER_AMEND", 10, Kind.REQUEST, "risk to matching: AMEND_REQUEST with its margin",
     (*_ORDER_HEAD, REQUEST_ID, _money("reserved", "margin the order is to hold for `assumed`"),
      _qty("assumed", "open quantity that `reserved` is for"), EXTRA, EXTRA_QTY, _user(),
-     _symbol()),
+     _symbol(), SIDE),
 )  # fmt: skip
 CANCEL_ALL_REQUEST = Record(
     "CANCEL_ALL_REQUEST", 11, Kind.REQUEST, "gateway to risk: a user's orders of one symbol",
@@ -561,7 +562,7 @@ ORDER_AMENDED = Record(
 )  # fmt: skip
 AMEND_REJECTED = Record(
     "AMEND_REJECTED", 47, Kind.LOGGED, "the amendment is refused, the order as it was",
-    (*_ORDER_HEAD, EXTRA, EXTRA_QTY, REQUEST_ID, _user(), _symbol(), REASON),
+    (*_ORDER_HEAD, EXTRA, EXTRA_QTY, REQUEST_ID, _user(), _symbol(), REASON, SIDE),
 )  # fmt: skip
 TRIGGER_PLACED = Record(
     "TRIGGER_PLACED", 48, Kind.LOGGED, "a trigger waits", _TRIGGER,

@@ -343,6 +343,8 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t request_id
         uint32_t user_id
         uint32_t symbol_id
+        uint8_t side
+        uint8_t flags
 
     ctypedef struct rsx_order_amend_t:
         uint8_t version
@@ -364,6 +366,7 @@ cdef extern from "rsx/records.h" nogil:
         int64_t extra_qty
         uint32_t user_id
         uint32_t symbol_id
+        uint8_t side
 
     ctypedef struct rsx_cancel_all_request_t:
         uint8_t version
@@ -846,6 +849,7 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t user_id
         uint32_t symbol_id
         uint16_t reason
+        uint8_t side
 
     ctypedef struct rsx_trigger_placed_t:
         uint8_t version

@@ -455,5 +455,5 @@ class ModelEngine(Book):
         self.out.append(events.AMEND_REJECTED(
             self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty, extra=r.extra,
             extra_qty=r.extra_qty, request_id=r.request_id, user_id=r.user_id,
-            symbol_id=r.symbol_id, reason=reason,
+            symbol_id=r.symbol_id, reason=reason, side=r.side,
         ))  # fmt: skip
