@@ -105,7 +105,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.CLIENT_ID_INVALID: "a client order id is 1 to 36 bytes of printable text",
     Reason.OVERLOADED: "the exchange cannot take the request now; nothing was done",
     Reason.BINARY_FRAME: "this socket takes text frames",
-    Reason.FRAME_TOO_LARGE: "the frame is larger than 4096 bytes",
+    Reason.FRAME_TOO_LARGE: "the message is larger than allowed",
     Reason.INVALID_VALUE: "the value is not allowed here",
     Reason.PRICE_OUT_OF_RANGE: "the price is outside the symbol's limits",
     Reason.QTY_OUT_OF_RANGE: "the quantity is outside the symbol's limits",

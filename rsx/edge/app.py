@@ -11,6 +11,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -19,18 +20,21 @@ from aiohttp.http_exceptions import HttpProcessingError
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from rsx.edge import codec, handoff
+from rsx.edge.answers import Settings
 from rsx.edge.auth import Verifier
 from rsx.edge.entry import OrderEntry
 from rsx.edge.events import NO_CLIENT_IDS, Events
+from rsx.edge.forms import error_reply
+from rsx.edge.guards import Guards
 from rsx.edge.metrics import Row
-from rsx.edge.orders import OrderIds
-from rsx.edge.rest import Rest, error_reply
+from rsx.edge.orders import Order, OrderIds
+from rsx.edge.rest import Rest
 from rsx.edge.sessions import Sessions
 from rsx.edge.ws import private_socket
 from rsx.errors import Reason, RequestError, StartError
+from rsx.records import OrderFlag
 from rsx.tiles.gateway import Gateway
 
-BODY_BYTES_MAX = 4096
 BACKLOG = 1024
 SHUTDOWN_S = 3.0  # above the time that a session waits for its client's close
 
@@ -56,6 +60,9 @@ class LogPosition:
         self.seq = 0
 
 
+NO_SETTINGS: Mapping[int, tuple[int, int]] = MappingProxyType({})
+
+
 def _healthy() -> dict[str, Any]:
     return {"status": "ok"}
 
@@ -76,6 +83,10 @@ class Edge:
         self.entry = OrderEntry(config.edge, self.symbols, clock, gateway_risk)
         self.events = Events(self.entry, self.log)
         self.sessions = Sessions(config.edge)
+        self.guards = Guards(self.entry)
+        self.events.requests.announce = self._announce
+        self.batch_max = config.edge.batch_max
+        self.message_bytes_max = codec.message_bytes_max(self.batch_max)
         self.verifier = Verifier(secret)
         self.symbols_frame = codec.encode_symbols(self.symbols)
         self.collect: Callable[[], None] = lambda: None
@@ -95,22 +106,89 @@ class Edge:
     def load(
         self, open_orders: Iterable[Any] = (), recent_fills: Iterable[Any] = (),
         next_oid_floor: int = 0, epoch: int = 0, seq: int = 0,
-        client_ids: Mapping[int, str] = NO_CLIENT_IDS,
+        client_ids: Mapping[int, str] = NO_CLIENT_IDS, modes: Mapping[int, int] = codec.NO_MODES,
+        settings: Mapping[int, tuple[int, int]] = NO_SETTINGS,
     ) -> None:  # fmt: skip
         """Take recovered state, before the start.
 
         Args  open_orders, recent_fills, client_ids: see Events.load; next_oid_floor: every new
-              order id is above it; epoch, seq: of the log, seq being the last one applied
+              order id is above it; epoch, seq: of the log, seq being the last one applied; modes:
+              trading mode by symbol id, open where there is none; settings: (owner group, default
+              of self-trade prevention) by user, of accounts that ever had any set
+
+        Orders placed under cancel on disconnect are cancelled: their connection is gone (W-72).
         """
         self.events.load(open_orders, recent_fills, client_ids)
         self.entry.ids = OrderIds(0, next_oid_floor)
+        self.entry.modes.update(modes)
+        self.entry.settings.update((user, Settings(*row)) for user, row in settings.items())
+        self.symbols_frame = codec.encode_symbols(self.symbols, self.entry.modes)
+        self.guards.owe([
+            order for order in self.entry.tracker.orders.values()
+            if order.flags & OrderFlag.ON_DISCONNECT
+        ])  # fmt: skip
         self.log.epoch = epoch
         self.log.seq = seq
+
+    def _announce(self, key: str, fields: list[Any]) -> None:
+        """A change for all: of a trading mode."""
+        self.symbols_frame = codec.encode_symbols(self.symbols, self.entry.modes)
+        self.sessions.announce(key, fields)
+
+    # --- market data --------------------------------------------------------------------------
+
+    async def ask_marketdata(self, method: str, *args: int) -> Any:
+        """Ask the marketdata tile on its own loop; nothing is shared between the threads."""
+        tile = self.marketdata
+        if tile is None:
+            raise RequestError(Reason.OVERLOADED, detail="no market data is served here")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def settle(value: Any, error: Exception | None) -> None:
+            if not future.done():
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(error)
+
+        def call() -> None:
+            try:
+                value, error = getattr(tile, method)(*args), None
+            except Exception as failure:
+                value, error = None, failure
+            loop.call_soon_threadsafe(settle, value, error)
+
+        try:
+            tile.loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            raise RequestError(Reason.STOPPING) from None
+        try:
+            async with asyncio.timeout(self.entry.timeout_ns / 1e9):
+                return await future
+        except TimeoutError:
+            raise RequestError(Reason.NO_ANSWER) from None
+
+    async def queue_place(self, order: Order) -> tuple[int, int, int, int, int]:
+        """Price, quantity and orders ahead, level quantity, log number, of a resting order.
+
+        Raises  RequestError ORDER_NOT_OPEN, ORDER_DONE when it does not rest any more
+        """
+        order.account.pending += 1
+        try:
+            place = await self.ask_marketdata("queue_ahead", order.symbol_id, order.oid)
+        finally:
+            order.account.pending -= 1
+        if place is None:
+            code = Reason.ORDER_NOT_OPEN if order.is_live else Reason.ORDER_DONE
+            raise RequestError(code, "id", order.oid, order.oid)
+        px, ahead, orders, level, seq = place
+        return px, ahead, orders, level, seq
 
     # --- server -----------------------------------------------------------------------------
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app = web.Application(client_max_size=self.message_bytes_max)
         routes = [
             *Rest(self).routes(),
             web.get("/ws", self._private),
@@ -198,11 +276,10 @@ class Edge:
             except RequestError as error:
                 return self._refused(error)
             except web.HTTPRequestEntityTooLarge:
-                return self._refused(RequestError(Reason.FRAME_TOO_LARGE, "body"))
+                detail = f"at most {self.message_bytes_max} bytes"
+                return self._refused(RequestError(Reason.FRAME_TOO_LARGE, "body", detail=detail))
             except (asyncio.CancelledError, ConnectionResetError):
                 raise
-            except TimeoutError:
-                return self._refused(RequestError(Reason.NO_ANSWER))
             except Exception:
                 _log.exception("%s %s failed", request.method, request.path)
                 return self._refused(RequestError(Reason.INTERNAL))
@@ -217,10 +294,25 @@ class Edge:
 
     def metrics(self) -> list[Row]:
         """Rows of the edge for /metrics."""
-        entry, sessions = self.entry, self.sessions
+        entry, sessions, guards = self.entry, self.sessions, self.guards
         rows: list[Row] = [
             ("rsx_gateway_orders", "counter", "Orders handed to risk", {}, entry.orders_total),
+            ("rsx_gateway_triggers", "counter", "Triggers handed to risk", {},
+             entry.triggers_total),
+            ("rsx_gateway_amends", "counter", "Amendments handed to risk", {}, entry.amends_total),
             ("rsx_gateway_cancels", "counter", "Cancels handed to risk", {}, entry.cancels_total),
+            ("rsx_gateway_cancel_alls", "counter", "Cancel-alls handed to risk", {},
+             entry.cancel_alls_total),
+            ("rsx_gateway_settings", "counter", "Changes of settings and modes handed over", {},
+             entry.settings_total),
+            ("rsx_gateway_disconnect_cancels", "counter", "Cancels for ended connections", {},
+             guards.disconnect_cancels_total),
+            ("rsx_gateway_disconnect_owed", "gauge", "Such cancels not handed over yet", {},
+             len(guards.owed)),
+            ("rsx_gateway_dead_man_armed", "gauge", "Dead-man timers running", {},
+             len(guards.timers)),
+            ("rsx_gateway_dead_man_fired", "counter", "Dead-man timers that ran out", {},
+             guards.dead_man_total),
             ("rsx_gateway_queries", "counter", "Account queries", {}, entry.queries_total),
             ("rsx_gateway_deposits", "counter", "Deposits handed over", {}, entry.deposits_total),
             ("rsx_gateway_timeouts", "counter", "Requests unanswered", {}, entry.timeouts_total),

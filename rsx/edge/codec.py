@@ -9,26 +9,46 @@ sections 1, 2 and 6; INV-27.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
-from rsx.edge.orders import OID_LIMIT, Fill, Order
+from rsx.edge.orders import OID_LIMIT, STP_DEFAULT, Fill, Order, Trigger
+from rsx.edge.rules import default_tif
 from rsx.errors import Reason, RequestError
 from rsx.records import OrderFlag
 
 FRAME_BYTES_MAX = 4096
+ITEM_BYTES_MAX = 512  # of a batch, in either dialect
 VALUE_CHARS_MAX = 64
-PRIVATE_FRAMES = frozenset({"AUTH", "N", "C", "O", "P", "A", "FL", "M", "H"})
+PRIVATE_FRAMES = frozenset({
+    "AUTH", "N", "TN", "C", "R", "CA", "BN", "BC", "BR", "CD", "DM", "AS", "Q", "O", "P", "A",
+    "FL", "M", "H", "BYE",
+})  # fmt: skip
 PUBLIC_FRAMES = frozenset({"S", "X", "M", "H"})
-KNOWN_FRAMES = PRIVATE_FRAMES | PUBLIC_FRAMES | {"W", "U", "F", "E", "BBO", "B", "D", "T"}
+KNOWN_FRAMES = PRIVATE_FRAMES | PUBLIC_FRAMES | {
+    "W", "U", "DU", "F", "E", "MO", "BBO", "B", "D", "T",
+}  # fmt: skip
 
 POST_ONLY = int(OrderFlag.POST_ONLY)
 REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
+REPRICE = int(OrderFlag.REPRICE)
+ON_DISCONNECT = int(OrderFlag.ON_DISCONNECT)
+LAST_PRICE = int(OrderFlag.LAST_PRICE)
+OPTION_FLAGS = {"reprice": REPRICE, "post_only": POST_ONLY, "last": LAST_PRICE}
+ORDER_OPTIONS = frozenset({"expire_s", "stp", "reprice", "kind"})
+TRIGGER_NAMES = ("sym", "kind", "side", "qty", "trigger_px", "px")
+TRIGGER_OPTIONS = frozenset({
+    "trail_px", "trail_ppm", "last", "stp", "expire_s", "post_only", "reprice"
+})  # fmt: skip
+NO_TRIGGER = Trigger(0)
 _loads = orjson.loads
 _dumps = orjson.dumps
 _DECIMAL = re.compile(r"(-?)([0-9]{1,19})(?:\.([0-9]{1,18}))?", re.ASCII)
+
+NO_MODES: Mapping[int, int] = MappingProxyType({})
 
 Fields = list[Any]
 
@@ -71,7 +91,8 @@ def _undecodable(data: bytes, error: orjson.JSONDecodeError) -> RequestError:
 
 
 def _few(key: str, fields: Fields, least: int) -> RequestError:
-    ref = fields[4] if key == "N" and len(fields) > 4 and type(fields[4]) is str else None
+    at = {"N": 4, "TN": 6}.get(key)
+    ref = fields[at] if at and len(fields) > at and type(fields[at]) is str else None
     detail = f"{len(fields)} fields where at least {least} are due"
     return RequestError(Reason.MALFORMED, key, fields, ref, detail)
 
@@ -90,13 +111,52 @@ def _flag(value: Any, field: str, ref: str | None) -> bool:
     raise RequestError(Reason.INVALID_VALUE, field, value, ref, "0, 1, false or true is due")
 
 
-def decode_order(fields: Fields) -> tuple[int, int, int, int, str, int, int]:
-    """Fields of N: symbol, side, px, qty, cid, tif, flags. Types are checked, values are not."""
+def _named(which: Any) -> tuple[int, str]:
+    """Order id (0 = by client id) and client id of an order that a request names."""
+    if type(which) is str:
+        return 0, which
+    if type(which) is int and 0 < which < OID_LIMIT:
+        return which, ""
+    detail = "a client id or an order id from 1 to 2^53-1 is due"
+    raise RequestError(Reason.INVALID_VALUE, "id", which, detail=detail)
+
+
+def _given(value: Any, field: str, ref: str | int | None) -> int | None:
+    """An integer, or null for what is left open."""
+    return None if value is None else int(_typed(value, field, int, ref))
+
+
+def _options(given: Any, known: frozenset[str], ref: str) -> tuple[dict[str, int], int]:
+    """Options of N and TN by name: integers, and flags as bits of OrderFlag."""
+    if type(given) is not dict:
+        raise RequestError(Reason.INVALID_VALUE, "options", given, ref, "an object is due")
+    values: dict[str, int] = {}
+    flags = 0
+    for name, value in given.items():
+        if name not in known:
+            raise RequestError(Reason.MALFORMED, name, value, ref, "unknown option")
+        if name in OPTION_FLAGS:
+            if _flag(value, name, ref):
+                flags |= OPTION_FLAGS[name]
+        else:
+            values[name] = _typed(value, name, int, ref)
+    if "stp" in values and not 0 <= values["stp"] < STP_DEFAULT:
+        detail = "0 none, 1 newest, 2 oldest, 3 both"
+        raise RequestError(Reason.INVALID_VALUE, "stp", values["stp"], ref, detail)
+    return values, flags
+
+
+def decode_order(fields: Fields) -> tuple[int, int, int, int, str, int, int, int, int, int]:
+    """Fields of N: symbol, side, px, qty, cid, tif, flags, kind, stp, expire_s.
+
+    Types are checked, values are not; a tif left open is that of the kind.
+    """
     if len(fields) < 6:
         raise _few("N", fields, 6)
     symbol_id, side, px, qty, cid, tif = fields[:6]
     if not (
-        type(symbol_id) is type(side) is type(px) is type(qty) is type(tif) is int
+        type(symbol_id) is type(side) is type(px) is type(qty) is int
+        and (type(tif) is int or tif is None)
         and type(cid) is str
     ):
         ref = cid if type(cid) is str else None
@@ -104,32 +164,117 @@ def decode_order(fields: Fields) -> tuple[int, int, int, int, str, int, int]:
             _typed(value, name, int, ref)
         _typed(cid, "cid", str)
         _typed(tif, "tif", int, ref)
-    flags = 0
+    flags, kind, stp, expire_s = 0, 0, STP_DEFAULT, 0
     if len(fields) > 6:
         if _flag(fields[6], "reduce_only", cid):
             flags = REDUCE_ONLY
         if len(fields) > 7 and _flag(fields[7], "post_only", cid):
             flags |= POST_ONLY
-    return symbol_id, side, px, qty, cid, tif, flags
+        if len(fields) > 8:
+            options, more = _options(fields[8], ORDER_OPTIONS, cid)
+            flags |= more
+            kind = options.get("kind", 0)
+            stp = options.get("stp", STP_DEFAULT)
+            expire_s = options.get("expire_s", 0)
+    if tif is None:
+        tif = default_tif(kind)
+    return symbol_id, side, px, qty, cid, tif, flags, kind, stp, expire_s
 
 
-def decode_cancel(fields: Fields) -> tuple[int, str, int | None]:
-    """Fields of C: order id (0 = by client id), client id, symbol or None."""
+class TriggerFields(NamedTuple):
+    """Fields of TN."""
+
+    symbol_id: int
+    kind: int
+    side: int
+    qty: int
+    trigger_px: int
+    px: int
+    cid: str
+    tif: int
+    flags: int
+    trail_px: int
+    trail_ppm: int
+    stp: int
+    expire_s: int
+
+
+def decode_trigger(fields: Fields) -> TriggerFields:
+    """Fields of TN. Types are checked, values are not; a tif left open is that of the kind."""
+    if len(fields) < 8:
+        raise _few("TN", fields, 8)
+    cid, tif = fields[6], fields[7]
+    ref = cid if type(cid) is str else None
+    for name, value in zip(TRIGGER_NAMES, fields[:6], strict=True):
+        _typed(value, name, int, ref)
+    _typed(cid, "cid", str)
+    tif = default_tif(fields[1]) if tif is None else _typed(tif, "tif", int, ref)
+    flags = 0
+    if len(fields) > 8 and _flag(fields[8], "reduce_only", cid):
+        flags = REDUCE_ONLY
+    options, more = _options(fields[9], TRIGGER_OPTIONS, cid) if len(fields) > 9 else ({}, 0)
+    symbol_id, kind, side, qty, trigger_px, px = fields[:6]
+    return TriggerFields(
+        symbol_id, kind, side, qty, trigger_px, px, cid, tif, flags | more,
+        options.get("trail_px", 0), options.get("trail_ppm", 0),
+        options.get("stp", STP_DEFAULT), options.get("expire_s", 0),
+    )  # fmt: skip
+
+
+def decode_cancel(fields: Fields, key: str = "C") -> tuple[int, str, int | None]:
+    """Fields of C and Q: order id (0 = by client id), client id, symbol or None."""
     if not fields:
-        raise _few("C", fields, 1)
-    which = fields[0]
-    symbol_id = fields[1] if len(fields) > 1 else None
-    oid, cid = 0, ""
-    if type(which) is str:
-        cid = which
-    elif type(which) is int and 0 < which < OID_LIMIT:
-        oid = which
-    else:
-        detail = "a client id or an order id from 1 to 2^53-1 is due"
-        raise RequestError(Reason.INVALID_VALUE, "id", which, detail=detail)
-    if symbol_id is not None:
-        _typed(symbol_id, "sym", int, which)
+        raise _few(key, fields, 1)
+    oid, cid = _named(fields[0])
+    symbol_id = _given(fields[1], "sym", fields[0]) if len(fields) > 1 else None
     return oid, cid, symbol_id
+
+
+def decode_amend(fields: Fields) -> tuple[int, str, int | None, int | None, int | None]:
+    """Fields of R: order id (0 = by client id), client id, symbol, px, qty; None = left open."""
+    if not fields:
+        raise _few("R", fields, 1)
+    oid, cid = _named(fields[0])
+    given = [*fields[1:4], None, None, None]
+    px, qty, symbol_id = (
+        _given(value, name, fields[0])
+        for value, name in zip(given, ("px", "qty", "sym"), strict=False)
+    )
+    return oid, cid, symbol_id, px, qty
+
+
+def decode_batch(key: str, fields: Fields, most: int) -> Fields:
+    """The items of BN, BC and BR; each is decoded on its own."""
+    if not 1 <= len(fields) <= most:
+        detail = f"{len(fields)} items; 1 to {most} are allowed"
+        raise RequestError(Reason.BATCH_TOO_LARGE, key, len(fields), detail=detail)
+    return fields
+
+
+def decode_item(key: str, item: Any) -> Fields:
+    if type(item) is not list:
+        raise RequestError(Reason.MALFORMED, key, item, detail="an array of fields is due")
+    return item
+
+
+def decode_integers(key: str, fields: Fields, least: int, **defaults: int) -> list[int]:
+    """Integer fields by position; the first `least` must be there."""
+    if len(fields) < least:
+        raise _few(key, fields, least)
+    given = [*fields[: len(defaults)], *list(defaults.values())[len(fields) :]]
+    return [_typed(value, name, int) for name, value in zip(defaults, given, strict=True)]
+
+
+def decode_switch(key: str, fields: Fields) -> bool:
+    """The one flag of CD."""
+    if not fields:
+        raise _few(key, fields, 1)
+    return _flag(fields[0], "on", None)
+
+
+def decode_settings(fields: Fields) -> int | None:
+    """The default of self-trade prevention that AS sets; None only asks."""
+    return _given(fields[0], "stp", None) if fields else None
 
 
 def decode_fills(fields: Fields) -> tuple[int, int, int]:
@@ -162,10 +307,14 @@ def decode_object(data: bytes, names: frozenset[str]) -> dict[str, Any]:
         raise _undecodable(data, error) from None
     if type(body) is not dict:
         raise RequestError(Reason.MALFORMED, "body", body, detail="an object is due")
+    check_keys(body, names)
+    return body
+
+
+def check_keys(body: dict[str, Any], names: frozenset[str]) -> None:
     for name in body:
         if name not in names:
             raise RequestError(Reason.MALFORMED, name, body[name], detail="unknown key")
-    return body
 
 
 # --- frames out -----------------------------------------------------------------------------
@@ -177,14 +326,32 @@ def encode(key: str, fields: Any) -> bytes:
 
 
 def encode_update(order: Order, reason: int, ts_ns: int, seq: int) -> bytes:
-    """U: the state of an order after an event; a duplicate's last field names the original."""
+    """U: the state of an order after an event."""
     fields = [
         order.oid, order.status, order.filled, order.remaining, reason, order.cid,
         order.symbol_id, order.side, order.px, order.qty, ts_ns, seq,
     ]  # fmt: skip
-    if order.original_oid:
-        fields.append(order.original_oid)
+    if order.original_oid or order.amended or order.kind:
+        fields += _tail(order, order.original_oid)
     return _dumps({"U": fields})
+
+
+def _tail(order: Order, original_oid: int) -> Fields:
+    """The last fields of U that few orders have, up to the last that is not 0."""
+    trigger = order.trigger or NO_TRIGGER
+    tail = [original_oid, order.amended, order.kind, trigger.px, trigger.fired_px]
+    while not tail[-1]:
+        tail.pop()
+    return tail
+
+
+def encode_duplicate(original: Order, request_oid: int) -> bytes:
+    """DU: the state of the order that has the client id of the request."""
+    return _dumps({"DU": [
+        original.oid, original.status, original.filled, original.remaining, original.reason,
+        original.cid, original.symbol_id, original.side, original.px, original.qty,
+        original.ts_ns, original.seq, *_tail(original, request_oid),
+    ]})  # fmt: skip
 
 
 def encode_fill(fill: Fill, remaining: int) -> bytes:
@@ -193,10 +360,12 @@ def encode_fill(fill: Fill, remaining: int) -> bytes:
     return _dumps({"F": [oid, symbol_id, side, px, qty, fee, maker, remaining, cid, ts_ns, seq]})
 
 
-def encode_error(error: RequestError) -> bytes:
-    """E: why a request was refused, and what in it."""
-    value = echo(error.value)
-    return _dumps({"E": [int(error.code), error.message, error.field, value, error.ref]})
+def encode_error(error: RequestError, index: int | None = None) -> bytes:
+    """E: why a request was refused, and what in it; index: its place in a batch."""
+    fields = [int(error.code), error.message, error.field, echo(error.value), error.ref]
+    if index is not None:
+        fields.append(index)
+    return _dumps({"E": fields})
 
 
 def echo(value: Any) -> str | int | float | bool | None:
@@ -213,10 +382,14 @@ def echo(value: Any) -> str | int | float | bool | None:
 
 def order_row(order: Order) -> Fields:
     """One row of O."""
+    trigger = order.trigger or NO_TRIGGER
+    flags = order.flags
     return [
         order.oid, order.cid, order.symbol_id, order.side, order.px, order.qty, order.filled,
-        order.status, order.tif, 1 if order.flags & REDUCE_ONLY else 0,
-        1 if order.flags & POST_ONLY else 0, order.placed_ns, order.remaining,
+        order.status, order.tif, 1 if flags & REDUCE_ONLY else 0, 1 if flags & POST_ONLY else 0,
+        order.placed_ns, order.remaining, order.kind, order.stp, order.expire_s, trigger.px,
+        trigger.fired_px, trigger.trail_px, trigger.trail_ppm, 1 if flags & LAST_PRICE else 0,
+        1 if flags & REPRICE else 0, 1 if flags & ON_DISCONNECT else 0,
     ]  # fmt: skip
 
 
@@ -225,12 +398,24 @@ def fill_row(fill: Fill) -> Fields:
     return list(fill)
 
 
-def encode_symbols(symbols: Iterable[Any]) -> bytes:
-    """M: the symbols and their units. Serves both sockets."""
+def encode_symbols(symbols: Iterable[Any], modes: Mapping[int, int] = NO_MODES) -> bytes:
+    """M: the symbols, their units and limits. Serves both sockets.
+
+    Args  modes: trading modes by symbol id; open where there is none
+    """
     return encode("M", [
-        [s.id, s.name, s.tick, s.lot, s.price_decimals, s.qty_decimals, s.px_max, s.qty_max]
+        [
+            s.id, s.name, s.tick, s.lot, s.price_decimals, s.qty_decimals, s.px_max, s.qty_max,
+            s.notional_max, s.notional_min, modes.get(s.id, 0), [list(row) for row in s.tick_table],
+            s.price_band_ppm, s.market_band_ppm,
+        ]
         for s in symbols
     ])  # fmt: skip
+
+
+def message_bytes_max(batch_max: int) -> int:
+    """The largest private message and REST body: every batch fits (W-30)."""
+    return max(FRAME_BYTES_MAX, ITEM_BYTES_MAX * batch_max)
 
 
 # --- decimals -------------------------------------------------------------------------------

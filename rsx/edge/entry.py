@@ -1,178 +1,196 @@
-"""The inner interface of the exchange: place, cancel, query, deposit, look up.
+"""The inner interface of the exchange: place, amend, cancel, query, look up.
 
 Every dialect (JSON frames, REST) is a codec over this. Values are integers in a symbol's units.
 A request is checked whole, then handed to risk through `gateway_risk` or refused with nothing
 done; it is answered later by a released record, a refusal, or NO_ANSWER (INV-22).
 
-    place  -> Order    tracked at once; its account's streams hear of it
-    cancel, query_account, deposit -> Request    `answered` is called once
+    place, place_trigger -> Order    tracked at once; its account's streams hear of it
+    amend, cancel, and what requests.py has -> Request    `answered` is called once
 
 Thread: the gateway's loop. Source: specs/wire.md sections 5 and 6.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from rsx.core.clock import Clock
-from rsx.core.ring import Ring
-from rsx.edge.limits import RateLimit
-from rsx.edge.orders import OID_LIMIT, Account, Fill, Order, OrderIds, Tracker
+from rsx.edge import rules as checks
+from rsx.edge.orders import (
+    OID_LIMIT,
+    PENDING,
+    RESTING,
+    STP_DEFAULT,
+    WAITING,
+    Account,
+    Fill,
+    Order,
+    Trigger,
+)
 from rsx.edge.picks import packer
+from rsx.edge.requests import RequestEntry
+from rsx.edge.rules import cid_bytes
 from rsx.errors import Reason, RequestError
 from rsx.records import (
-    ACCOUNT_QUERY,
+    AMEND_REQUEST,
     CANCEL_REQUEST,
-    CID_MAX,
-    DEPOSIT_REQUEST,
     ORDER_REQUEST,
+    TRIGGER_REQUEST,
     OrderFlag,
-    Stp,
     Tif,
 )
 
 FILLS_LIMIT_MAX = 500
-AMOUNT_MAX = (1 << 63) - 1
-# Plain integers: an enum's own operators cost more than the rest of a check.
-POST_ONLY = int(OrderFlag.POST_ONLY)
-GTC = int(Tif.GTC)
-STP_DEFAULT = int(Stp.DEFAULT)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+ON_DISCONNECT = int(OrderFlag.ON_DISCONNECT)
+USER_CANCEL = int(Reason.USER_CANCEL)
+NEVER_RESTS = frozenset({int(Tif.IOC), int(Tif.FOK)})
 
 # Fields in the order of the records, seq first.
 _pack_order = packer(ORDER_REQUEST)
+_pack_trigger = packer(TRIGGER_REQUEST)
+_pack_amend = packer(AMEND_REQUEST)
 _pack_cancel = packer(CANCEL_REQUEST)
-_pack_deposit = packer(DEPOSIT_REQUEST)
-_pack_query = packer(ACCOUNT_QUERY)
+
+Guard = dict[int, Order] | None
+OnFirst = Callable[[Order | RequestError], None] | None
 
 
-def cid_bytes(cid: str) -> bytes:
-    """A client id as bytes; raises CLIENT_ID_INVALID. Empty means none."""
-    try:
-        data = cid.encode()
-    except UnicodeEncodeError:
-        data = b""
-    if not cid or len(data) > CID_MAX or not data or _CONTROL.search(cid):
-        raise RequestError(Reason.CLIENT_ID_INVALID, "cid", cid)
-    return data
-
-
-class Request:
-    """A cancel, query or deposit on its way; `answered` gets the result or a RequestError."""
-
-    __slots__ = ("account", "answered", "id", "positions", "sent_ns")
-
-    def __init__(self, request_id: int, account: Account, answered: Callable[[Any], None]):
-        self.id = request_id
-        self.account = account
-        self.answered = answered
-        self.positions: list[Any] = []
-        self.sent_ns = 0
-
-
-class OrderEntry:
-    """See the module. `handed` counts requests since the gateway last polled, `asked` queries."""
-
-    def __init__(self, edge: Any, symbols: tuple[Any, ...], clock: Clock, gateway_risk: Ring):
-        self.symbols = {s.id: s for s in symbols}
-        self.clock = clock
-        self.gateway_risk = gateway_risk
-        self.tracker = Tracker()
-        self.ids = OrderIds()
-        self.rate = RateLimit(edge.orders_per_second)
-        self.pending_max = edge.pending_per_user
-        self.timeout_ns = edge.answer_timeout_ms * 1_000_000
-        self.unanswered: dict[int, Order] = {}
-        self.requests: dict[int, Request] = {}
-        self.last_request = 0
-        self.handed = 0
-        self.asked = 0
-        self.stopping = False
-        self.orders_total = self.cancels_total = self.queries_total = self.deposits_total = 0
-        self.timeouts_total = self.overloads_total = 0
+class OrderEntry(RequestEntry):
+    """See the module."""
 
     # --- orders ---------------------------------------------------------------------------
 
-    def check_order(
-        self, symbol_id: int, side: int, px: int, qty: int, cid: str, tif: int, flags: int
-    ) -> bytes:
-        """Check an order against its symbol's rules; returns the client id as bytes."""
-        if side not in (0, 1):
-            raise RequestError(Reason.INVALID_VALUE, "side", side, detail="0 buys, 1 sells")
-        if tif not in (0, 1, 2):
-            raise RequestError(Reason.INVALID_VALUE, "tif", tif, detail="0 GTC, 1 IOC, 2 FOK")
-        rules = self.symbols.get(symbol_id)
-        if rules is None:
-            raise RequestError(Reason.UNKNOWN_SYMBOL, "sym", symbol_id)
-        if px <= 0:
-            raise RequestError(Reason.PRICE_OUT_OF_RANGE, "px", px)
-        if px % rules.tick:
-            detail = f"{px} is not a multiple of {rules.tick}"
-            raise RequestError(Reason.PRICE_OFF_TICK, "px", px, detail=detail)
-        if px > rules.px_max:
-            detail = f"{px} is above {rules.px_max}"
-            raise RequestError(Reason.PRICE_OUT_OF_RANGE, "px", px, detail=detail)
-        if qty <= 0:
-            raise RequestError(Reason.QTY_OUT_OF_RANGE, "qty", qty)
-        if qty % rules.lot:
-            detail = f"{qty} is not a multiple of {rules.lot}"
-            raise RequestError(Reason.QTY_OFF_LOT, "qty", qty, detail=detail)
-        if qty > rules.qty_max:
-            detail = f"{qty} is above {rules.qty_max}"
-            raise RequestError(Reason.QTY_OUT_OF_RANGE, "qty", qty, detail=detail)
-        if px * qty > rules.notional_max:
-            detail = f"{px * qty} is above {rules.notional_max}"
-            raise RequestError(Reason.NOTIONAL_TOO_LARGE, "qty", qty, detail=detail)
-        data = cid_bytes(cid) if cid else b""
-        if flags & POST_ONLY and tif != GTC:
-            detail = "a post-only order rests; IOC and FOK do not"
-            raise RequestError(Reason.FLAGS_CONTRADICT, "post_only", 1, detail=detail)
-        return data
-
     def place(
         self, account: Account, symbol_id: int, side: int, px: int, qty: int, cid: str,
-        tif: int, flags: int, origin: Any = None,
-        on_first: Callable[[Order | RequestError], None] | None = None,
+        tif: int, flags: int, origin: Any = None, on_first: OnFirst = None, kind: int = 0,
+        stp: int = STP_DEFAULT, expire_s: int = 0, guard: Guard = None,
     ) -> Order:  # fmt: skip
         """Hand an order to risk.
 
-        Args    px, qty: in the symbol's units; cid: "" = none; flags: of OrderFlag;
-                origin: told with `refuse` when no answer comes; on_first: called once with the
-                order at its first update, or with NO_ANSWER
+        Args    px, qty: in the symbol's units, px 0 for kind 1 (market); cid: "" = none; flags:
+                of OrderFlag; origin: told with `refuse` when no answer comes; on_first: called
+                once with the order at its first update, or with NO_ANSWER; guard: takes the order
+                while it lives, to be cancelled when its connection ends
         Raises  RequestError; then nothing was done
         """
         now_ns = self.clock.now_ns()
-        data = self.check_order(symbol_id, side, px, qty, cid, tif, flags)
-        self._admit(account, now_ns)
+        if kind not in (checks.LIMIT, checks.MARKET):
+            raise RequestError(Reason.INVALID_VALUE, "kind", kind, detail="0 limit, 1 market")
+        checks.check_codes(side, tif, stp)
+        rules = self._rules(symbol_id)
+        if kind == checks.LIMIT:
+            checks.check_price(rules, px)
+        elif px:
+            detail = "a market order has no price"
+            raise RequestError(Reason.PRICE_OUT_OF_RANGE, "px", px, detail=detail)
+        checks.check_quantity(rules, qty)
+        if px:
+            checks.check_notional(rules, px, qty, flags)
+        data = cid_bytes(cid) if cid else b""
+        if kind or flags or tif:
+            checks.check_flags(kind, tif, flags)
+        if tif or expire_s:
+            checks.check_expiry(tif, expire_s, now_ns)
+        self.admit(account, now_ns)
+        if guard is not None:
+            flags |= ON_DISCONNECT
         oid = self.ids.next(now_ns)
-        order = Order(oid, account, symbol_id, side, px, qty, tif, flags, cid, now_ns)
-        record = _pack_order(
-            0, now_ns, oid, px, qty, now_ns, 0, account.user_id, symbol_id, 0, STP_DEFAULT, side, tif,
-            flags, len(data), data,
+        order = Order(
+            oid, account, symbol_id, side, px, qty, tif, flags, cid, now_ns, kind, stp, expire_s
+        )
+        self._hand_order(order, _pack_order(
+            0, now_ns, oid, px, qty, now_ns, expire_s, account.user_id, symbol_id, kind, stp,
+            side, tif, flags, len(data), data,
+        ), origin, on_first, guard)  # fmt: skip
+        self.orders_total += 1
+        return order
+
+    def place_trigger(
+        self, account: Account, symbol_id: int, kind: int, side: int, qty: int, trigger_px: int,
+        px: int, cid: str, tif: int, flags: int, origin: Any = None, on_first: OnFirst = None,
+        trail_px: int = 0, trail_ppm: int = 0, stp: int = STP_DEFAULT, expire_s: int = 0,
+        guard: Guard = None,
+    ) -> Order:  # fmt: skip
+        """Hand a trigger to risk: an order that waits for a price. Args and Raises as for place.
+
+        Args  kind: 2 .. 6; px: 0 for the market kinds; trail_px, trail_ppm: exactly one, kind 6
+        """
+        now_ns = self.clock.now_ns()
+        if kind not in checks.TRIGGER_KINDS:
+            raise RequestError(Reason.INVALID_VALUE, "kind", kind, detail="2 to 6")
+        checks.check_codes(side, tif, stp)
+        rules = self._rules(symbol_id)
+        checks.check_trigger(rules, kind, px, trigger_px, trail_px, trail_ppm)
+        checks.check_quantity(rules, qty)
+        if px:
+            checks.check_notional(rules, px, qty, flags)
+        data = cid_bytes(cid) if cid else b""
+        checks.check_flags(kind, tif, flags)
+        checks.check_expiry(tif, expire_s, now_ns)
+        self.admit(account, now_ns)
+        if guard is not None:
+            flags |= ON_DISCONNECT
+        oid = self.ids.next(now_ns)
+        order = Order(
+            oid, account, symbol_id, side, px, qty, tif, flags, cid, now_ns, kind, stp, expire_s,
+            Trigger(trigger_px, trail_px, trail_ppm),
         )  # fmt: skip
+        self._hand_order(order, _pack_trigger(
+            0, now_ns, oid, px, qty, trigger_px, trail_px, trail_ppm, expire_s, account.user_id,
+            symbol_id, kind, stp, side, tif, flags, len(data), data,
+        ), origin, on_first, guard)  # fmt: skip
+        self.triggers_total += 1
+        return order
+
+    def _rules(self, symbol_id: int) -> Any:
+        rules = self.symbols.get(symbol_id)
+        if rules is None:
+            raise RequestError(Reason.UNKNOWN_SYMBOL, "sym", symbol_id)
+        return rules
+
+    def _hand_order(
+        self, order: Order, record: bytes, origin: Any, on_first: OnFirst, guard: Guard
+    ) -> None:
+        """Push an order's record and track it; a full ring refuses it at once (W-62)."""
         if not self.gateway_risk.push(record):
             self.overloads_total += 1
             raise RequestError(Reason.OVERLOADED)
         order.origin = origin
         order.on_first = on_first
         order.waiting = True
+        if guard is not None:
+            order.guard = guard
+            guard[order.oid] = order
         self.tracker.add(order)
-        self.unanswered[oid] = order
-        account.pending += 1
-        self.orders_total += 1
+        self.unanswered[order.oid] = order
+        order.account.pending += 1
         self.handed += 1
-        return order
 
     def order_answered(self, order: Order) -> None:
         """The engine has spoken about this order: it no longer counts as pending."""
         order.waiting = False
+        order.origin = None
         order.account.pending -= 1
         self.unanswered.pop(order.oid, None)
 
-    # --- requests ---------------------------------------------------------------------------
+    # --- changes ------------------------------------------------------------------------------
+
+    def _named(self, account: Account, oid: int, cid: str, symbol_id: int | None) -> Order | None:
+        """The tracked order of this account that a request names by id, or by cid if oid is 0."""
+        ref = oid or cid
+        if symbol_id is not None and symbol_id not in self.symbols:
+            raise RequestError(Reason.UNKNOWN_SYMBOL, "sym", symbol_id, ref)
+        if oid:
+            if not 0 < oid < OID_LIMIT:
+                raise RequestError(Reason.INVALID_VALUE, "id", oid, ref)
+            order = self.tracker.find(account, oid)
+        else:
+            cid_bytes(cid)
+            order = self.tracker.find_cid(account, cid, symbol_id, self.symbols)
+        if order is None and symbol_id is None:
+            raise RequestError(Reason.ORDER_NOT_FOUND, "id", ref, ref)
+        return order
 
     def cancel(
         self, account: Account, oid: int, cid: str, symbol_id: int | None,
@@ -184,85 +202,87 @@ class OrderEntry:
                 answered: called with the cancelled Order or a RequestError
         Raises  RequestError; then nothing was done
         """
-        if symbol_id is not None and symbol_id not in self.symbols:
-            raise RequestError(Reason.UNKNOWN_SYMBOL, "sym", symbol_id, oid or cid)
-        data = b""
-        if oid:
-            if not 0 < oid < OID_LIMIT:
-                raise RequestError(Reason.INVALID_VALUE, "id", oid, oid)
-            order = self.tracker.find(account, oid)
-        else:
-            data = cid_bytes(cid)
-            order = self.tracker.find_cid(account, cid, symbol_id, self.symbols)
-        if order is None and symbol_id is None:
-            raise RequestError(Reason.ORDER_NOT_FOUND, "id", oid or cid, oid or cid)
+        order = self._named(account, oid, cid, symbol_id)
         now_ns = self.clock.now_ns()
-        self._admit(account, now_ns, overdraw=True)
+        self.admit(account, now_ns, overdraw=True)
+        data = b""
         if order is not None:
             if not order.is_live:
-                raise RequestError(Reason.ORDER_NOT_OPEN, "id", oid or cid, oid or cid)
+                raise RequestError(Reason.ORDER_DONE, "id", oid or cid, oid or cid)
             # By order id, whatever the client named: a cid may meanwhile name another order.
-            oid, data, symbol_id = order.oid, b"", order.symbol_id
+            oid, symbol_id = order.oid, order.symbol_id
+        elif not oid:
+            data = cid_bytes(cid)
         request = self._request(account, answered, now_ns)
-        record = _pack_cancel(
-            0, now_ns, oid, request.id, account.user_id, symbol_id, 0, 0, len(data), data
-        )
-        self._hand(request, record)
+        request.order = order
+        self._hand(request, _pack_cancel(
+            0, now_ns, oid, request.id, account.user_id, symbol_id, USER_CANCEL, 0, len(data), data
+        ))  # fmt: skip
         self.cancels_total += 1
         self.handed += 1
 
-    def query_account(self, account: Account, answered: Callable[[Any], None]) -> None:
-        """Ask risk for account and positions; answered gets an AccountState or RequestError."""
-        now_ns = self.clock.now_ns()
-        self._admit(account, now_ns)
-        request = self._request(account, answered, now_ns)
-        self._hand(request, _pack_query(0, now_ns, request.id, account.user_id))
-        self.queries_total += 1
-        self.asked += 1
+    def amend(
+        self, account: Account, oid: int, cid: str, symbol_id: int | None, px: int | None,
+        qty: int | None, answered: Callable[[Any], None],
+    ) -> None:  # fmt: skip
+        """Hand a new price and whole quantity of an order to risk; named as in `cancel`.
 
-    def deposit(self, user_id: int, amount: int, answered: Callable[[Any], None]) -> None:
-        """Hand a deposit to risk; answered gets (seq, amount) once it is durable."""
-        if not 0 < amount <= AMOUNT_MAX:
-            raise RequestError(Reason.AMOUNT_INVALID, "amount", amount)
+        Args    px, qty: None = what the newest amendment asked for, else what the order has
+                answered: called with the Order once it rests again or has ended, or a RequestError
+        Raises  RequestError; then nothing was done
+        """
+        ref = oid or cid
+        order = self._named(account, oid, cid, symbol_id)
+        if px is None and qty is None:
+            raise RequestError(Reason.NOTHING_TO_AMEND, "px", None, ref)
+        if order is None:
+            raise RequestError(Reason.ORDER_NOT_OPEN, "id", ref, ref)
+        if not order.is_live:
+            raise RequestError(Reason.ORDER_DONE, "id", ref, ref)
+        if order.trigger is not None and order.status != RESTING:
+            raise RequestError(Reason.TRIGGER_NOT_AMENDED, "id", ref, ref)
+        if order.tif in NEVER_RESTS:
+            detail = "an IOC or FOK order never rests"
+            raise RequestError(Reason.ORDER_NOT_OPEN, "id", ref, ref, detail)
+        rules = self.symbols[order.symbol_id]
+        asked = order.amending
+        if px is not None:
+            checks.check_price(rules, px)
+        else:
+            px = asked.px if asked is not None else order.px
+        if qty is not None:
+            checks.check_quantity(rules, qty)
+        else:
+            qty = asked.qty if asked is not None else order.qty - order.cut
+        checks.check_notional(rules, px, qty)
         now_ns = self.clock.now_ns()
-        request = self._request(self.tracker.account(user_id), answered, now_ns)
-        self._hand(request, _pack_deposit(0, now_ns, request.id, amount, user_id))
-        self.deposits_total += 1
+        self.admit(account, now_ns)
+        request = self._request(account, answered, now_ns)
+        self._hand(request, _pack_amend(
+            0, now_ns, order.oid, px, qty, request.id, account.user_id, order.symbol_id
+        ))  # fmt: skip
+        request.order, request.amends = order, True
+        order.amendment_asked(px, qty)
+        self.amends_total += 1
         self.handed += 1
 
-    def _admit(self, account: Account, now_ns: int, overdraw: bool = False) -> None:
-        """Rate limit, then pending limit (W-60, W-61)."""
-        if self.stopping:
-            raise RequestError(Reason.STOPPING)
-        due_ns = self.rate.take(account.due_ns, now_ns, overdraw)
-        if not due_ns:
-            raise RequestError(Reason.RATE_LIMITED)
-        if account.pending >= self.pending_max:
-            raise RequestError(Reason.TOO_MANY_PENDING)
-        account.due_ns = due_ns
+    def resting(self, account: Account, oid: int, cid: str, symbol_id: int | None) -> Order:
+        """The own resting order that a request about its queue names, as in `cancel`."""
+        ref = oid or cid
+        order = self._named(account, oid, cid, symbol_id)
+        self.admit(account, self.clock.now_ns())
+        if order is None or order.status in (PENDING, WAITING):
+            raise RequestError(Reason.ORDER_NOT_OPEN, "id", ref, ref)
+        if order.status != RESTING:
+            raise RequestError(Reason.ORDER_DONE, "id", ref, ref)
+        return order
 
-    def _request(self, account: Account, answered: Callable[[Any], None], now_ns: int) -> Request:
-        if self.stopping:
-            raise RequestError(Reason.STOPPING)
-        self.last_request += 1
-        request = Request(self.last_request, account, answered)
-        request.sent_ns = now_ns
-        return request
-
-    def _hand(self, request: Request, record: bytes) -> None:
-        """Push a request's record; a full ring refuses it at once (W-62)."""
-        if not self.gateway_risk.push(record):
-            self.overloads_total += 1
-            raise RequestError(Reason.OVERLOADED)
-        self.requests[request.id] = request
-        request.account.pending += 1
-
-    def take(self, request_id: int) -> Request | None:
-        """The request that an answer belongs to; None when it timed out before."""
-        request = self.requests.pop(request_id, None)
-        if request is not None:
-            request.account.pending -= 1
-        return request
+    def push_cancel(self, order: Order, reason: int) -> bool:
+        """A cancel that no client asked for and none waits for; False = the ring is full."""
+        return self.gateway_risk.push(_pack_cancel(
+            0, self.clock.now_ns(), order.oid, 0, order.account.user_id, order.symbol_id, reason,
+            0, 0, b"",
+        ))  # fmt: skip
 
     # --- looking up -------------------------------------------------------------------------
 
@@ -310,46 +330,3 @@ class OrderEntry:
         for fill in reversed(account.fills):
             if (not symbol_id or fill[1] == symbol_id) and (not before or fill[9] < before):
                 yield fill
-
-    # --- time -------------------------------------------------------------------------------
-
-    def expire(self, now_ns: int) -> int:
-        """Report requests without an answer as unknown (INV-22); returns how many.
-
-        An order stays tracked and counted: its answer may still come.
-        """
-        due_ns = now_ns - self.timeout_ns
-        late_orders = [*self._late(self.unanswered.values(), due_ns, "placed_ns")]
-        late_requests = [*self._late(self.requests.values(), due_ns, "sent_ns")]
-        for order in late_orders:
-            del self.unanswered[order.oid]
-            error = RequestError(Reason.NO_ANSWER, "oid", order.oid, order.cid or order.oid)
-            if order.on_first is not None:
-                order.on_first(error)
-                order.on_first = None
-            elif order.origin is not None:
-                order.origin.refuse(error)
-        for request in late_requests:
-            self.take(request.id)
-            request.answered(RequestError(Reason.NO_ANSWER))
-        self.timeouts_total += len(late_orders) + len(late_requests)
-        return len(late_orders) + len(late_requests)
-
-    @staticmethod
-    def _late(items: Any, due_ns: int, stamp: str) -> Iterator[Any]:
-        """Items are in the order they were sent: the first young one ends the search."""
-        for item in items:
-            if getattr(item, stamp) > due_ns:
-                return
-            yield item
-
-    def stop(self) -> None:
-        """Refuse what comes, and tell those who wait that the exchange stops."""
-        self.stopping = True
-        for order in list(self.unanswered.values()):
-            if order.on_first is not None:
-                order.on_first(RequestError(Reason.STOPPING))
-                order.on_first = None
-        for request in list(self.requests.values()):
-            self.take(request.id)
-            request.answered(RequestError(Reason.STOPPING))

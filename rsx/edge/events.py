@@ -4,44 +4,58 @@ Records come in the order of the log, so fills come before the terminal event (I
 is checked against the order it names (INV-2, INV-13): a gateway that would tell a client
 something impossible stops the exchange instead. Each handler decodes only the fields it needs.
 
-    ORDER_ACCEPTED rests --> U 1            ORDER_CANCELLED, ORDER_REJECTED --> U 2, U 3
-    ORDER_ACCEPTED       --> nothing yet    FILL --> F, and U 0 when nothing remains
-    ORDER_RESTED         --> U 1            REQUEST_REJECTED --> U 3, or the request's error
+    ORDER_ACCEPTED rests --> U 1            ORDER_CANCELLED, TRIGGER_CANCELLED --> U 2
+    ORDER_ACCEPTED       --> nothing yet    ORDER_REJECTED, TRIGGER_REJECTED --> U 3
+    ORDER_RESTED         --> U 1            ORDER_DUPLICATE --> U 3, and DU to who asked
+    ORDER_AMENDED rests  --> U 1            FILL --> F, and U 0 when nothing remains
+    ORDER_AMENDED        --> U 4            TRIGGER_PLACED --> U 5, TRIGGER_FIRED --> U 4
+    REQUEST_REJECTED     --> U 3, or the request's error
 
-Thread: the gateway's loop. Source: specs/wire.md W-10 to W-13; specs/records.md.
+Thread: the gateway's loop. Source: specs/wire.md W-10 to W-18; specs/records.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from rsx.core.check import InvariantError, check
+from rsx.edge.answers import UNKNOWN_VALUE, Answers
 from rsx.edge.entry import OrderEntry
 from rsx.edge.orders import (
     CANCELLED,
     FILLED,
+    KEPT,
+    MOVED,
     PENDING,
     REJECTED,
     RESTING,
+    WAITING,
     Fill,
+    OpenOrder,
     Order,
+    Trigger,
 )
 from rsx.edge.picks import HEAD, pick
-from rsx.errors import Reason, RequestError
+from rsx.errors import Reason
 from rsx.records import (
+    ACCOUNT_CONFIG,
     ACCOUNT_STATE,
+    AMEND_REJECTED,
+    CANCEL_ALL_DONE,
     CANCEL_REJECTED,
     DEPOSIT,
     FILL,
     LOG_STARTED,
     MARK_PRICE,
     ORDER_ACCEPTED,
+    ORDER_AMENDED,
     ORDER_CANCELLED,
     ORDER_DUPLICATE,
     ORDER_REDUCED,
     ORDER_REJECTED,
+    ORDER_RELEASED,
     ORDER_RESTED,
     POSITION_STATE,
     RECORD_SIZE,
@@ -49,16 +63,21 @@ from rsx.records import (
     SEGMENT_STARTED,
     SYMBOL_CONFIG,
     SYMBOL_LIMITS,
+    TRADING_MODE,
+    TRIGGER_CANCELLED,
+    TRIGGER_FIRED,
+    TRIGGER_PLACED,
+    TRIGGER_REJECTED,
     VERSION,
     OrderFlag,
+    OrderKind,
 )
 
 # Check numbers of the gateway; INV-n have their own.
 UNKNOWN_RECORD = 1211
 UNTRACKED_ORDER = 1212
-UNKNOWN_VALUE = 1213
 
-_accepted = pick(ORDER_ACCEPTED, "oid", "flags")
+_accepted = pick(ORDER_ACCEPTED, "oid", "px", "stp", "flags")
 _fill = pick(
     FILL, "taker_oid", "maker_oid", "px", "qty", "taker_fee", "maker_fee", "taker_remaining",
     "maker_remaining", "taker_user_id", "maker_user_id", "symbol_id", "taker_side",
@@ -68,24 +87,18 @@ _cancelled = pick(
     ORDER_CANCELLED, "oid", "cancelled_qty", "filled_qty", "request_id", "user_id", "reason"
 )
 _rejected = pick(ORDER_REJECTED, "oid", "user_id", "reason")
-_duplicate = pick(ORDER_DUPLICATE, "oid", "original_oid", "user_id")
 _reduced = pick(ORDER_REDUCED, "oid", "cancelled_qty", "remaining", "user_id", "reason")
-_cancel_rejected = pick(CANCEL_REJECTED, "request_id", "reason")
-_deposit = pick(DEPOSIT, "request_id", "amount")
+_amended = pick(ORDER_AMENDED, "oid", "px", "qty", "remaining", "request_id", "user_id", "flags")
+_fired = pick(TRIGGER_FIRED, "oid", "fired_px", "user_id")
+_trigger_cancelled = pick(TRIGGER_CANCELLED, "oid", "qty", "request_id", "user_id", "reason")
+_trigger_rejected = pick(TRIGGER_REJECTED, "oid", "user_id", "reason")
 _refused = pick(REQUEST_REJECTED, "oid", "request_id", "required", "available", "user_id", "reason")
 
 _REASONS = frozenset(int(reason) for reason in Reason)
 _RESTS = int(OrderFlag.RESTS)
-
-
+_KEPT = int(OrderFlag.KEPT)
+_FIRST_TRIGGER = int(OrderKind.STOP_MARKET)
 NO_CLIENT_IDS: Mapping[int, str] = MappingProxyType({})
-
-
-class AccountState(NamedTuple):
-    """Answer to a query: values of frame A, rows of frame P."""
-
-    account: list[int]
-    positions: list[list[int]]
 
 
 class Events:
@@ -95,6 +108,7 @@ class Events:
         self.entry = entry
         self.tracker = entry.tracker
         self.position = position
+        self.requests = requests = Answers(entry)
         self.fills_total = 0
         self.released: dict[int, Callable[[bytes, int, int, int], None] | None] = {
             ORDER_ACCEPTED.type: self.on_accepted,
@@ -104,9 +118,19 @@ class Events:
             ORDER_REJECTED.type: self.on_rejected,
             ORDER_DUPLICATE.type: self.on_duplicate,
             ORDER_REDUCED.type: self.on_reduced,
-            CANCEL_REJECTED.type: self.on_cancel_rejected,
-            DEPOSIT.type: self.on_deposit,
+            ORDER_AMENDED.type: self.on_amended,
+            TRIGGER_PLACED.type: self.on_trigger_placed,
+            TRIGGER_FIRED.type: self.on_trigger_fired,
+            TRIGGER_CANCELLED.type: self.on_trigger_cancelled,
+            TRIGGER_REJECTED.type: self.on_trigger_rejected,
+            CANCEL_REJECTED.type: requests.on_cancel_rejected,
+            AMEND_REJECTED.type: requests.on_amend_rejected,
+            CANCEL_ALL_DONE.type: requests.on_cancel_all_done,
+            DEPOSIT.type: requests.on_deposit,
+            TRADING_MODE.type: requests.on_mode,
+            ACCOUNT_CONFIG.type: requests.on_config,
             LOG_STARTED.type: self.on_log_started,
+            ORDER_RELEASED.type: None,  # no event of an order
             MARK_PRICE.type: None,
             SYMBOL_CONFIG.type: None,
             SYMBOL_LIMITS.type: None,
@@ -114,8 +138,8 @@ class Events:
         }
         self.answers: dict[int, Callable[[bytes, int, int, int], None] | None] = {
             REQUEST_REJECTED.type: self.on_refused,
-            ACCOUNT_STATE.type: self.on_account,
-            POSITION_STATE.type: self.on_position,
+            ACCOUNT_STATE.type: requests.on_account,
+            POSITION_STATE.type: requests.on_position,
         }
 
     def load(
@@ -124,29 +148,33 @@ class Events:
     ) -> None:  # fmt: skip
         """Take recovered state, before the start.
 
-        Args  open_orders: (oid, user, symbol, side, px, qty, filled, tif, flags, cid, ts_ns, seq)
-              and, if part of it was cancelled, the remaining quantity as a 13th item;
-              recent_fills: FILL views, oldest first; client_ids: by order id, of ended orders
+        Args  open_orders: OpenOrder, or tuples in its order: resting orders, waiting triggers, and
+              triggers that have fired and are not back; recent_fills: FILL views, oldest first;
+              client_ids: by order id, of ended orders
         """
-        for row in open_orders:
-            oid, user, symbol_id, side, px, qty, filled, tif, flags, cid, ts_ns, seq = row[:12]
-            if isinstance(cid, bytes):
-                cid = cid.rstrip(b"\0").decode()
+        for fields in open_orders:
+            row = OpenOrder(*fields)
+            cid = row.cid.rstrip(b"\0").decode() if isinstance(row.cid, bytes) else row.cid
+            trigger = None
+            if row.kind >= _FIRST_TRIGGER:
+                trigger = Trigger(row.trigger_px, row.trail_px, row.trail_ppm, row.fired_px)
             order = Order(
-                oid, self.tracker.account(user), symbol_id, side, px, qty, tif, flags, cid, ts_ns
-            )
-            order.filled = filled
-            order.cut = qty - filled - row[12] if len(row) > 12 else 0
-            order.seq = seq
-            order.status = RESTING
-            check(order.remaining > 0, 16, oid, qty, filled)
+                row.oid, self.tracker.account(row.user_id), row.symbol_id, row.side, row.px,
+                row.qty, row.tif, row.flags & ~(_RESTS | _KEPT), cid, row.placed_ns, row.kind,
+                row.stp, row.expire_s, trigger,
+            )  # fmt: skip
+            order.filled = row.filled
+            order.cut = row.qty - row.filled - row.remaining if row.remaining >= 0 else 0
+            order.seq = row.seq
+            order.status = row.status
+            check(order.is_live and order.cut >= 0, 16, row.oid, row.status, order.cut)
+            check(order.remaining > 0, 16, row.oid, row.qty, row.filled)
             self.tracker.add(order)
         for view in recent_fills:
             for fill, user in _both_sides(view):
                 known = self.tracker.orders.get(fill[0])
                 cid = client_ids.get(fill[0], "") if known is None else known.cid
-                row = (*fill[:7], cid, *fill[8:])
-                self.tracker.account(user).fills.append(row)
+                self.tracker.account(user).fills.append((*fill[:7], cid, *fill[8:]))
 
     # --- dispatch ---------------------------------------------------------------------------
 
@@ -200,27 +228,28 @@ class Events:
             self.entry.order_answered(order)
         for stream in order.account.streams:
             stream.on_update(order, reason, ts_ns, seq)
-        if order.on_first is not None:
-            order.on_first(order)
-            order.on_first = None
+        if order.on_first is not None and order.status != PENDING:
+            on_first, order.on_first = order.on_first, None
+            on_first(order)
 
     def on_accepted(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
-        oid, flags = _accepted(data, at)
+        oid, px, stp, flags = _accepted(data, at)
         order = self.tracker.orders.get(oid)
         if order is None:
-            order = self._adopt(data, at)
+            order = self._adopt(ORDER_ACCEPTED.unpack(data, at))
         elif order.status != PENDING:
             raise InvariantError(2, oid, order.status)
+        order.px = px  # repriced, or a market order's protection price
+        order.stp = stp
         if flags & _RESTS:
             order.status = RESTING
             self._update(order, 0, ts_ns, seq)
 
-    def _adopt(self, data: bytes, at: int) -> Order:
+    def _adopt(self, v: Any) -> Order:
         """An order that came by another way than this gateway is tracked all the same."""
-        v = ORDER_ACCEPTED.unpack(data, at)
         order = Order(
             v.oid, self.tracker.account(v.user_id), v.symbol_id, v.side, v.px, v.qty, v.tif,
-            v.flags & ~_RESTS, v.client_id, v.ts_ns,
+            v.flags & ~_RESTS, v.client_id, v.ts_ns, v.kind, v.stp, v.expire_s,
         )  # fmt: skip
         self.tracker.add(order)
         return order
@@ -282,40 +311,114 @@ class Events:
         order = self._tracked(oid, user)
         if order.filled != filled_qty or order.remaining != cancelled_qty:
             raise InvariantError(13, oid, order.qty, order.filled, order.cut, cancelled_qty)
+        self._end_cancelled(order, reason, request_id, ts_ns, seq)
+
+    def _end_cancelled(
+        self, order: Order, reason: int, request_id: int, ts_ns: int, seq: int
+    ) -> None:
         self.tracker.end(order, CANCELLED)
         self._update(order, reason, ts_ns, seq)
-        request = self.entry.take(request_id) if request_id else None
+        request = self.entry.take(request_id)
         if request is not None:
             request.answered(order)
 
     def on_rejected(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
         oid, user, reason = _rejected(data, at)
-        if oid in self.tracker.orders:  # else refused to another way in
+        self._end_rejected(oid, user, reason, ts_ns, seq)
+
+    def _end_rejected(self, oid: int, user: int, reason: int, ts_ns: int, seq: int) -> None:
+        if oid in self.tracker.orders:  # else it came by another way: there is nothing to track
             order = self._tracked(oid, user)
             self.tracker.end(order, REJECTED)
             self._update(order, reason, ts_ns, seq)
 
     def on_duplicate(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
-        oid, original_oid, user = _duplicate(data, at)
-        if oid in self.tracker.orders:
-            order = self._tracked(oid, user)
-            order.original_oid = original_oid
-            self.tracker.end(order, REJECTED)
-            self._update(order, Reason.DUPLICATE_CLIENT_ID, ts_ns, seq)
+        """The end of the request's order, and the state of the one that has its id (W-16)."""
+        v = ORDER_DUPLICATE.unpack(data, at)
+        if v.oid not in self.tracker.orders:
+            return
+        order = self._tracked(v.oid, v.user_id)
+        order.original_oid = v.original_oid
+        origin = order.origin
+        self.tracker.end(order, REJECTED)
+        self._update(order, Reason.DUPLICATE_CLIENT_ID, ts_ns, seq)
+        if origin is not None:
+            origin.on_duplicate(self._original(v, order), order.oid)
 
-    # --- requests -----------------------------------------------------------------------------
+    def _original(self, v: Any, duplicate: Order) -> Order:
+        """What ORDER_DUPLICATE tells, as an order of its own that nobody tracks."""
+        order = Order(
+            v.original_oid, duplicate.account, v.symbol_id, v.original_side, v.original_px,
+            v.original_qty, v.original_tif, v.original_flags & ~(_RESTS | _KEPT), duplicate.cid,
+            v.ts_ns, v.original_kind,
+        )  # fmt: skip
+        order.status, order.filled = v.original_status, v.original_filled
+        order.reason, order.seq = v.original_reason, v.seq
+        check(order.remaining >= 0, 13, order.oid, order.qty, order.filled)
+        check(v.original_remaining in (0, order.remaining), 13, order.oid, v.original_remaining)
+        known = self.tracker.orders.get(order.oid)
+        if known is not None:
+            order.stp, order.expire_s, order.trigger = known.stp, known.expire_s, known.trigger
+        return order
 
-    def on_cancel_rejected(self, data: bytes, at: int, _ts_ns: int, _seq: int) -> None:
-        request_id, reason = _cancel_rejected(data, at)
-        request = self.entry.take(request_id)
-        if request is not None:
-            request.answered(RequestError(Reason(reason), "id"))
+    def on_amended(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
+        """New price and quantity; what was cut before no longer counts (AM-1)."""
+        oid, px, qty, remaining, request_id, user, flags = _amended(data, at)
+        order = self._tracked(oid, user)
+        if order.status != RESTING or qty - order.filled != remaining or remaining <= 0:
+            raise InvariantError(13, oid, order.status, order.filled, qty, remaining)
+        order.px, order.qty, order.cut = px, qty, 0
+        if not flags & (_RESTS | _KEPT):
+            order.status = PENDING  # in hand: it matches now
+        order.amended = KEPT if flags & _KEPT else MOVED
+        self._update(order, 0, ts_ns, seq)
+        order.amended = 0
 
-    def on_deposit(self, data: bytes, at: int, _ts_ns: int, seq: int) -> None:
-        request_id, amount = _deposit(data, at)
-        request = self.entry.take(request_id) if request_id else None
-        if request is not None:
-            request.answered((seq, amount))
+        def answer(order: Any) -> None:
+            request = self.entry.take(request_id)
+            if request is not None:
+                request.answered(order)
+
+        if order.status == RESTING:
+            answer(order)
+        else:
+            order.on_first = answer  # once it rests again, or has ended
+
+    # --- triggers -----------------------------------------------------------------------------
+
+    def on_trigger_placed(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
+        v = TRIGGER_PLACED.unpack(data, at)
+        order = self.tracker.orders.get(v.oid)
+        if order is None:
+            order = self._adopt(v)
+            order.trigger = Trigger(v.trigger_px, v.trail_px, v.trail_ppm)
+        elif order.status != PENDING or order.trigger is None:
+            raise InvariantError(2, v.oid, order.status)
+        order.stp = v.stp
+        order.status = WAITING
+        self._update(order, 0, ts_ns, seq)
+
+    def on_trigger_fired(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
+        oid, fired_px, user = _fired(data, at)
+        order = self._tracked(oid, user)
+        if order.status != WAITING or order.trigger is None:
+            raise InvariantError(2, oid, user, order.status, WAITING)
+        order.trigger.fired_px = fired_px
+        order.status = PENDING
+        self._update(order, 0, ts_ns, seq)
+
+    def on_trigger_cancelled(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
+        oid, qty, request_id, user, reason = _trigger_cancelled(data, at)
+        order = self._tracked(oid, user)
+        if order.trigger is None or order.status == RESTING or order.remaining != qty:
+            raise InvariantError(13, oid, order.status, order.qty, order.filled, qty)
+        self._end_cancelled(order, reason, request_id, ts_ns, seq)
+
+    def on_trigger_rejected(self, data: bytes, at: int, ts_ns: int, seq: int) -> None:
+        oid, user, reason = _trigger_rejected(data, at)
+        self._end_rejected(oid, user, reason, ts_ns, seq)
+
+    # --- the rest -----------------------------------------------------------------------------
 
     def on_log_started(self, data: bytes, at: int, _ts_ns: int, _seq: int) -> None:
         self.position.epoch = HEAD.unpack_from(data, at)[2]
@@ -332,29 +435,7 @@ class Events:
         request = self.entry.take(request_id)
         if request is not None:
             detail = f"{required} is needed, {available} is free" if required else None
-            request.answered(RequestError(Reason(reason), detail=detail))
-
-    def on_position(self, data: bytes, at: int, _ts_ns: int, _seq: int) -> None:
-        v = POSITION_STATE.unpack(data, at)
-        request = self.entry.requests.get(v.request_id)
-        if request is not None:
-            request.positions.append([
-                v.symbol_id, v.net_qty, v.entry_cost // abs(v.net_qty) if v.net_qty else 0,
-                v.mark_px, v.unrealised, v.realised, v.initial_margin, v.maintenance_margin,
-            ])  # fmt: skip
-
-    def on_account(self, data: bytes, at: int, _ts_ns: int, _seq: int) -> None:
-        v = ACCOUNT_STATE.unpack(data, at)
-        request = self.entry.take(v.request_id)
-        if request is None:
-            return
-        check(v.positions == len(request.positions), 22, v.request_id, v.positions)
-        account = [
-            v.collateral, v.equity, v.unrealised, v.initial_margin, v.maintenance_margin,
-            v.frozen, v.available, v.realised, v.fees,
-        ]  # fmt: skip
-        positions = [row for row in request.positions if row[1]]
-        request.answered(AccountState(account, positions))
+            self.requests.refuse(request, reason, detail)
 
 
 def _both_sides(view: Any) -> list[tuple[Fill, int]]:

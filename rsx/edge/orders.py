@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rsx.core.check import InvariantError, check
 from rsx.errors import Reason, RequestError
@@ -23,8 +23,12 @@ GATEWAY_BITS = 2
 MS_SHIFT = COUNTER_BITS + GATEWAY_BITS
 COUNTER_MASK = (1 << COUNTER_BITS) - 1
 
-FILLED, RESTING, CANCELLED, REJECTED, PENDING = range(5)
-STATUS_NAMES = ("filled", "resting", "cancelled", "rejected", "pending")
+FILLED, RESTING, CANCELLED, REJECTED, PENDING, WAITING = range(6)
+STATUS_NAMES = ("filled", "resting", "cancelled", "rejected", "pending", "waiting")
+LIVE = frozenset({RESTING, PENDING, WAITING})
+# How an update tells of an amendment: it lost its place, or kept it.
+MOVED, KEPT = 1, 2
+STP_DEFAULT = 4
 
 # Check number: the clock or the recovered floor is beyond what an order id can hold.
 ORDER_ID = 1210
@@ -77,28 +81,85 @@ class Stream(Protocol):
     def on_update(self, order: Order, reason: int, ts_ns: int, seq: int) -> None: ...
     def on_fill(self, fill: Fill, remaining: int) -> None: ...
     def refuse(self, error: RequestError) -> None: ...
+    def on_duplicate(self, original: Order, request_oid: int) -> None: ...
+    def notify(self, key: str, fields: list[Any]) -> None: ...
 
 
 # oid, symbol_id, side, px, qty, fee, maker, cid, ts_ns, seq
 Fill = tuple[int, int, int, int, int, int, int, str, int, int]
 
 
+class OpenOrder(NamedTuple):
+    """A recovered order or waiting trigger, as the gateway takes it (Events.load).
+
+    qty is what clients are told: what was cut since the order was accepted or last amended counts.
+    remaining: open quantity, -1 = all that is not filled. placed_ns: of its acceptance. status:
+    RESTING; WAITING, a trigger; PENDING, a trigger that has fired and is not an order yet.
+    """
+
+    oid: int
+    user_id: int
+    symbol_id: int
+    side: int
+    px: int
+    qty: int
+    filled: int
+    tif: int
+    flags: int
+    cid: str | bytes
+    placed_ns: int
+    seq: int = 0
+    remaining: int = -1
+    kind: int = 0
+    stp: int = 0
+    expire_s: int = 0
+    status: int = RESTING
+    trigger_px: int = 0
+    trail_px: int = 0
+    trail_ppm: int = 0
+    fired_px: int = 0
+
+
+class Trigger:
+    """What an order waits or waited for; px 0 = a trailing stop active at once."""
+
+    __slots__ = ("fired_px", "px", "trail_ppm", "trail_px")
+
+    def __init__(self, px: int, trail_px: int = 0, trail_ppm: int = 0, fired_px: int = 0):
+        self.px = px
+        self.trail_px = trail_px
+        self.trail_ppm = trail_ppm
+        self.fired_px = fired_px
+
+
+class Amending:
+    """Amendments of an order without an answer: how many, and what the newest asked for."""
+
+    __slots__ = ("count", "px", "qty")
+
+    def __init__(self) -> None:
+        self.count = self.px = self.qty = 0
+
+
 class Order:
-    """One order as far as it was released.
+    """One order or trigger as far as it was released.
 
     filled + cut + open = qty (INV-13); cut is what was cancelled while the order lived on.
-    `origin` hears of a timeout; `on_first` is called once, at the first update.
+    `origin` hears of a timeout; `on_first` is called once, at the next update that is not of a
+    pending order; `amended` is not 0 while an update tells of an amendment; `guard` holds the
+    live orders to cancel when their connection ends.
     """
 
     __slots__ = (
-        "account", "cid", "cut", "filled", "flags", "oid", "on_first", "origin", "original_oid",
-        "placed_ns", "px", "qty", "reason", "seq", "side", "status", "symbol_id", "tif", "ts_ns",
-        "waiting",
+        "account", "amended", "amending", "cid", "cut", "expire_s", "filled", "flags", "guard",
+        "kind", "oid", "on_first", "origin", "original_oid", "placed_ns", "px", "qty", "reason",
+        "seq", "side", "status", "stp", "symbol_id", "tif", "trigger", "ts_ns", "waiting",
     )  # fmt: skip
 
     def __init__(
         self, oid: int, account: Account, symbol_id: int, side: int, px: int, qty: int,
-        tif: int, flags: int, cid: str, now_ns: int,
+        tif: int, flags: int, cid: str, now_ns: int, kind: int = 0, stp: int = STP_DEFAULT,
+        expire_s: int = 0, trigger: Trigger | None = None,
     ):  # fmt: skip
         self.oid = oid
         self.account = account
@@ -110,7 +171,13 @@ class Order:
         self.flags = flags
         self.cid = cid
         self.placed_ns = self.ts_ns = now_ns
-        self.filled = self.cut = self.seq = self.original_oid = 0
+        self.kind = kind
+        self.stp = stp
+        self.expire_s = expire_s
+        self.trigger = trigger
+        self.filled = self.cut = self.seq = self.original_oid = self.amended = 0
+        self.amending: Amending | None = None
+        self.guard: dict[int, Order] | None = None
         self.status = PENDING
         self.reason = 0
         self.waiting = False
@@ -119,7 +186,19 @@ class Order:
 
     @property
     def is_live(self) -> bool:
-        return self.status in (RESTING, PENDING)
+        return self.status in LIVE
+
+    def amendment_asked(self, px: int, qty: int) -> None:
+        if self.amending is None:
+            self.amending = Amending()
+        self.amending.count += 1
+        self.amending.px, self.amending.qty = px, qty
+
+    def amendment_answered(self) -> None:
+        if self.amending is not None:
+            self.amending.count -= 1
+            if not self.amending.count:
+                self.amending = None
 
     @property
     def remaining(self) -> int:
@@ -191,6 +270,8 @@ class Tracker:
         account = order.account
         check(account.open.pop(order.oid, None) is order, 2, order.oid, order.status, status)
         order.status = status
+        if order.guard is not None:
+            order.guard.pop(order.oid, None)
         if order.original_oid:
             self._restore_cid(order)
         ended = account.ended

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from rsx.errors import Reason
 
+CLOSE_NORMAL = 1000
 CLOSE_STOPPING = 1001
 CLOSE_TOKEN = 4001
 CLOSE_SLOW = 4008
@@ -30,6 +31,7 @@ class Connection(Protocol):
     def beat(self, now_ns: int) -> None: ...
     def expire(self) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
+    def notify(self, key: str, fields: list[Any]) -> None: ...
 
 
 class Sessions:
@@ -79,6 +81,11 @@ class Sessions:
             elif beat:
                 connection.beat(now_ns)
         self.flush()
+
+    def announce(self, key: str, fields: list[Any]) -> None:
+        """Tell every connection."""
+        for connection in self.live:
+            connection.notify(key, fields)
 
     def stop(self) -> None:
         """Close every connection: the exchange is stopping."""

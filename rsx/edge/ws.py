@@ -22,6 +22,7 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http_websocket import WS_KEY, WebSocketError, WebSocketReader, WSMsgType
 
 from rsx.edge import codec
+from rsx.edge.frames import Frames
 from rsx.edge.orders import Account, Fill, Order
 from rsx.edge.sessions import CLOSE_CROWDED, CLOSE_SLOW, CLOSE_TOKEN
 from rsx.errors import Reason, RequestError
@@ -111,7 +112,7 @@ class FrameParser:
         self.queue = FrameQueue(protocol, loop)
         # The parser refuses a payload of its limit or more.
         self.reader = WebSocketReader(
-            self.queue, codec.FRAME_BYTES_MAX + 1, compress=False, decode_text=False
+            self.queue, session.edge.message_bytes_max + 1, compress=False, decode_text=False
         )
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
@@ -144,11 +145,9 @@ class PrivateSession:
         self.timer: asyncio.TimerHandle | None = None
         self.expires_ns = NEVER_NS
         self.last_in_ns = edge.clock.now_ns()
-        self.handlers = {
-            "N": self.on_order, "C": self.on_cancel, "H": self.on_heartbeat,
-            "O": self.on_orders, "P": self.on_positions, "A": self.on_account,
-            "FL": self.on_fills, "M": self.on_symbols, "AUTH": self.on_auth,
-        }  # fmt: skip
+        self.guarded: dict[int, Order] = {}  # live orders to cancel when this connection ends
+        self.guard: dict[int, Order] | None = None  # the same while cancel on disconnect is on
+        self.handlers = Frames(self).handlers
 
     # --- life -------------------------------------------------------------------------------
 
@@ -200,6 +199,8 @@ class PrivateSession:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+        if self.guarded and not self.sessions.stopping:
+            self.edge.guards.owe(self.guarded.values())
 
     def _abort(self) -> None:
         self.transport.abort()
@@ -276,7 +277,8 @@ class PrivateSession:
         """A broken or oversized frame: what follows it cannot be read any more."""
         code = int(error.code) if isinstance(error, WebSocketError) else 1002
         if code == 1009:
-            self.refuse(RequestError(Reason.FRAME_TOO_LARGE, "frame"))
+            detail = f"at most {self.edge.message_bytes_max} bytes"
+            self.refuse(RequestError(Reason.FRAME_TOO_LARGE, "frame", detail=detail))
             self.close(code, Reason.FRAME_TOO_LARGE.name)
         else:
             self.close(code, str(error)[:100])
@@ -291,70 +293,6 @@ class PrivateSession:
         except RequestError as error:
             self.refuse(error)
 
-    def on_order(self, fields: codec.Fields) -> None:
-        symbol_id, side, px, qty, cid, tif, flags = codec.decode_order(fields)
-        try:
-            self.entry.place(self.account, symbol_id, side, px, qty, cid, tif, flags, self)
-        except RequestError as error:
-            error.ref = cid or None
-            raise
-
-    def on_cancel(self, fields: codec.Fields) -> None:
-        oid, cid, symbol_id = codec.decode_cancel(fields)
-        ref = oid or cid
-
-        def answered(result: Order | RequestError) -> None:
-            if isinstance(result, RequestError):
-                result.ref = ref
-                self.refuse(result)
-
-        try:
-            self.entry.cancel(self.account, oid, cid, symbol_id, answered)
-        except RequestError as error:
-            error.ref = ref
-            raise
-
-    def on_auth(self, fields: codec.Fields) -> None:
-        if self.account is not None:
-            raise RequestError(Reason.UNEXPECTED_FRAME, "frame", "AUTH")
-        try:
-            claims = self.edge.verifier(codec.decode_auth(fields), self.edge.now_s())
-        except RequestError as error:
-            self.refuse(error)
-            self.close(CLOSE_TOKEN, error.code.name)
-            return
-        self.authenticate(claims.user, claims.expires_ns)
-
-    def on_heartbeat(self, fields: codec.Fields) -> None:
-        codec.decode_heartbeat(fields)
-        self.send(codec.encode("H", [self.edge.clock.now_ns() // 1_000_000]))
-
-    def on_orders(self, _fields: codec.Fields) -> None:
-        orders = self.entry.open_orders(self.account)
-        self.send(codec.encode("O", [codec.order_row(order) for order in orders]))
-
-    def on_fills(self, fields: codec.Fields) -> None:
-        fills = self.entry.fills(self.account, *codec.decode_fills(fields))
-        self.send(codec.encode("FL", [codec.fill_row(fill) for fill in fills]))
-
-    def on_symbols(self, _fields: codec.Fields) -> None:
-        self.send(self.edge.symbols_frame)
-
-    def on_account(self, _fields: codec.Fields) -> None:
-        self._query(lambda state: codec.encode("A", state.account))
-
-    def on_positions(self, _fields: codec.Fields) -> None:
-        self._query(lambda state: codec.encode("P", state.positions))
-
-    def _query(self, encode: Any) -> None:
-        def answered(result: Any) -> None:
-            if isinstance(result, RequestError):
-                self.refuse(result)
-            else:
-                self.send(encode(result))
-
-        self.entry.query_account(self.account, answered)
-
     # --- frames out -------------------------------------------------------------------------
 
     def on_update(self, order: Order, reason: int, ts_ns: int, seq: int) -> None:
@@ -363,9 +301,16 @@ class PrivateSession:
     def on_fill(self, fill: Fill, remaining: int) -> None:
         self.send(codec.encode_fill(fill, remaining))
 
-    def refuse(self, error: RequestError) -> None:
+    def on_duplicate(self, original: Order, request_oid: int) -> None:
+        self.send(codec.encode_duplicate(original, request_oid))
+
+    def notify(self, key: str, fields: codec.Fields) -> None:
+        if self.account is not None:
+            self.send(codec.encode(key, fields))
+
+    def refuse(self, error: RequestError, index: int | None = None) -> None:
         self.edge.count_refusal(error.code)
-        self.send(codec.encode_error(error))
+        self.send(codec.encode_error(error, index))
 
     def beat(self, now_ns: int) -> None:
         """H for programs, a ping for libraries that answer it by themselves."""

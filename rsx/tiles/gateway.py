@@ -39,6 +39,7 @@ class Gateway(AsyncTile):
         self.entry = edge.entry
         self.events = edge.events
         self.sessions = edge.sessions
+        self.guards = edge.guards
         self.clock = clock
         self.risk_gateway = risk_gateway
         self.wal_gateway = wal_gateway
@@ -100,6 +101,8 @@ class Gateway(AsyncTile):
             done += self.events.on_released(data)
         if done:
             self.sessions.flush()
+        if self.guards.owed:
+            done += self.guards.work()
         return done
 
     def collect(self) -> None:
@@ -137,8 +140,9 @@ class Gateway(AsyncTile):
         self.doorbell.ring()
 
     def tick(self, now_ns: int) -> None:
-        """What is due by time: unanswered requests, heartbeats, silence, expired tokens."""
+        """What is due by time: requests, dead-man timers, heartbeats, silence, expired tokens."""
         self.entry.expire(now_ns)
+        self.guards.tick(now_ns)
         self.sessions.tick(now_ns)
 
     def _on_timer(self) -> None:

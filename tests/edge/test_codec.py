@@ -81,6 +81,7 @@ def test_a_bad_frame_is_refused_with_its_code(data: Any, code: Reason) -> None:
 def test_a_field_of_the_wrong_type_is_named_with_its_value(at: int, value: Any) -> None:
     name = ("sym", "side", "px", "qty", "cid", "tif", "reduce_only", "post_only")[at]
     fits = (at == 4 and isinstance(value, str)) or (at > 5 and value is True)
+    fits = fits or (at == 5 and value is None)
     fields = [*GOOD_ORDER[:at], value, *GOOD_ORDER[at + 1 :]]
     if fits:
         assert decode(orjson.dumps({"N": fields})) is not None
@@ -95,7 +96,7 @@ def test_a_field_of_the_wrong_type_is_named_with_its_value(at: int, value: Any) 
 
 def test_flags_may_be_numbers_or_booleans_and_default_to_off() -> None:
     for reduce_only, post_only, flags in ((0, 0, 0), (True, False, 2), (0, 1, 1), (1, True, 3)):
-        fields = [*GOOD_ORDER[:6], reduce_only, post_only, "more", "fields"]
+        fields = [*GOOD_ORDER[:6], reduce_only, post_only, {}, "more", "fields"]
         assert codec.decode_order(fields)[6] == flags
     assert codec.decode_order(GOOD_ORDER[:6])[6] == 0
     for bad in (2, -1, 0.0, "1"):
@@ -177,7 +178,7 @@ def test_a_valid_order_frame_round_trips(order: tuple[Any, ...]) -> None:
 
     decoded = decode(codec.encode("N", order))
 
-    assert decoded == (*values, 2 * reduce_only + post_only)
+    assert decoded == (*values, 2 * reduce_only + post_only, 0, 4, 0)
 
 
 # --- frames out -----------------------------------------------------------------------------

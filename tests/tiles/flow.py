@@ -27,6 +27,8 @@ def symbol(symbol_id, **changed):
     rules = {
         "id": symbol_id, "name": f"S{symbol_id}-PERP", "tick": 1, "lot": 1, "price_decimals": 2,
         "qty_decimals": 6, "px_max": 1_000_000, "qty_max": 1_000_000, "reference_px": 1000,
+        "notional_max": 1 << 40, "notional_min": 0, "tick_table": (), "price_band_ppm": 0,
+        "market_band_ppm": 50_000,
     }  # fmt: skip
     return SimpleNamespace(**rules | changed)
 

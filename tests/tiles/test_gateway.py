@@ -38,6 +38,13 @@ class Recorder:
     def refuse(self, error: RequestError) -> None:
         self.heard.append(("E", int(error.code), error.ref))
 
+    def on_duplicate(self, original: Any, request_oid: int) -> None:
+        self.heard.append(("DU", original.oid, original.status, original.filled,
+                           original.remaining, request_oid))  # fmt: skip
+
+    def notify(self, key: str, fields: list[Any]) -> None:
+        self.heard.append((key, *fields))
+
     def take(self) -> list[tuple[Any, ...]]:
         heard, self.heard = self.heard, []
         return heard
