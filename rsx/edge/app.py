@@ -182,7 +182,7 @@ class Edge:
         if place is None:
             code = Reason.ORDER_NOT_OPEN if order.is_live else Reason.ORDER_DONE
             raise RequestError(code, "id", order.oid, order.oid)
-        px, ahead, orders, level, seq = place
+        px, ahead, orders, _, level, _, seq = place
         return px, ahead, orders, level, seq
 
     # --- server -----------------------------------------------------------------------------

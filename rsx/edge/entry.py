@@ -259,7 +259,8 @@ class OrderEntry(RequestEntry):
         self.admit(account, now_ns)
         request = self._request(account, answered, now_ns)
         self._hand(request, _pack_amend(
-            0, now_ns, order.oid, px, qty, request.id, account.user_id, order.symbol_id
+            0, now_ns, order.oid, px, qty, request.id, account.user_id, order.symbol_id,
+            order.side, order.flags,
         ))  # fmt: skip
         request.order, request.amends = order, True
         order.amendment_asked(px, qty)

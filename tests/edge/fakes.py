@@ -58,6 +58,8 @@ class Engine:
         self.orders: dict[int, View] = {}
         self.account: dict[str, int] = {}
         self.positions: list[dict[str, int]] = []
+        self.modes: dict[int, int] = {}
+        self.settings: dict[int, tuple[int, int]] = {}
 
     def step(self) -> int:
         """Take requests; answer them when auto is on."""
@@ -102,7 +104,8 @@ class Engine:
                 user_id=view.user_id, symbol_id=view.symbol_id, reason=Reason.ORDER_NOT_OPEN,
             )  # fmt: skip
         else:
-            self.cancelled(order, order.qty, 0, Reason.USER_CANCEL, view.request_id)
+            end = self.cancelled if order.kind < 2 else self.trigger_cancelled
+            end(order, order.qty, 0, view.reason, view.request_id)
 
     def on_account_query(self, view: View) -> None:
         key = {"request_id": view.request_id, "user_id": view.user_id}
@@ -113,6 +116,50 @@ class Engine:
     def on_deposit_request(self, view: View) -> None:
         self.emit("DEPOSIT", request_id=view.request_id, amount=view.amount, user_id=view.user_id)
 
+    def on_trigger_request(self, view: View) -> None:
+        self.placed(view)
+
+    def on_amend_request(self, view: View) -> None:
+        """Smaller at the same price keeps its place; anything else rests anew, whole."""
+        order = self.orders.get(view.oid)
+        if order is None or order.user_id != view.user_id:
+            self.amend_rejected(view, Reason.ORDER_NOT_OPEN)
+        else:
+            kept = view.px == order.px and view.qty <= order.qty
+            self.amended(view, view.qty, OrderFlag.KEPT if kept else OrderFlag.RESTS)
+
+    def on_cancel_all_request(self, view: View) -> None:
+        own = [
+            order for order in reversed(list(self.orders.values()))
+            if (order.user_id, order.symbol_id) == (view.user_id, view.symbol_id)
+            and view.sides >> order.side & 1 and view.scope & (1 if order.kind < 2 else 2)
+        ]  # fmt: skip
+        for order in own:
+            end = self.cancelled if order.kind < 2 else self.trigger_cancelled
+            end(order, order.qty, 0, view.reason)
+        self.emit(
+            "CANCEL_ALL_DONE", request_id=view.request_id, user_id=view.user_id,
+            symbol_id=view.symbol_id, cancelled=len(own), reason=view.reason,
+        )  # fmt: skip
+
+    def on_mode_request(self, view: View) -> None:
+        previous = self.modes.get(view.symbol_id, 0)
+        self.modes[view.symbol_id] = view.mode
+        self.emit(
+            "TRADING_MODE", request_id=view.request_id, user_id=view.user_id,
+            symbol_id=view.symbol_id, mode=view.mode, previous=previous,
+        )  # fmt: skip
+
+    def on_account_config_request(self, view: View) -> None:
+        owner, stp = self.settings.get(view.user_id, (0, 0))
+        owner = view.owner_group if view.fields & 1 else owner
+        stp = view.stp if view.fields & 2 else stp
+        self.settings[view.user_id] = (owner, stp)
+        self.emit(
+            "ACCOUNT_CONFIG", request_id=view.request_id, user_id=view.user_id,
+            owner_group=owner, stp=stp,
+        )  # fmt: skip
+
     # --- records ----------------------------------------------------------------------------
 
     def accept(self, view: View, rests: bool) -> int:
@@ -121,7 +168,66 @@ class Engine:
         return self.emit(
             "ORDER_ACCEPTED", oid=view.oid, px=view.px, qty=view.qty, user_id=view.user_id,
             symbol_id=view.symbol_id, side=view.side, tif=view.tif, flags=flags,
-            cid_len=view.cid_len, cid=view.cid,
+            cid_len=view.cid_len, cid=view.cid, kind=view.kind, expire_s=view.expire_s,
+            stp=0 if view.stp == 4 else view.stp,
+        )  # fmt: skip
+
+    def placed(self, view: View) -> int:
+        """TRIGGER_PLACED."""
+        self.orders[view.oid] = view
+        return self.emit(
+            "TRIGGER_PLACED", oid=view.oid, px=view.px, qty=view.qty, user_id=view.user_id,
+            symbol_id=view.symbol_id, side=view.side, tif=view.tif, flags=view.flags,
+            cid_len=view.cid_len, cid=view.cid, kind=view.kind, expire_s=view.expire_s,
+            stp=0 if view.stp == 4 else view.stp, trigger_px=view.trigger_px,
+            trail_px=view.trail_px, trail_ppm=view.trail_ppm,
+        )  # fmt: skip
+
+    def fired(self, view: View, px: int) -> int:
+        return self.emit(
+            "TRIGGER_FIRED", oid=view.oid, px=view.px, qty=view.qty, trigger_px=view.trigger_px,
+            fired_px=px, user_id=view.user_id, symbol_id=view.symbol_id, kind=view.kind,
+            side=view.side, tif=view.tif, flags=view.flags,
+        )  # fmt: skip
+
+    def trigger_cancelled(
+        self, view: View, left: int, _filled: int, reason: Reason, request_id: int = 0
+    ) -> int:
+        self.orders.pop(view.oid, None)
+        return self.emit(
+            "TRIGGER_CANCELLED", oid=view.oid, qty=left, request_id=request_id,
+            user_id=view.user_id, symbol_id=view.symbol_id, reason=reason, kind=view.kind,
+            side=view.side, flags=view.flags,
+        )  # fmt: skip
+
+    def trigger_rejected(self, view: View, reason: Reason) -> int:
+        return self.emit(
+            "TRIGGER_REJECTED", oid=view.oid, px=view.px, qty=view.qty, user_id=view.user_id,
+            trigger_px=view.trigger_px, symbol_id=view.symbol_id, kind=view.kind,
+            side=view.side, tif=view.tif, flags=view.flags, cid_len=view.cid_len, cid=view.cid,
+            reason=reason,
+        )  # fmt: skip
+
+    def amended(self, view: View, remaining: int, flags: int) -> int:
+        """ORDER_AMENDED, as an AMEND_REQUEST asks; flags: KEPT, RESTS, or 0 = in hand."""
+        return self.emit(
+            "ORDER_AMENDED", oid=view.oid, px=view.px, qty=view.qty, remaining=remaining,
+            request_id=view.request_id, user_id=view.user_id, symbol_id=view.symbol_id,
+            side=view.side, flags=flags,
+        )  # fmt: skip
+
+    def amend_rejected(self, view: View, reason: Reason) -> int:
+        return self.emit(
+            "AMEND_REJECTED", oid=view.oid, px=view.px, qty=view.qty,
+            request_id=view.request_id, user_id=view.user_id, symbol_id=view.symbol_id,
+            reason=reason, side=view.side,
+        )  # fmt: skip
+
+    def reduced(self, view: View, cut: int, remaining: int) -> int:
+        return self.emit(
+            "ORDER_REDUCED", oid=view.oid, px=view.px, cancelled_qty=cut, remaining=remaining,
+            user_id=view.user_id, symbol_id=view.symbol_id, side=view.side,
+            reason=Reason.REDUCE_ONLY_EXCESS,
         )  # fmt: skip
 
     def fill(
