@@ -79,7 +79,7 @@ class ModelEngine(Book):
                 self._group(self.cancel_trigger, thing, int(Reason.EXPIRED))
 
     def _pop_expiry(self) -> Any:
-        thing = heapq.heappop(self.expiries)[2]
+        thing = heapq.heappop(self.expiries)[-1]
         if not thing.living or (isinstance(thing, Trigger) and thing.state == FIRED):
             return None
         return thing

@@ -108,7 +108,8 @@ class Book:
         self.open: dict[int, Order] = {}
         self.users: dict[int, User] = {}
         self.triggers = Triggers(fired_max)
-        self.expiries: list[tuple[int, int, Any]] = []  # heap; may hold what has ended
+        self.expiries: list[tuple[int, int, int, Any]] = []  # heap; may hold what has ended
+        self.pushed = 0
         self.memory = Memory(dedup_orders_max or 4 * orders_max, dedup_window_s * NS)
         self.mode = int(Mode.OPEN)
         self.last_px = symbol.reference_px
@@ -160,7 +161,10 @@ class Book:
 
     def expires(self, thing: Any) -> None:
         if thing.expire_s:
-            heapq.heappush(self.expiries, (thing.expire_s, thing.oid, thing))
+            # The count only keeps a trigger and the order it became from being compared.
+            entry = (thing.expire_s, thing.oid, self.pushed, thing)
+            self.pushed += 1
+            heapq.heappush(self.expiries, entry)
 
     # --- the match ----------------------------------------------------------------------
 
