@@ -11,7 +11,7 @@ from typing import Any
 
 from model import events
 from model.resting import BUY, NS, REDUCE_ONLY, Book, Order, User
-from model.rules import LIMIT, POST_ONLY, REPRICE, ceil_div, readable
+from model.rules import LIMIT, POST_ONLY, REPRICE, SIDES, ceil_div, readable
 from model.triggers import FIRED, GONE, LAST, MARK, STATUS_REJECTED, Trigger
 
 from rsx.errors import Reason
@@ -455,5 +455,5 @@ class ModelEngine(Book):
         self.out.append(events.AMEND_REJECTED(
             self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty, extra=r.extra,
             extra_qty=r.extra_qty, request_id=r.request_id, user_id=r.user_id,
-            symbol_id=r.symbol_id, reason=reason, side=r.side,
+            symbol_id=r.symbol_id, reason=reason, side=r.side if r.side in SIDES else 0,
         ))  # fmt: skip
