@@ -66,9 +66,10 @@ cdef struct trailing_t:
     heap_t moves            # groups by extreme: the first one moves first
     heap_t fires            # groups by negated firing price: the first one fires first
 
-# A price on its way through the book.
+# A price on its way through the book, and the one that comes after it.
 cdef struct step_t:
     int64_t px
+    int64_t then_px         # of the same source; 0 = none
     uint8_t phase           # 0 = none
     uint8_t source
     uint32_t target         # group that the moved ones join
@@ -90,6 +91,7 @@ cdef struct triggers_t:
     uint32_t due            # in that line
     uint32_t fired          # fired and not yet back: FIRED and ENDED
     uint32_t ended          # of these, cancelled meanwhile: they take no place (TR-7)
+    uint32_t user_max       # triggers of one user
     uint32_t capacity       # triggers that fit; the slab has FIRED_MAX slots more
     uint32_t slots
     uint32_t live           # slots in use
@@ -106,7 +108,8 @@ cdef void triggers_enter(triggers_t* book, uint32_t slot, int64_t px) noexcept n
 cdef void triggers_drop(triggers_t* book, uint32_t slot) noexcept nogil
 cdef void triggers_end(triggers_t* book, uint32_t slot) noexcept nogil
 # prices
-cdef void triggers_price(triggers_t* book, uint8_t source, int64_t px) noexcept nogil
+cdef void triggers_price(triggers_t* book, uint8_t source, int64_t px,
+                         int64_t then_px) noexcept nogil
 cdef bint triggers_step(triggers_t* book, int budget) noexcept nogil
 cdef void triggers_fire(triggers_t* book, uint32_t slot) noexcept nogil
 # looking
@@ -142,6 +145,11 @@ cdef inline bint is_reached(uint8_t kind, uint8_t side, int64_t trigger_px,
     if trigger_px == 0:
         return False
     return px >= trigger_px if is_rising(kind, side) else px <= trigger_px
+
+
+cdef inline bint triggers_are_moving(const triggers_t* book) noexcept nogil:
+    """Whether a price is under way."""
+    return book.step.phase != 0
 
 
 cdef inline bint triggers_may_fire(const triggers_t* book) noexcept nogil:

@@ -226,18 +226,43 @@ cdef inline bint is_quiet(const trailing_t* own, int64_t px) noexcept nogil:
     return heap_first_key(&own.moves) >= px and heap_first_key(&own.fires) > -px
 
 
-cdef void triggers_price(triggers_t* book, uint8_t source, int64_t px) noexcept nogil:
-    """Begin to take a price through the book; O(1) when it concerns nobody. No other is under way.
+cdef bint concerns_none(const triggers_t* book, uint8_t source, int64_t px) noexcept nogil:
+    """Whether a price neither fires, activates nor moves any trigger; O(1)."""
+    return (heap_first_key(&book.waiting[source][0]) > px
+            and heap_first_key(&book.waiting[source][1]) > -px
+            and is_quiet(&book.trailing[source][RSX_BUY], -px)
+            and is_quiet(&book.trailing[source][RSX_SELL], px))
+
+
+cdef void triggers_price(triggers_t* book, uint8_t source, int64_t px,
+                         int64_t then_px) noexcept nogil:
+    """Begin to take a price, then then_px (0 = none), through the book. No other is under way.
+
+    Cost: O(1) when no trigger is concerned; else triggers_step does the work.
     """
-    if heap_first_key(&book.waiting[source][0]) > px:
-        if heap_first_key(&book.waiting[source][1]) > -px:
-            if is_quiet(&book.trailing[source][RSX_BUY], -px):
-                if is_quiet(&book.trailing[source][RSX_SELL], px):
-                    return
-    book.step.px = px
-    book.step.source = source
-    book.step.target = 0
-    book.step.phase = RISING
+    cdef step_t* step = &book.step
+    if concerns_none(book, source, px):
+        px = then_px
+        then_px = 0
+        if px == 0 or concerns_none(book, source, px):
+            return
+    step.px = px
+    step.then_px = then_px
+    step.source = source
+    step.target = 0
+    step.phase = RISING
+
+
+cdef inline void next_phase(triggers_t* book) noexcept nogil:
+    """After the last phase comes the next price, if there is one."""
+    cdef step_t* step = &book.step
+    step.target = 0
+    if step.phase < LINE_UP:
+        step.phase += 1
+        return
+    step.phase = IDLE
+    if step.then_px:
+        triggers_price(book, step.source, step.then_px, 0)
 
 
 cdef void line_up(triggers_t* book, uint32_t slot) noexcept nogil:
@@ -297,7 +322,7 @@ cdef bint take_sorted(triggers_t* book) noexcept nogil:
 
 
 cdef bint triggers_step(triggers_t* book, int budget) noexcept nogil:
-    """Take the price on, past at most `budget` triggers or groups; True when it is through.
+    """Take the prices on, past at most `budget` triggers or groups; True when they are through.
 
     Cost: O(budget log n).
     """
@@ -320,8 +345,7 @@ cdef bint triggers_step(triggers_t* book, int budget) noexcept nogil:
         if found:
             budget -= 1
         else:
-            step.phase = step.phase + 1 if step.phase < LINE_UP else IDLE
-            step.target = 0
+            next_phase(book)
     return True
 
 
@@ -528,11 +552,11 @@ cdef class TriggerBook:
         """Its order came, or was refused."""
         triggers_drop(&self.book, self._slot(oid))
 
-    def price(self, int64_t px, *, bint last=False):
-        """Begin a price; `step` takes it through."""
-        if self.book.step.phase != IDLE:
+    def price(self, int64_t px, *, int64_t then_px=0, bint last=False):
+        """Begin a price, and another one after it; `step` takes them through."""
+        if triggers_are_moving(&self.book):
             raise ValueError("a price is under way")
-        triggers_price(&self.book, LAST_SOURCE if last else MARK_SOURCE, px)
+        triggers_price(&self.book, LAST_SOURCE if last else MARK_SOURCE, px, then_px)
 
     def step(self, int budget=1 << 30):
         """True when the price is through."""
@@ -540,7 +564,7 @@ cdef class TriggerBook:
 
     def is_moving(self):
         """Whether a price is under way."""
-        return self.book.step.phase != IDLE
+        return triggers_are_moving(&self.book)
 
     def fire(self):
         """(oid, level, price) of the next in line, now fired; None: nobody may fire."""

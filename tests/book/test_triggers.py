@@ -35,6 +35,7 @@ STEPS = st.lists(
     st.one_of(
         PLACE, PLACE,
         st.tuples(st.just("price"), PX, st.booleans()),
+        st.tuples(st.just("price"), PX, st.booleans(), PX),
         st.tuples(st.sampled_from(["end", "drop", "settle"]), st.integers(0, 1 << 16)),
         st.tuples(st.sampled_from(["fire", "expire"])),
     ),
@@ -79,10 +80,13 @@ class Pair:
         self.both("place", self.oids * 7919 % 10007, user, kind, side, px, last=last,
                   expire_s=expire_s, px=now, **more)  # fmt: skip
 
-    def price(self, px, last):
-        self.px[last] = px
-        for book in self.books:
-            book.price(px, last=last)
+    def price(self, px, last, then_px=0):
+        self.px[last] = then_px or px
+        compiled, plain = self.books
+        compiled.price(px, then_px=then_px, last=last)
+        plain.price(px, last=last)
+        if then_px:
+            plain.price(then_px, last=last)
         while not self.books[0].step(self.budget):
             self.books[0].audit()
 
@@ -138,7 +142,8 @@ def test_hundreds_trail_a_wandering_price_as_a_plain_list_says(seed):
             trail = -rng.randrange(1, 3000) if rng.random() < 0.5 else rng.randrange(1, 30_000)
             pair.place(rng.choice(KINDS), rng.randrange(2), rng.randrange(2000),
                        rng.random() < 0.3, trail, rng.random() < 0.7, rng.randrange(3))  # fmt: skip
-        pair.price(px, rng.random() < 0.3)
+        then_px = px + rng.randrange(200) if rng.random() < 0.2 else 0  # a sweep (TR-4)
+        pair.price(px, rng.random() < 0.3, then_px)
         for _ in range(rng.randrange(3)):
             pair.run((rng.choice(["end", "drop", "fire", "fire", "settle"]), rng.randrange(1000)))
         if turn % 50 == 0:

@@ -132,6 +132,7 @@ class ModelEngine(Book):
             self._emit_rejected(r, reason)
             if fired is not None:
                 self._end_fired(fired)
+                fired.px = r.px  # what the refusal said (D-4)
                 fired.end(STATUS_REJECTED, reason)
             return
         order, px = self._candidate(r, cid)
