@@ -14,6 +14,7 @@ from rsx.book.matching cimport (
     BLOCKED, drop_resting, engine_free, engine_init, engine_recovered, engine_request,
     engine_resume, user_slot_of,
 )
+from rsx.book.pricemap cimport map_slot
 from rsx.book.recentre cimport (
     book_recentre_check, book_recentre_move, map_info, recentre_begin,
 )
@@ -199,6 +200,10 @@ cdef class Engine:
     def map_info(self):
         """The price map as it is (rsx/book/recentre.pyx); nothing that trades depends on it."""
         return map_info(&self.engine.book)
+
+    def slot_of(self, int64_t px):
+        """The slot of the price map that a price falls into."""
+        return map_slot(&self.engine.book.maps[self.engine.book.map], &self.engine.book.shape, px)
 
     def centre_on(self, int64_t px):
         """Begin a recentring on any price, for tests; one that runs is finished first."""

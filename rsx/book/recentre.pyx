@@ -69,6 +69,8 @@ cdef dict map_info(book_t* book):
         "levels": own.levels,
         "old_levels": book.maps[1 - book.map].levels,
         "depth": book_depth(book),
+        "levels_touched": book.level_untouched - 1,
+        "orders_touched": book.untouched - 1,
         "recentrings": book.recentrings,
         "recentred": book.recentred,
         "moved": book.moved,
