@@ -8,8 +8,9 @@
 Source: specs/client.md.
 """
 
+from rsx.client.admin import Admin
 from rsx.client.book import LocalBook
-from rsx.client.client import Admin, Client, EventStream
+from rsx.client.client import Client, EventStream
 from rsx.client.errors import (
     AuthenticationFailed,
     ClientClosed,
@@ -23,9 +24,11 @@ from rsx.client.errors import (
 from rsx.client.market import MarketStream
 from rsx.client.models import (
     Account,
+    AccountSettings,
     Bbo,
     Book,
     BookUpdate,
+    DeadMan,
     Deposit,
     Disconnected,
     Event,
@@ -34,19 +37,26 @@ from rsx.client.models import (
     Gap,
     Level,
     MarketEvent,
+    ModeChanged,
+    ModeSet,
     Order,
+    OrderChange,
+    OrdersUpdate,
     OrderUpdate,
     Position,
+    QueuePosition,
     Resumed,
     Symbol,
     Trade,
     plain,
 )
+from rsx.client.orders_book import LocalOrders
 
 __all__ = [
-    "Account", "Admin", "AuthenticationFailed", "Bbo", "Book", "BookUpdate", "Client",
-    "ClientClosed", "ClientError", "Deposit", "Disconnected", "Event", "EventStream", "EventsLost",
-    "FateUnknown", "Fill", "Gap", "InvalidAmount", "Level", "LocalBook", "MarketEvent",
-    "MarketStream", "NotConnected", "Order", "OrderRejected", "OrderUpdate", "Position",
-    "RequestRefused", "Resumed", "Symbol", "Trade", "plain",
+    "Account", "AccountSettings", "Admin", "AuthenticationFailed", "Bbo", "Book", "BookUpdate",
+    "Client", "ClientClosed", "ClientError", "DeadMan", "Deposit", "Disconnected", "Event",
+    "EventStream", "EventsLost", "FateUnknown", "Fill", "Gap", "InvalidAmount", "Level",
+    "LocalBook", "LocalOrders", "MarketEvent", "MarketStream", "ModeChanged", "ModeSet",
+    "NotConnected", "Order", "OrderChange", "OrderRejected", "OrderUpdate", "OrdersUpdate",
+    "Position", "QueuePosition", "RequestRefused", "Resumed", "Symbol", "Trade", "plain",
 ]  # fmt: skip

@@ -87,6 +87,27 @@ def to_steps(value: Amount, decimals: int, step: int, field: str, step_name: str
     return units
 
 
+def floor_units(value: Amount, decimals: int, field: str) -> tuple[int, bool]:
+    """The largest integer in units of 10^-decimals not above a value, and whether it is exact.
+
+    Args    as to_units
+    Raises  as to_decimal; InvalidAmount if it has too many digits to be an amount at all
+    """
+    number = to_decimal(value, field)
+    if number and number.adjusted() + decimals >= DIGITS_MAX:
+        raise InvalidAmount(field, value, "out of any market's range")
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    whole = int("".join(map(str, digits)))
+    shift = exponent + decimals
+    if shift >= 0:
+        return (-whole if sign else whole) * 10**shift, True
+    if -shift > len(digits):  # the power may be beyond all bounds, the value is below one unit
+        return (-1 if sign and whole else 0), not whole
+    units, rest = divmod(-whole if sign else whole, 10**-shift)
+    return units, not rest
+
+
 def from_units(units: int, decimals: int) -> Decimal:
     """The exact decimal of an integer in units of 10^-decimals, with all its decimals."""
     # Built from text: arithmetic would round to the precision of the caller's context.

@@ -19,7 +19,8 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Any, Protocol
 
-from rsx.client.client import Admin, Client
+from rsx.client.admin import Admin
+from rsx.client.client import Client
 from rsx.client.errors import AuthenticationFailed, ClientError
 from rsx.client.maker import Index, Maker, Market, Troubles
 from rsx.client.takers import Taker

@@ -60,8 +60,14 @@ class OrderRejected(ClientError):
         self.message = reason_sentence(self.code)
         super().__init__(
             f"{self.name} ({self.code}): {self.message} "
-            f"[{order.side} {order.qty:f} {order.symbol} at {order.price:f}, cid {order.cid}]"
+            f"[{order.side} {order.qty:f} {order.symbol} {_at(order)}, cid {order.cid}]"
         )
+
+
+def _at(order: Order) -> str:
+    if order.trigger_price is not None:
+        return f"when at {order.trigger_price:f}"
+    return f"at {order.price:f}" if order.price else "at market"
 
 
 class RequestRefused(ClientError):

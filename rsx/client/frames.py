@@ -9,21 +9,34 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
+from rsx.client.decimals import from_units
 from rsx.client.errors import RequestRefused, reason_sentence
 from rsx.client.models import (
+    KINDS,
+    MODES,
+    PPM_DECIMALS,
     SIDES,
     STATUSES,
+    STPS,
     TIFS,
     Account,
+    AccountSettings,
     Book,
+    DeadMan,
     Fill,
     Level,
+    ModeChanged,
     Order,
+    OrderChange,
     Position,
+    QueuePosition,
     Symbol,
     Trade,
     status_reason,
 )
+from rsx.client.orders import TRIGGERS_ON
 
 
 class Symbols:
@@ -53,10 +66,25 @@ class Symbols:
 # --- private frames -----------------------------------------------------------------------
 
 
+# What a `U` does not tell of an order, and what may be left out of it for zero.
+TERMS = (
+    "tif", "post_only", "reduce_only", "stp", "expire_s", "reprice", "trigger_on", "trail",
+    "trail_fraction", "trigger_price", "fired_price",
+)  # fmt: skip
+AMENDED, AMENDED_KEPT = 1, 2
+
+
 def order_of_update(fields: list[Any], symbols: Symbols, known: Order | None) -> Order:
     """`U`. The terms that the frame does not carry are taken from what was known."""
     oid, status, filled, remaining, reason, cid, sym, side, px, qty, ts_ns, seq = fields[:12]
+    # Exchanges leave the last five out where all are 0.
+    original, amended, kind, trigger_px, fired_px = (*fields[12:17], *[0] * 5)[:5]
     symbol = symbols.by_id[sym]
+    terms = {name: getattr(known, name) for name in TERMS} if known else {}
+    if trigger_px:
+        terms["trigger_price"] = symbol.price(trigger_px)
+    if fired_px:
+        terms["fired_price"] = symbol.price(fired_px)
     return Order(
         oid=oid,
         cid=cid or "",
@@ -68,19 +96,30 @@ def order_of_update(fields: list[Any], symbols: Symbols, known: Order | None) ->
         remaining=symbol.qty(remaining),
         status=STATUSES[status],
         reason=status_reason(reason),
-        tif=known.tif if known else None,
-        post_only=known.post_only if known else None,
-        reduce_only=known.reduce_only if known else None,
         ts_ns=ts_ns,
         seq=seq,
-        original_oid=fields[12] or 0 if len(fields) > 12 else 0,
+        original_oid=original or 0,
+        kind=KINDS[kind or 0],
+        kept_place=amended == AMENDED_KEPT if amended else None,
+        **terms,
     )
+
+
+def order_of_duplicate(fields: list[Any], symbols: Symbols, known: Order | None) -> Order:
+    """`DU`: the state of the order that has the client id. Its seq is not that of an event."""
+    order = order_of_update(fields, symbols, known)
+    return msgspec.structs.replace(order, seq=0, original_oid=0, kept_place=None, duplicate=True)
 
 
 def order_of_row(row: list[Any], symbols: Symbols) -> Order:
     """One row of `O`."""
     oid, cid, sym, side, px, qty, filled, status, tif, reduce_only, post_only, ts_ns = row[:12]
     symbol = symbols.by_id[sym]
+    # Not qty - filled: part of an order may have been cut (reduce-only).
+    remaining = row[12] if len(row) > 12 else qty - filled
+    kind, stp, expire_s, trigger_px, fired_px, trail_px, trail_ppm, last, reprice = (
+        *row[13:22], *[0] * 9,
+    )[:9]  # fmt: skip
     return Order(
         oid=oid,
         cid=cid or "",
@@ -89,13 +128,22 @@ def order_of_row(row: list[Any], symbols: Symbols) -> Order:
         price=symbol.price(px),
         qty=symbol.qty(qty),
         filled=symbol.qty(filled),
-        # Not qty - filled: part of an order may have been cut (reduce-only).
-        remaining=symbol.qty(row[12] if len(row) > 12 else qty - filled),
+        remaining=symbol.qty(remaining),
         status=STATUSES[status],
         tif=TIFS[tif],
         post_only=bool(post_only),
         reduce_only=bool(reduce_only),
         ts_ns=ts_ns,
+        kind=KINDS[kind],
+        # 4 is the account's default, not known yet.
+        stp=STPS[stp] if stp < len(STPS) else None,
+        expire_s=expire_s or None,
+        reprice=bool(reprice),
+        trigger_on=TRIGGERS_ON[bool(last)] if kind > 1 else None,
+        trigger_price=symbol.price(trigger_px) if trigger_px else None,
+        trail=symbol.price(trail_px) if trail_px else None,
+        trail_fraction=from_units(trail_ppm, PPM_DECIMALS) if trail_ppm else None,
+        fired_price=symbol.price(fired_px) if fired_px else None,
     )
 
 
@@ -138,8 +186,6 @@ def fill_of_row(row: list[Any], symbols: Symbols) -> Fill:
 
 def account_of_frame(fields: list[Any], symbols: Symbols) -> Account:
     """`A`."""
-    from rsx.client.decimals import from_units
-
     names = Account.__struct_fields__
     amounts = (from_units(units, symbols.money_decimals) for units in fields)
     return Account(**dict(zip(names, amounts, strict=False)))
@@ -167,13 +213,59 @@ def refusal(fields: list[Any]) -> RequestRefused:
     return RequestRefused(int(code or 9001), str(message), field, value, ref)
 
 
-def in_decimals(refused: RequestRefused, order: Order) -> RequestRefused:
-    """A refusal of an order in the words of the caller, who knows nothing of integer units."""
-    if refused.field not in ("px", "qty"):
+# Field of a frame -> what the caller calls it.
+NAMES = {
+    "px": "price", "qty": "qty", "trigger_px": "trigger_price", "trail_px": "trail",
+    "trail_ppm": "trail_fraction",
+}  # fmt: skip
+
+
+def in_decimals(refused: RequestRefused, symbol: Symbol) -> RequestRefused:
+    """A refusal in the words of the caller, who knows nothing of integer units."""
+    name = NAMES.get(refused.field or "")
+    if name is None or isinstance(refused.value, bool) or not isinstance(refused.value, int):
         return refused
-    field, value = ("price", order.price) if refused.field == "px" else ("qty", order.qty)
+    decimals = {"qty": symbol.qty_decimals, "trail_fraction": PPM_DECIMALS}
+    value = from_units(refused.value, decimals.get(name, symbol.price_decimals))
     sentence = reason_sentence(refused.code)
-    return RequestRefused(refused.code, sentence, field, f"{value:f}", refused.ref)
+    return RequestRefused(refused.code, sentence, name, f"{value:f}", refused.ref)
+
+
+def settings_of_frame(fields: list[Any]) -> AccountSettings:
+    """`AS`."""
+    return AccountSettings(stp=STPS[fields[0]], owner_group=fields[1])
+
+
+def dead_man_of_frame(fields: list[Any], symbols: Symbols) -> DeadMan:
+    """`DM`."""
+    sym, timeout_ms, deadline_ns, fired = fields[:4]
+    return DeadMan(
+        symbol=symbols.by_id[sym].name if sym else None,
+        timeout_ms=timeout_ms,
+        deadline_ns=deadline_ns,
+        fired=bool(fired),
+    )
+
+
+def queue_of_frame(fields: list[Any], symbols: Symbols) -> QueuePosition:
+    """`Q`."""
+    oid, sym, px, qty_ahead, orders_ahead, level_qty, seq = fields[:7]
+    symbol = symbols.by_id[sym]
+    return QueuePosition(
+        oid=oid,
+        symbol=symbol.name,
+        price=symbol.price(px),
+        qty_ahead=symbol.qty(qty_ahead),
+        orders_ahead=orders_ahead,
+        level_qty=symbol.qty(level_qty),
+        seq=seq,
+    )
+
+
+def mode_of_frame(fields: list[Any], symbol: Symbol) -> ModeChanged:
+    """`MO`."""
+    _, mode, ts_ns, seq = fields[:4]
+    return ModeChanged(symbol=symbol.name, mode=MODES[mode], ts_ns=ts_ns, seq=seq)
 
 
 # --- public frames ------------------------------------------------------------------------
@@ -197,13 +289,32 @@ def trade_of_frame(fields: list[Any], symbol: Symbol) -> Trade:
     )
 
 
+CHANGES = ("rested", "traded", "cut", "cancelled", "reduced", "moved", "lifted")
+
+
+def change_of_row(row: list[int], symbol: Symbol) -> OrderChange:
+    """One row of `L`."""
+    kind, oid, side, px, qty, remaining, ts_ns, seq = row[:8]
+    return OrderChange(
+        kind=CHANGES[kind],  # type: ignore[arg-type]
+        oid=oid,
+        side=SIDES[side],
+        price=symbol.price(px),
+        qty=symbol.qty(qty),
+        remaining=symbol.qty(remaining),
+        ts_ns=ts_ns,
+        seq=seq,
+    )
+
+
 # --- REST ---------------------------------------------------------------------------------
 
 
 def symbols_of_rest(body: Mapping[str, Any]) -> list[Symbol]:
     """`GET /v1/symbols`."""
     exact = ("tick", "lot", "max_price", "max_qty", "max_notional", "maker_fee", "taker_fee",
-             "initial_margin", "maintenance_margin")  # fmt: skip
+             "initial_margin", "maintenance_margin", "min_notional", "price_band",
+             "market_band")  # fmt: skip
     return [
         Symbol(
             id=row["id"],
@@ -211,20 +322,27 @@ def symbols_of_rest(body: Mapping[str, Any]) -> list[Symbol]:
             price_decimals=row["price_decimals"],
             qty_decimals=row["qty_decimals"],
             money_decimals=body["money_decimals"],
+            tick_table=tuple((Decimal(px), Decimal(tick)) for px, tick in row["tick_table"]),
+            mode=row["mode"],
             **{key: Decimal(str(row[key])) for key in exact},
         )
         for row in body["symbols"]
     ]
 
 
+def _maybe(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
 def order_of_rest(row: Mapping[str, Any]) -> Order:
     """An order of `/v1/orders`."""
+    trail_ppm = row.get("trail_ppm")
     return Order(
         oid=row["oid"],
         cid=row.get("cid") or "",
         symbol=row["symbol"],
         side=row["side"],
-        price=Decimal(row["price"]),
+        price=Decimal(row["price"] or 0),
         qty=Decimal(row["qty"]),
         filled=Decimal(row["filled"]),
         remaining=Decimal(row["remaining"]),
@@ -236,6 +354,15 @@ def order_of_rest(row: Mapping[str, Any]) -> Order:
         ts_ns=row.get("ts_ns") or 0,
         seq=row.get("seq") or 0,
         original_oid=row.get("original_oid") or 0,
+        kind=row.get("type") or "limit",
+        stp=row.get("stp"),
+        expire_s=row.get("expire_s"),
+        reprice=row.get("reprice"),
+        trigger_price=_maybe(row.get("trigger_price")),
+        trigger_on=row.get("trigger_on"),
+        trail=_maybe(row.get("trail")),
+        trail_fraction=from_units(trail_ppm, PPM_DECIMALS) if trail_ppm else None,
+        fired_price=_maybe(row.get("fired_price")),
     )
 
 

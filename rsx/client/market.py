@@ -1,11 +1,12 @@
-"""Public market data: one connection per stream, sequence checks, the local book.
+"""Public market data: one connection per stream, sequence checks, local books.
 
 A stream reads its socket only when it is iterated: what the reader can't take piles up at the
 exchange, which conflates it (W-23). Per symbol and channel:
 
     waiting ──(first frame of the subscription)──▶ live ──(pu is not the last u)──▶ waiting
 
-Frames that come while waiting and do not begin a subscription belong to the one before.
+Frames that come while waiting and do not begin a subscription belong to the one before. The channel
+of orders also begins anew while live, when the exchange has dropped changes for a slow reader.
 Source: specs/client.md section 5.
 """
 
@@ -22,14 +23,18 @@ import aiohttp
 
 from rsx.client.book import LocalBook
 from rsx.client.errors import NotConnected
-from rsx.client.frames import level, refusal, trade_of_frame
-from rsx.client.models import Bbo, BookUpdate, Gap, MarketEvent, Symbol, Trade
+from rsx.client.frames import change_of_row, level, mode_of_frame, refusal, trade_of_frame
+from rsx.client.models import Bbo, BookUpdate, Gap, MarketEvent, OrdersUpdate, Symbol, Trade
+from rsx.client.orders_book import LocalOrders
 from rsx.client.transport import SESSION_CODES, Backoff, Link, LinkLost, ws_url
 
 log = logging.getLogger("rsx.client")
 
-CHANNELS = {"bbo": 1, "book": 2, "trades": 4}
-FRAME_CHANNEL = {"BBO": "bbo", "B": "book", "D": "book", "T": "trades"}
+CHANNELS = {"bbo": 1, "book": 2, "trades": 4, "orders": 8}
+DEFAULT_CHANNELS = ("bbo", "book", "trades")
+FRAME_CHANNEL = {
+    "BBO": "bbo", "B": "book", "D": "book", "T": "trades", "LS": "orders", "L": "orders",
+}  # fmt: skip
 # The exchange keeps this many trades per symbol (wire.md section 5).
 TRADES_KEPT = 1000
 
@@ -76,6 +81,10 @@ class MarketStream(AsyncIterator[MarketEvent]):
         self._closed = False
         self._ready: deque[MarketEvent] = deque()
         self._books = {symbol.id: LocalBook(symbol, depth) for symbol in symbols}
+        self._orders = {symbol.id: LocalOrders(symbol) for symbol in symbols}
+        self._modes = {symbol.id: symbol.mode for symbol in symbols}
+        # Symbols whose snapshot of orders is still coming, in parts.
+        self._partial: set[int] = set()
         # Last `u` per symbol and channel; None while waiting for a subscription to begin.
         self._last: dict[tuple[int, str], int | None] = {}
         self._last_trade: dict[int, int] = {}
@@ -85,6 +94,14 @@ class MarketStream(AsyncIterator[MarketEvent]):
     def book(self, symbol: str) -> LocalBook:
         """The local book of a symbol; empty until its first snapshot."""
         return next(b for b in self._books.values() if b.symbol.name == symbol)
+
+    def orders(self, symbol: str) -> LocalOrders:
+        """The local orders of a symbol; empty until its first snapshot."""
+        return next(o for o in self._orders.values() if o.symbol.name == symbol)
+
+    def mode(self, symbol: str) -> str:
+        """The trading mode of a symbol, as told last."""
+        return next(self._modes[s.id] for s in self._symbols.values() if s.name == symbol)
 
     def __aiter__(self) -> MarketStream:
         return self
@@ -178,20 +195,24 @@ class MarketStream(AsyncIterator[MarketEvent]):
             refused = refusal(fields)
             if refused.code not in SESSION_CODES:
                 raise refused
+        if key == "MO":
+            self._on_mode(fields)
         channel = FRAME_CHANNEL.get(key)
         if channel is None or fields[0] not in self._symbols:
             return
         self._backoff.reset()
         self.down = None
         sym = fields[0]
-        begins = key == "B" or (key != "D" and fields[-1] == 0)
         last = self._last.get((sym, channel))
+        begins = self._begins(key, fields, last)
         if not begins:
             if last is None:
                 return
             if fields[-1] != last:
                 await self._resubscribe(link, sym, channel)
                 return
+        elif channel == "orders" and last is not None:
+            self._lost[sym, channel] = "behind"
         if (sym, channel) in self._lost:
             await self._report_gap(sym, channel, fields)
         self._last[sym, channel] = fields[-1] if key == "B" else fields[-2]
@@ -199,8 +220,17 @@ class MarketStream(AsyncIterator[MarketEvent]):
             self._on_trade(fields)
         elif key == "BBO":
             self._on_bbo(fields)
+        elif channel == "orders":
+            self._on_orders(key == "LS", fields)
         else:
             self._on_book(key == "B", fields)
+
+    def _begins(self, key: str, fields: list[Any], last: int | None) -> bool:
+        """Whether a frame does not go on from one before it."""
+        if key == "LS":
+            # While waiting, a later snapshot of the subscription before may still come.
+            return fields[1] == 0 and (fields[-1] == 0 or last is not None)
+        return key == "B" or (key in ("BBO", "T") and fields[-1] == 0)
 
     async def _report_gap(self, sym: int, channel: str, fields: list[Any]) -> None:
         symbol = self._symbols[sym]
@@ -254,3 +284,55 @@ class MarketStream(AsyncIterator[MarketEvent]):
                 seq=seq,
             )
         )
+
+    def _on_orders(self, snapshot: bool, fields: list[Any]) -> None:
+        sym, symbol = fields[0], self._symbols[fields[0]]
+        orders = self._orders[sym]
+        orders.seq = fields[-2]
+        changes = []
+        if snapshot:
+            part, ends, rows = fields[1:4]
+            if part == 0:
+                orders.clear()
+                self._partial.add(sym)
+            for oid, side, px, remaining in rows:
+                orders.rest(oid, side, px, remaining)
+            if ends:
+                self._partial.discard(sym)
+        else:
+            for row in fields[1]:
+                _apply(orders, row)
+            changes = [change_of_row(row, symbol) for row in fields[1]]
+        if sym not in self._partial:
+            self._ready.append(
+                OrdersUpdate(
+                    symbol=symbol.name,
+                    orders=orders,
+                    changes=changes,
+                    snapshot=snapshot,
+                    seq=orders.seq,
+                )
+            )
+
+    def _on_mode(self, fields: list[Any]) -> None:
+        symbol = self._symbols.get(fields[0])
+        if symbol is None:
+            return
+        event = mode_of_frame(fields, symbol)
+        if event.mode != self._modes[symbol.id]:
+            self._modes[symbol.id] = event.mode
+            self._ready.append(event)
+
+
+RESTED, MOVED, LEAVING = 0, 5, (3, 6)
+
+
+def _apply(orders: LocalOrders, row: list[int]) -> None:
+    """One row of `L` (W-25)."""
+    kind, oid, side, px, _, remaining = row[:6]
+    if kind in (RESTED, MOVED):
+        orders.rest(oid, side, px, remaining)
+    elif kind in LEAVING:
+        orders.remove(oid)
+    else:
+        orders.keep(oid, remaining)

@@ -51,7 +51,7 @@ class Memory:
             return None
         known = self.open.get(order.oid)
         if order.is_open:
-            if order.status == "pending" or (known and not _changed(known, order)):
+            if not _news(known, order):
                 return None
             self._keep(order)
         else:
@@ -86,7 +86,7 @@ class Memory:
         Args  newest: the two newest fills; a trade with oneself makes two of one seq
         """
         for order in rows:
-            if self.get(order.oid) is None and order.status != "pending":
+            if self.get(order.oid) is None and not _handed_over(order):
                 self._keep(order)
         for fill in newest:
             self._fills[fill.seq, fill.oid] = fill.qty
@@ -121,8 +121,8 @@ class Memory:
             if order.oid not in self.open:
                 if update := self.on_update(order):
                     events.append(update)
-            else:
-                self._catch_up(order)
+            elif update := self._catch_up(order):
+                events.append(update)
         return events
 
     def guess_end(self, order: Order, fills: Iterable[Fill]) -> Order:
@@ -150,14 +150,29 @@ class Memory:
         """Whether the fill was taken before."""
         return (fill.seq, fill.oid) in self._fills
 
-    def _catch_up(self, row: Order) -> None:
-        """Take over from a listed order what fills could not tell: the history may be short."""
+    def _catch_up(self, row: Order) -> OrderUpdate | None:
+        """Take over from a listed order what its fills did not tell.
+
+        News are an amendment, a cut, a trigger's firing. That it traded is none, even when the
+        history of fills is too short.
+        """
         known = self.open[row.oid]
-        gained = minus(row.filled, known.filled)
-        if gained > 0:
+        filled = max(row.filled, known.filled)
+        # Fills were asked for later than the list.
+        left = minus(row.remaining, minus(filled, row.filled))
+        gained = minus(filled, known.filled)
+        merged = msgspec.structs.replace(row, filled=filled, remaining=left)
+        if merged.status == "pending" and known.status != "waiting":
+            merged = msgspec.structs.replace(merged, status=known.status)
+        self.open[row.oid] = merged
+        same = (known.price, known.qty, known.status, minus(known.remaining, gained))
+        if same == (merged.price, merged.qty, merged.status, left):
+            # The newest event is the one that was told.
             self.open[row.oid] = msgspec.structs.replace(
-                known, filled=row.filled, remaining=minus(known.remaining, gained)
+                merged, ts_ns=known.ts_ns, seq=known.seq, reason=known.reason
             )
+            return None
+        return OrderUpdate(order=merged)
 
     def _keep(self, order: Order) -> None:
         self.open[order.oid] = order
@@ -176,11 +191,25 @@ class Memory:
                 del self._by_cid[old.symbol, old.cid]
 
 
-def _changed(known: Order, order: Order) -> bool:
-    """Whether an open order's update says anything new: other terms, or a later cut."""
-    if (known.price, known.qty) != (order.price, order.qty):
+def _handed_over(order: Order) -> bool:
+    """Whether an order is on its way to the book for the first time: nothing has happened yet."""
+    return order.status == "pending" and order.fired_price is None and order.kept_place is None
+
+
+def _news(known: Order | None, order: Order) -> bool:
+    """Whether an open order's update says anything new.
+
+    Other terms, another status, a later cut, or an amendment. What was learned from a list (seq 0)
+    may have had them in it already.
+    """
+    if known is None:
+        return not _handed_over(order)
+    if (known.price, known.qty, known.status) != (order.price, order.qty, order.status):
         return True
-    return order.reason is not None and order.seq > known.seq
+    told = order.reason is not None or order.kept_place is not None
+    if known.seq == 0 and known.remaining == order.remaining:
+        return False
+    return told and order.seq > known.seq
 
 
 def traded(fills: Iterable[Fill], memory: Memory) -> dict[int, Decimal]:

@@ -13,15 +13,29 @@ from typing import Any, Literal
 import msgspec
 
 from rsx.client.book import LocalBook
-from rsx.client.decimals import Amount, from_units, to_steps, to_units
+from rsx.client.decimals import Amount, floor_units, from_units, to_steps, to_units
 from rsx.client.errors import reason_code, reason_name
+from rsx.client.orders_book import LocalOrders
 
 Side = Literal["buy", "sell"]
-Status = Literal["pending", "resting", "filled", "cancelled", "rejected"]
+Status = Literal["pending", "resting", "filled", "cancelled", "rejected", "waiting"]
+Kind = Literal[
+    "limit", "market", "stop_market", "stop_limit", "take_profit_market", "take_profit_limit",
+    "trailing_stop",
+]  # fmt: skip
+TriggerOn = Literal["mark", "last"]
+Mode = Literal["open", "post_only", "cancel_only", "halt"]
+# Places in these tuples are the numbers on the wire (W-6).
 SIDES: tuple[Side, Side] = ("buy", "sell")
-TIFS = ("GTC", "IOC", "FOK")
-STATUSES: tuple[Status, ...] = ("filled", "resting", "cancelled", "rejected", "pending")
-OPEN = ("pending", "resting")
+TIFS = ("GTC", "IOC", "FOK", "GTD")
+KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
+STPS = ("none", "newest", "oldest", "both")
+MODES: tuple[Mode, ...] = Mode.__args__  # type: ignore[attr-defined]
+STATUSES: tuple[Status, ...] = (
+    "filled", "resting", "cancelled", "rejected", "pending", "waiting",
+)  # fmt: skip
+OPEN = ("pending", "resting", "waiting")
+PPM_DECIMALS = 6
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +43,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Symbol(Model, frozen=True, kw_only=True):
-    """One market and its rules. `fees` and `margins` are fractions of the notional."""
+    """One market and its rules. Fees, margins and bands are fractions.
+
+    `tick` holds below the first row of `tick_table`, whose rows are (from this price on, tick).
+    `price_band`: limit orders may be so far beyond mark, 0 = any; `market_band`: market orders
+    trade at most so far beyond it. `mode` is the trading mode when the list was asked for.
+    """
 
     id: int
     name: str
@@ -45,10 +64,15 @@ class Symbol(Model, frozen=True, kw_only=True):
     taker_fee: Decimal = Decimal(0)
     initial_margin: Decimal = Decimal(0)
     maintenance_margin: Decimal = Decimal(0)
+    min_notional: Decimal = Decimal(0)
+    price_band: Decimal = Decimal(0)
+    market_band: Decimal = Decimal(0)
+    tick_table: tuple[tuple[Decimal, Decimal], ...] = ()
+    mode: Mode = "open"
 
     @property
     def tick_units(self) -> int:
-        """The tick in price units (10^-price_decimals)."""
+        """The finest tick in price units (10^-price_decimals)."""
         return to_units(self.tick, self.price_decimals, "tick")
 
     @property
@@ -56,9 +80,45 @@ class Symbol(Model, frozen=True, kw_only=True):
         """The lot in quantity units (10^-qty_decimals)."""
         return to_units(self.lot, self.qty_decimals, "lot")
 
-    def price_units(self, price: Amount) -> int:
-        """Price in price units. Raises InvalidAmount unless a multiple of the tick."""
-        return to_steps(price, self.price_decimals, self.tick_units, "price", "tick")
+    def tick_at(self, price: Amount) -> Decimal:
+        """The tick that holds at a price (PX-1)."""
+        return self.price(self._tick_of(floor_units(price, self.price_decimals, "price")[0]))
+
+    def price_units(self, price: Amount, field: str = "price") -> int:
+        """Price in price units. Raises InvalidAmount unless a multiple of the tick there."""
+        units = to_units(price, self.price_decimals, field)
+        return to_steps(price, self.price_decimals, self._tick_of(units), field, "tick")
+
+    def round_price(self, price: Amount, up: bool = False) -> Decimal:
+        """The nearest price on tick that is not above `price`, with `up` not below it."""
+        units, exact = floor_units(price, self.price_decimals, "price")
+        tick = self._tick_of(units)
+        rest = units % tick
+        if up and (rest or not exact):
+            units += tick  # a row begins at a multiple of every tick below it
+        return self.price(units - rest)
+
+    def next_price(self, price: Amount, up: bool = True) -> Decimal:
+        """The price one tick above one that is on tick, or with `up` false below it."""
+        units = self.price_units(price)
+        # Just below a row's first price the finer tick holds.
+        return self.price(units + self._tick_of(units) if up else units - self._tick_of(units - 1))
+
+    def round_qty(self, qty: Amount, up: bool = False) -> Decimal:
+        """The nearest multiple of the lot that is not above `qty`, with `up` not below it."""
+        units, exact = floor_units(qty, self.qty_decimals, "qty")
+        rest = units % self.lot_units
+        if up and (rest or not exact):
+            units += self.lot_units
+        return self.qty(units - rest)
+
+    def _tick_of(self, units: int) -> int:
+        tick = self.tick
+        for first, coarser in self.tick_table:
+            if units < to_units(first, self.price_decimals, "tick_table"):
+                break
+            tick = coarser
+        return to_units(tick, self.price_decimals, "tick")
 
     def qty_units(self, qty: Amount) -> int:
         """Quantity in quantity units. Raises InvalidAmount unless a multiple of the lot."""
@@ -78,13 +138,21 @@ class Symbol(Model, frozen=True, kw_only=True):
 
 
 class Order(Model, frozen=True, kw_only=True):
-    """An order as of its last update.
+    """An order, or a trigger that waits to become one, as of its last update.
 
-    `filled`: traded so far. `remaining`: still open; on a cancelled order, what was cancelled.
-    `reason`: why it was cancelled or rejected, a name of specs/records.md. `tif`, `post_only`,
-    `reduce_only`: None when another connection placed the order and its terms were not told.
-    `seq`: log number of the event that made it so; 0 = not an event of the log. `original_oid`:
-    of a rejected duplicate, the order that has the client id; else 0.
+    `price`: of a market order 0 until it is matched, then its protection price; of a repriced one
+    what it got. `filled`: traded so far. `remaining`: still open; on a cancelled order, what was
+    cancelled. `reason`: why it was cancelled or rejected, a name of specs/records.md. `tif`,
+    `post_only`, `reduce_only`, `reprice`, `trigger_on`, `stp`, `expire_s`: None when they were not
+    told, as of an order of another connection. `seq`: log number of the event that made it so;
+    0 = not an event of the log. `original_oid`: of a rejected duplicate, the order that has the
+    client id; else 0. `duplicate`: the answer to an order whose client id was used before: this
+    is the order that has it.
+
+    `kind`: from stop_market on it waits (status `waiting`) until its trigger price comes;
+    `fired_price`: the price that came, None before. `trail`, `trail_fraction`: a trailing stop's
+    distance, one of the two. `kept_place`: its newest update is of an amendment, and whether it
+    kept its place in the queue; else None.
     """
 
     oid: int
@@ -103,11 +171,27 @@ class Order(Model, frozen=True, kw_only=True):
     ts_ns: int = 0
     seq: int = 0
     original_oid: int = 0
+    kind: Kind = "limit"
+    stp: str | None = None
+    expire_s: int | None = None
+    reprice: bool | None = None
+    trigger_price: Decimal | None = None
+    trigger_on: TriggerOn | None = None
+    trail: Decimal | None = None
+    trail_fraction: Decimal | None = None
+    fired_price: Decimal | None = None
+    kept_place: bool | None = None
+    duplicate: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether it can still trade."""
         return self.status in OPEN
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether it waits for a price, or has: a stop, take-profit or trailing stop."""
+        return self.kind not in ("limit", "market")
 
     @property
     def reason_code(self) -> int:
@@ -118,7 +202,10 @@ class Order(Model, frozen=True, kw_only=True):
 
 
 class OrderUpdate(Model, frozen=True, kw_only=True, tag="order"):
-    """Event: an order came to rest, or ended. `order` is its state after the event."""
+    """Event: an order came to rest, was amended or cut, or ended; a trigger waits or has fired.
+
+    `order` is its state after the event.
+    """
 
     order: Order
 
@@ -172,7 +259,56 @@ class EventsLost(Model, frozen=True, kw_only=True, tag="events_lost"):
     count: int
 
 
-Event = OrderUpdate | Fill | Disconnected | Resumed | EventsLost
+class ModeChanged(Model, frozen=True, kw_only=True, tag="mode"):
+    """Event, also of market streams: a market's trading mode. `seq` 0: so since the start."""
+
+    symbol: str
+    mode: Mode
+    ts_ns: int
+    seq: int
+
+
+class AccountSettings(Model, frozen=True, kw_only=True, tag="settings"):
+    """Settings of the account; as an event: they have changed.
+
+    `stp`: the default of self-trade prevention. `owner_group`: accounts of one owner, 0 = none.
+    """
+
+    stp: str
+    owner_group: int
+
+
+class DeadMan(Model, frozen=True, kw_only=True, tag="dead_man"):
+    """The dead-man timer of a market, None = of all; as an event: it ran out.
+
+    `deadline_ns`: when it will; 0 = it is off.
+    """
+
+    symbol: str | None
+    timeout_ms: int
+    deadline_ns: int
+    fired: bool = False
+
+
+class QueuePosition(Model, frozen=True, kw_only=True):
+    """The place of an own resting order at its price, as of log number `seq`.
+
+    `qty_ahead`, `orders_ahead`: what rests there before it; `level_qty`: all of its price.
+    """
+
+    oid: int
+    symbol: str
+    price: Decimal
+    qty_ahead: Decimal
+    orders_ahead: int
+    level_qty: Decimal
+    seq: int
+
+
+Event = (
+    OrderUpdate | Fill | Disconnected | Resumed | EventsLost | ModeChanged | AccountSettings
+    | DeadMan
+)  # fmt: skip
 
 
 class Account(Model, frozen=True, kw_only=True):
@@ -257,6 +393,38 @@ class Trade(Model, frozen=True, kw_only=True, tag="trade"):
     seq: int
 
 
+class OrderChange(Model, frozen=True, kw_only=True):
+    """One change of a resting order (W-25). `remaining`: what rests after it; 0 = it is gone.
+
+    `kind`: rested (behind all others), traded (`qty` of the maker, `seq` the trade's id), cut by
+    `qty`, cancelled with `qty`, reduced by `qty` (amended, place kept), moved (amended, now
+    behind all others), lifted with `qty` (amended and matching; what is left rests anew).
+    """
+
+    kind: Literal["rested", "traded", "cut", "cancelled", "reduced", "moved", "lifted"]
+    oid: int
+    side: Side
+    price: Decimal
+    qty: Decimal
+    remaining: Decimal
+    ts_ns: int
+    seq: int
+
+
+class OrdersUpdate(Model, frozen=True, kw_only=True, tag="orders"):
+    """Market: the book changed, order by order.
+
+    `orders`: all resting orders after it, updated in place by the next message. `changes`: empty
+    in a snapshot, which says that `orders` was rebuilt.
+    """
+
+    symbol: str
+    orders: LocalOrders
+    changes: list[OrderChange]
+    snapshot: bool
+    seq: int
+
+
 class Gap(Model, frozen=True, kw_only=True, tag="gap"):
     """Market: messages of a channel were lost, and the stream went on from a fresh state.
 
@@ -270,7 +438,16 @@ class Gap(Model, frozen=True, kw_only=True, tag="gap"):
     complete: bool
 
 
-MarketEvent = Bbo | BookUpdate | Trade | Gap
+MarketEvent = Bbo | BookUpdate | Trade | Gap | OrdersUpdate | ModeChanged
+
+
+class ModeSet(Model, frozen=True, kw_only=True):
+    """Answer to `Admin.mode`: the mode from log number `seq` on, and the one before."""
+
+    symbol: str
+    mode: Mode
+    previous: Mode
+    seq: int
 
 
 class Deposit(Model, frozen=True, kw_only=True):
@@ -290,8 +467,12 @@ def plain(model: Any) -> Any:
     if isinstance(model, msgspec.Struct):
         tag = model.__struct_config__.tag
         pairs = ((name, getattr(model, name)) for name in model.__struct_fields__)
-        # The local book is a helper beside the message, not a part of it.
-        fields = {name: plain(value) for name, value in pairs if not isinstance(value, LocalBook)}
+        # A local book is a helper beside the message, not a part of it.
+        fields = {
+            name: plain(value)
+            for name, value in pairs
+            if not isinstance(value, LocalBook | LocalOrders)
+        }
         return {"type": tag, **fields} if tag else fields
     return model
 

@@ -29,19 +29,23 @@ from rsx.client.errors import (
     ClientClosed,
     FateUnknown,
     NotConnected,
-    OrderRejected,
+    RequestRefused,
 )
 from rsx.client.frames import (
     Symbols,
+    dead_man_of_frame,
     fill_of_frame,
     fill_of_row,
-    in_decimals,
+    mode_of_frame,
+    order_of_duplicate,
     order_of_row,
     order_of_update,
     refusal,
+    settings_of_frame,
 )
+from rsx.client.inflight import InFlight
 from rsx.client.memory import Memory
-from rsx.client.models import Disconnected, Fill, Order, Resumed
+from rsx.client.models import AccountSettings, Disconnected, Fill, Order, Resumed
 from rsx.client.reconcile import (
     PAGE_MAX,
     Lookup,
@@ -49,9 +53,17 @@ from rsx.client.reconcile import (
     look_up_places,
     look_up_strangers,
     missed_fills,
+    settle_amendments,
 )
-from rsx.client.requests import CancelRequest, EventBuffer, PlaceRequest, Query
-from rsx.client.transport import SESSION_CODES, Backoff, Link, LinkLost, ws_url
+from rsx.client.requests import (
+    AmendRequest,
+    CancelRequest,
+    EventBuffer,
+    PlaceRequest,
+    Query,
+    Request,
+)
+from rsx.client.transport import Backoff, Link, LinkLost, ws_url
 from rsx.errors import Reason
 
 log = logging.getLogger("rsx.client")
@@ -59,8 +71,8 @@ log = logging.getLogger("rsx.client")
 Token = str | Callable[[], str | Awaitable[str]]
 
 ESTABLISH_S = 30.0
-QUERIES = ("O", "P", "A", "FL", "M")
-CANCEL_REFUSALS = (Reason.ORDER_NOT_FOUND, Reason.ORDER_NOT_OPEN)
+QUERIES = ("O", "P", "A", "FL", "M", "CA", "CD", "DM", "AS", "Q")
+BATCH_KEYS = {"N": "BN", "C": "BC", "R": "BR"}
 
 
 class PrivateSession:
@@ -77,6 +89,8 @@ class PrivateSession:
         event_buffer: int,
         backoff: Backoff,
         attempts_max: int | None,
+        guarded: bool,
+        on_mode: Callable[[str, str], None],
     ):
         self.memory = Memory()
         self.events = EventBuffer(event_buffer)
@@ -91,9 +105,12 @@ class PrivateSession:
         self._reload_symbols = reload_symbols
         self._backoff = backoff
         self._attempts_max = attempts_max
-        self._places: dict[str, PlaceRequest] = {}
-        self._cancels: list[CancelRequest] = []
-        self._queries: deque[Query] = deque()
+        self.settings: AccountSettings | None = None
+        self._on_mode = on_mode
+        # What the exchange forgets with a connection, and with a restart.
+        self._guarded = guarded
+        self._dead_men: dict[int, int] = {}
+        self._in_flight = InFlight(symbols)
         self._query_lock = asyncio.Lock()
         self._resent_cids: deque[tuple[str, str]] = deque(maxlen=1000)
         self._held: list[tuple[str, list[Any]]] | None = None
@@ -116,8 +133,14 @@ class PrivateSession:
             raise NotConnected(str(lost)) from None
         self._spawn(self._live())
 
-    async def close(self) -> None:
-        """End everything that waits with ClientClosed."""
+    async def close(self, farewell: bool = False) -> None:
+        """End everything that waits with ClientClosed.
+
+        Args  farewell: take leave, so that cancel on disconnect leaves the orders (W-72)
+        """
+        if farewell and self._link is not None:
+            with contextlib.suppress(LinkLost):
+                await self._link.send("BYE", [])
         self._give_up(ClientClosed("the client is closed"))
         for task in list(self._tasks):
             task.cancel()
@@ -130,67 +153,81 @@ class PrivateSession:
 
     # --- requests ---
 
-    async def place(self, request: PlaceRequest, timeout_s: float) -> Order:
-        """Send an order and wait for its first update (CL-11, CL-12, CL-14)."""
-        if request.cid in self._places:
-            raise ValueError(f"an order with cid {request.cid!r} is in flight")
-        self._places[request.cid] = request
+    async def request(self, request: Request, timeout_s: float) -> Order:
+        """Send an order, cancel or amendment and wait for its answer (CL-11 .. CL-14)."""
+        (result,) = await self.batch([request], timeout_s)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def batch(self, requests: list[Request], timeout_s: float) -> list[Order | Exception]:
+        """Send requests of one kind in one frame and wait for all answers, in order (CL-19)."""
+        in_flight = self._in_flight
         try:
+            for request in requests:
+                in_flight.add(request)
             async with asyncio.timeout(timeout_s):
-                await self._dispatch(request, "N")
-                return await request.answer
+                await self._dispatch(requests)
+                await asyncio.wait([request.answer for request in requests])
         except TimeoutError as error:
             if isinstance(error, (FateUnknown, NotConnected)):
                 raise
-            what = f"no answer to order {request.cid!r} within {timeout_s:g} s"
-            if request.sent:
-                raise FateUnknown(what, cid=request.cid) from None
-            raise NotConnected(f"not connected for {timeout_s:g} s; nothing was sent") from None
         finally:
-            del self._places[request.cid]
+            for request in requests:
+                in_flight.discard(request)
+        return [_result(request, timeout_s) for request in requests]
 
-    async def cancel(self, request: CancelRequest, timeout_s: float) -> Order:
-        """Send a cancel and wait for the order's terminal update (CL-13, CL-14)."""
-        self._cancels.append(request)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._dispatch(request, "C")
-                return await request.answer
-        except TimeoutError as error:
-            if isinstance(error, (FateUnknown, NotConnected)):
-                raise
-            if not request.sent:
-                raise NotConnected(f"not connected for {timeout_s:g} s; nothing was sent") from None
-            target = request.target
-            cid, oid = (target, None) if isinstance(target, str) else (None, target)
-            what = f"no answer to the cancel of {target!r} within {timeout_s:g} s"
-            raise FateUnknown(what, cid=cid, oid=oid) from None
-        finally:
-            self._cancels.remove(request)
+    async def query(
+        self, key: str, fields: list[Any], timeout_s: float, *, ref: int | str | None = None,
+        acts: bool = False,
+    ) -> list[Any]:  # fmt: skip
+        """Ask a question, again on a new connection if need be (CL-15).
 
-    async def query(self, key: str, fields: list[Any], timeout_s: float) -> list[Any]:
-        """Ask a question, again on a new connection if need be (CL-15)."""
+        Args  ref: the order that it names; acts: it changes something, so that its fate matters
+        """
+        sent = False
         try:
             async with asyncio.timeout(timeout_s), self._query_lock:
                 while True:
                     link = await self.ready()
+                    sent = True
                     with contextlib.suppress(LinkLost):
-                        return await self._ask(link, key, fields)
+                        return await self._ask(link, key, fields, ref)
                     # The reader task must see the loss before the next look at _ready.
                     await asyncio.sleep(0)
         except TimeoutError:
+            if sent and acts:
+                raise FateUnknown(f"no answer to {key} within {timeout_s:g} s") from None
             raise NotConnected(f"no answer to {key} within {timeout_s:g} s") from None
 
-    async def _dispatch(self, request: PlaceRequest | CancelRequest, key: str) -> None:
+    async def guard(self, on: bool, timeout_s: float) -> None:
+        """Cancel on disconnect for orders from now on, on every connection (W-72)."""
+        await self.query("CD", [int(on)], timeout_s, acts=True)
+        self._guarded = on
+
+    async def dead_man(self, sym: int, timeout_ms: int, timeout_s: float) -> list[Any]:
+        """Set a dead-man timer; it is set anew after a restart of the exchange (W-73)."""
+        fields = await self.query("DM", [timeout_ms, sym], timeout_s, acts=True)
+        self._dead_men[sym] = timeout_ms
+        return fields
+
+    async def _dispatch(self, requests: list[Request]) -> None:
         link = await self.ready()
         # Set first: a send that fails half way may have arrived.
-        request.sent = True
+        for request in requests:
+            request.sent = True
+        key, fields = requests[0].key, requests[0].fields
+        if len(requests) > 1:
+            key, fields = BATCH_KEYS[key], [request.fields for request in requests]
+            self._in_flight.batches.append(requests)
         with contextlib.suppress(LinkLost):
-            await link.send(key, request.fields)
+            await link.send(key, fields)
 
-    async def _ask(self, link: Link, key: str, fields: list[Any]) -> list[Any]:
-        query = Query(key, asyncio.get_running_loop().create_future())
-        self._queries.append(query)
+    async def _ask(
+        self, link: Link, key: str, fields: list[Any], ref: int | str | None = None
+    ) -> list[Any]:
+        query = Query(key, asyncio.get_running_loop().create_future(), ref)
+        self._in_flight.queries.append(query)
         await link.send(key, fields)
         return await query.answer
 
@@ -234,9 +271,10 @@ class PrivateSession:
         try:
             async with asyncio.timeout(ESTABLISH_S):
                 restarted = await self._welcome(link)
-                self._fail_queries(LinkLost("the connection was lost"))
+                self._in_flight.fail_queries(LinkLost("the connection was lost"))
                 self._held = []
                 self._reader = asyncio.get_running_loop().create_task(self._read(link))
+                await self._renew_guards(link, restarted)
                 if lost_at is None:
                     await self._prime(link)
                 else:
@@ -246,6 +284,8 @@ class PrivateSession:
             await self._drop_link()
             if isinstance(error, TimeoutError):
                 raise LinkLost("the exchange did not answer in time") from None
+            if isinstance(error, RequestRefused):
+                raise LinkLost(str(error)) from None
             raise
         self._link = link
         self._backoff.reset()
@@ -262,10 +302,18 @@ class PrivateSession:
             raise LinkLost(f"{key} came where W was due")
         self.user, epoch = fields[0], fields[1]
         restarted = bool(self.epoch) and epoch != self.epoch
-        if restarted:
+        if self.epoch:
             await self._reload_symbols()
         self.epoch = epoch
         return restarted
+
+    async def _renew_guards(self, link: Link, restarted: bool) -> None:
+        """Ask again for what the exchange forgot: before any order goes out."""
+        if self._guarded:
+            await self._ask(link, "CD", [1])
+        for sym, timeout_ms in list(self._dead_men.items()) if restarted else ():
+            if timeout_ms:
+                await self._ask(link, "DM", [timeout_ms, sym])
 
     async def _fresh_token(self) -> str:
         if isinstance(self._token, str):
@@ -292,10 +340,7 @@ class PrivateSession:
         self._ready.set_exception(error)
         self._ready.exception()  # taken here: not every client has a waiter to take it
         self.events.end(error)
-        waiting: list[asyncio.Future[Any]] = [r.answer for r in self._places.values()]
-        waiting += [r.answer for r in self._cancels]
-        waiting += [query.answer for query in self._queries]
-        for answer in waiting:
+        for answer in self._in_flight.waiting():
             if not answer.done():
                 answer.set_exception(error)
 
@@ -316,29 +361,30 @@ class PrivateSession:
         except (ValueError, TypeError, KeyError, IndexError) as error:
             log.exception("a frame that this client does not understand")
             lost = LinkLost(f"not understood: {error!r}")
-        self._fail_queries(lost)
+        self._in_flight.fail_queries(lost)
         return lost
 
-    def _fail_queries(self, lost: LinkLost) -> None:
-        for query in self._queries:
-            if not query.answer.done():
-                query.answer.set_exception(lost)
-        self._queries.clear()
-
     def _on_frame(self, key: str, fields: list[Any]) -> None:
-        if key in ("U", "F"):
+        if key in ("U", "F", "DU"):
             if self._held is None:
                 self._apply(key, fields)
             else:
                 self._held.append((key, fields))
-        elif key in QUERIES:
-            query = next((q for q in self._queries if q.key == key), None)
-            if query is not None:
-                self._queries.remove(query)
-                if not query.answer.done():
-                    query.answer.set_result(fields)
         elif key == "E":
-            self._on_error(fields)
+            self._in_flight.refuse(fields)
+        elif key == "MO":
+            mode = mode_of_frame(fields, self._symbols.by_id[fields[0]])
+            self._on_mode(mode.symbol, mode.mode)
+            self.events.put(mode)
+        elif key == "DM" and fields[3]:
+            self._dead_men.pop(fields[0], None)
+            self.events.put(dead_man_of_frame(fields, self._symbols))
+        elif key in QUERIES and self._in_flight.answer(key, fields):
+            if key == "AS":
+                self.settings = settings_of_frame(fields)
+        elif key == "AS" and self.settings != (settings := settings_of_frame(fields)):
+            self.settings = settings
+            self.events.put(settings)
 
     def _apply(self, key: str, fields: list[Any]) -> None:
         if key == "F":
@@ -346,87 +392,45 @@ class PrivateSession:
                 self.events.put(fill)
             return
         known = self.memory.get(fields[0])
-        place = self._places.get(fields[5])
+        place = self._in_flight.places.get(fields[5])
+        if key == "DU":
+            self._on_duplicate(fields, known, place)
+            return
         if known is None and place is not None:
             known = place.template
         order = order_of_update(fields, self._symbols, known)
-        if order.reason == Reason.DUPLICATE_CLIENT_ID.name and self._own_duplicate(order):
+        if order.reason == Reason.DUPLICATE_CLIENT_ID.name:
+            # `DU` follows on this connection and tells whoever waits (W-16).
+            if self._own_duplicate(order):
+                return
+            if update := self.memory.on_update(order):
+                self.events.put(update)
             return
         if update := self.memory.on_update(order):
             self.events.put(update)
-        self._settle(order)
+        self._in_flight.settle(order)
 
     def _own_duplicate(self, order: Order) -> bool:
         """Whether this is the second copy of an order that this client sent twice (CL-37)."""
-        if (order.symbol, order.cid) not in self._resent_cids:
-            return False
-        place = self._places.get(order.cid)
-        if place is not None and place.resent and not place.answer.done():
-            self._spawn(self._settle_twin(place, order.original_oid))
-        return True
+        return (order.symbol, order.cid) in self._resent_cids
 
-    async def _settle_twin(self, place: PlaceRequest, oid: int) -> None:
-        """Find the order that has the client id; if it is forgotten, its fills tell its end."""
-        try:
-            order = await self._lookup(cid=place.cid, symbol=place.symbol)
-        except LinkLost:
-            return  # the next connection settles it
-        if place.answer.done() or (order is not None and order.status == "pending"):
-            return
-        if order is None or order.reason == Reason.DUPLICATE_CLIENT_ID.name:
-            if not oid:
-                text = f"order {place.cid!r} was taken, and the exchange forgot what became of it"
-                place.answer.set_exception(FateUnknown(text, cid=place.cid))
-                return
-            whole = msgspec.structs.replace(place.template, oid=oid, filled=self.memory.traded(oid))
-            order = self.memory.guess_end(whole, [])
+    def _on_duplicate(
+        self, fields: list[Any], known: Order | None, place: PlaceRequest | None
+    ) -> None:
+        """The state of the order that has a client id: the answer to a second one with it."""
+        if place is not None and place.resent and known is None:
+            known = place.template
+        order = order_of_duplicate(fields, self._symbols, known)
+        if (order.symbol, order.cid) in self._resent_cids:
+            # Sent twice by this client: it is one order, and this may be all that is told of it.
+            order = msgspec.structs.replace(order, duplicate=False)
             if update := self.memory.on_update(order):
                 self.events.put(update)
-        self._settle(order)
-
-    def _settle(self, order: Order) -> None:
-        """Answer whoever waits for this order."""
-        place = self._places.get(order.cid)
-        if place is not None and place.symbol == order.symbol and not place.answer.done():
-            if order.status == "rejected":
-                place.answer.set_exception(OrderRejected(order))
-            elif order.status != "pending":
+        if place is not None and place.symbol == order.symbol:
+            if order.status != "pending":
+                place.settle(order)
+            elif order.duplicate and not place.answer.done():
                 place.answer.set_result(order)
-        if not order.is_open:
-            for cancel in self._cancels:
-                if cancel.meant(order) and not cancel.answer.done():
-                    cancel.answer.set_result(order)
-
-    def _on_error(self, fields: list[Any]) -> None:
-        refused = refusal(fields)
-        error: Exception = refused
-        code, ref = refused.code, refused.ref
-        cancels = [c for c in self._cancels if c.target == ref and not c.answer.done()]
-        place = self._places.get(ref) if isinstance(ref, str) else None
-        if code == Reason.NO_ANSWER and (place is not None or cancels):
-            log.info("%s", error)  # the answer may still come; the call's own deadline decides
-        elif place is not None and (not cancels or code not in CANCEL_REFUSALS):
-            if not place.answer.done():
-                place.answer.set_exception(in_decimals(refused, place.template))
-        elif cancels:
-            for cancel in cancels:
-                cancel.answer.set_exception(error)
-        elif code in SESSION_CODES:
-            log.info("%s", error)
-        elif ref is None and self._queries:
-            query = self._queries.popleft()
-            if not query.answer.done():
-                query.answer.set_exception(error)
-        elif ref is None and (alone := self._only_request()) is not None:
-            # The exchange could not read whose fault it was; there is only one it can be.
-            alone.answer.set_exception(error)
-        else:
-            log.info("the exchange says: %s", error)
-
-    def _only_request(self) -> PlaceRequest | CancelRequest | None:
-        sent: list[PlaceRequest | CancelRequest] = [r for r in self._places.values() if r.sent]
-        sent += [r for r in self._cancels if r.sent]
-        return sent[0] if len(sent) == 1 and not sent[0].answer.done() else None
 
     # --- reconciliation ---
 
@@ -450,46 +454,56 @@ class PrivateSession:
 
         fills, complete = await missed_fills(page, self.memory.last_fill_seq)
         ended = await look_up_gone(self._lookup, self.memory, rows, fills)
-        in_flight = [p for p in self._places.values() if p.sent and not p.answer.done()]
+        sent = self._in_flight.sent()
         settled, unseen = await look_up_places(
-            self._lookup, self.memory, in_flight, rows, fills, complete
-        )
+            self._lookup, self.memory, [r for r in sent if isinstance(r, PlaceRequest)], rows,
+            fills, complete,
+        )  # fmt: skip
         strangers = await look_up_strangers(self._lookup, self.memory, rows, fills, complete)
         # From here on without a pause: nothing can come between.
         events = self.memory.recover(rows, fills, [*ended, *settled, *strangers])
         for event in events:
             self.events.put(event)
         for order in [*rows, *ended, *settled]:
-            self._settle(order)
-        cancels = [c for c in self._cancels if c.sent and not c.answer.done()]
+            self._in_flight.settle(order)
+        again: list[Request] = [place for place in unseen if not place.answer.done()]
+        again += [r for r in sent if type(r) is CancelRequest and not r.answer.done()]
+        amends = [r for r in sent if isinstance(r, AmendRequest) and not r.answer.done()]
+        again += settle_amendments(amends, [*self.memory.ended.values(), *rows, *ended])
         self.events.put(
             Resumed(
                 fills=sum(isinstance(event, Fill) for event in events),
                 updates=sum(not isinstance(event, Fill) for event in events),
-                resent=len(unseen) + len(cancels),
+                resent=len(again),
                 restarted=restarted,
                 complete=complete,
                 down_s=round(time.monotonic() - lost_at, 3),
             )
         )
         self._release_held()
-        await self._send_again(link, unseen, cancels)
+        await self._send_again(link, again)
 
     def _release_held(self) -> None:
         held, self._held = self._held or [], None
         for key, fields in held:
             self._apply(key, fields)
 
-    async def _send_again(
-        self, link: Link, places: list[PlaceRequest], cancels: list[CancelRequest]
-    ) -> None:
+    async def _send_again(self, link: Link, requests: list[Request]) -> None:
         # Should the link fail here, the requests stay in flight and the next one settles them.
         with contextlib.suppress(LinkLost):
-            for place in places:
-                if not place.answer.done():
-                    place.resent = True
-                    self._resent_cids.append((place.symbol, place.cid))
-                    await link.send("N", place.fields)
-            for cancel in cancels:
-                if not cancel.answer.done():
-                    await link.send("C", cancel.fields)
+            for request in requests:
+                if request.answer.done():
+                    continue
+                if isinstance(request, PlaceRequest):
+                    request.resent = True
+                    self._resent_cids.append((request.symbol, request.cid))
+                await link.send(request.key, request.fields)
+
+
+def _result(request: Request, timeout_s: float) -> Order | Exception:
+    """What became of a request whose waiting is over."""
+    if request.answer.done():
+        return request.answer.exception() or request.answer.result()  # type: ignore[return-value]
+    if not request.sent:
+        return NotConnected(f"not connected for {timeout_s:g} s; nothing was sent")
+    return request.fate_unknown(f"no answer to {request.what} within {timeout_s:g} s")

@@ -2,7 +2,7 @@
 
 O first, then FL, then the lookups: so the fills of every order that had ended by O are in FL. What
 they find is judged and emitted elsewhere, all at once.
-Source: specs/client.md CL-35 .. CL-37.
+Source: specs/client.md CL-35 .. CL-38.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from decimal import Decimal
 
 import msgspec
 
+from rsx.client.errors import RequestRefused, reason_sentence
 from rsx.client.memory import Memory, traded
 from rsx.client.models import Fill, Order
-from rsx.client.requests import PlaceRequest
+from rsx.client.requests import AmendRequest, PlaceRequest
 from rsx.errors import Reason
 
 Lookup = Callable[..., Awaitable[Order | None]]
@@ -109,11 +110,32 @@ async def look_up_places(
     return settled, unseen
 
 
+def settle_amendments(amends: list[AmendRequest], states: list[Order]) -> list[AmendRequest]:
+    """Answer the amendments whose order tells what became of them; returns the others.
+
+    Those are sent again: price and quantity are absolute, so that twice is once.
+
+    Args  states: newest states of orders, ended ones included
+    """
+    left: list[AmendRequest] = []
+    for amend in amends:
+        order = next((o for o in reversed(states) if amend.meant(o)), None)
+        if order is None or (order.is_open and not amend.asked_for(order)):
+            left.append(amend)
+        elif order.is_open and order.status == "pending":
+            amend.taken = True  # it is matching with its new terms
+        elif amend.asked_for(order) or order.reason == Reason.AMENDED_AWAY.name:
+            amend.answer.set_result(order)
+        else:
+            code = Reason.ORDER_DONE
+            error = RequestRefused(code, reason_sentence(code), ref=amend.target)
+            amend.answer.set_exception(error)
+    return left
+
+
 def with_terms(order: Order, template: Order) -> Order:
-    """The order with the terms that it was placed with."""
-    return msgspec.structs.replace(
-        order,
-        tif=template.tif,
-        post_only=template.post_only,
-        reduce_only=template.reduce_only,
-    )
+    """The order with the terms that it was placed with, where it does not have its own."""
+    if order.tif is not None:
+        return order
+    names = ("tif", "post_only", "reduce_only", "stp", "expire_s", "reprice", "trigger_on")
+    return msgspec.structs.replace(order, **{name: getattr(template, name) for name in names})

@@ -1,6 +1,6 @@
 """Requests that wait for an answer on the private socket, and the buffer of events.
 
-Source: specs/client.md CL-10 .. CL-15, CL-20, CL-21.
+Source: specs/client.md CL-10 .. CL-19, CL-20, CL-21.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import itertools
 import secrets
 from collections import deque
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from rsx.client.errors import ClientClosed
+from rsx.client.errors import ClientClosed, FateUnknown, OrderRejected
 from rsx.client.models import Event, EventsLost, Order
+from rsx.errors import Reason
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -31,8 +33,9 @@ class ClientIds:
 
 @dataclass(slots=True, eq=False)
 class PlaceRequest:
-    """An order on its way: the frame, and what the exchange's frames do not repeat."""
+    """An order or trigger on its way: the frame, and what the exchange's frames do not repeat."""
 
+    key: str
     symbol: str
     cid: str
     fields: list[Any]
@@ -40,6 +43,22 @@ class PlaceRequest:
     answer: asyncio.Future[Order]
     sent: bool = False
     resent: bool = False
+
+    def settle(self, order: Order) -> None:
+        """Take an update of the order; a rejection is an error."""
+        if self.answer.done() or order.status == "pending":
+            return
+        if order.status == "rejected" and not order.duplicate:
+            self.answer.set_exception(OrderRejected(order))
+        else:
+            self.answer.set_result(order)
+
+    @property
+    def what(self) -> str:
+        return f"order {self.cid!r}"
+
+    def fate_unknown(self, text: str) -> FateUnknown:
+        return FateUnknown(text, cid=self.cid)
 
 
 @dataclass(slots=True, eq=False)
@@ -50,21 +69,73 @@ class CancelRequest:
     symbol: str | None
     fields: list[Any]
     answer: asyncio.Future[Order]
+    key: str = "C"
     sent: bool = False
 
     def meant(self, order: Order) -> bool:
-        """Whether this order is the one to cancel."""
+        """Whether this order is the one that it names."""
         if isinstance(self.target, int):
             return order.oid == self.target
         return order.cid == self.target and self.symbol in (None, order.symbol)
 
+    def settle(self, order: Order) -> None:
+        """Take an update of the order: its end is the answer."""
+        if not self.answer.done() and not order.is_open:
+            self.answer.set_result(order)
+
+    @property
+    def what(self) -> str:
+        return f"the cancel of {self.target!r}"
+
+    def fate_unknown(self, text: str) -> FateUnknown:
+        cid, oid = (self.target, None) if isinstance(self.target, str) else (None, self.target)
+        return FateUnknown(text, cid=cid, oid=oid)
+
+
+@dataclass(slots=True, eq=False)
+class AmendRequest(CancelRequest):
+    """An amendment on its way. `price`, `qty`: what it asks for, None = as it is.
+
+    It is answered when the order rests with its new terms, or has ended after it took them.
+    """
+
+    key: str = "R"
+    price: Decimal | None = None
+    qty: Decimal | None = None
+    taken: bool = False
+
+    def settle(self, order: Order) -> None:
+        """Take an update of the order."""
+        if self.answer.done():
+            return
+        if order.kept_place is not None and self.asked_for(order):
+            self.taken = True
+        if order.reason == Reason.AMENDED_AWAY.name:
+            self.taken = True
+        if self.taken and order.status != "pending":
+            self.answer.set_result(order)
+
+    def asked_for(self, order: Order) -> bool:
+        """Whether the order has the terms that this asks for."""
+        # A repriced order has another price than it asked for.
+        right_price = self.price in (None, order.price) or bool(order.reprice)
+        return right_price and self.qty in (None, order.qty)
+
+    @property
+    def what(self) -> str:
+        return f"the amendment of {self.target!r}"
+
+
+Request = PlaceRequest | CancelRequest
+
 
 @dataclass(slots=True, eq=False)
 class Query:
-    """A question whose answer is a frame of the same key."""
+    """A question whose answer is a frame of the same key. `ref`: the order that it names."""
 
     key: str
     answer: asyncio.Future[list[Any]]
+    ref: int | str | None = None
 
 
 @dataclass(slots=True)

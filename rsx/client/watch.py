@@ -28,7 +28,16 @@ from rich.text import Text
 from rsx.client.client import Client
 from rsx.client.decimals import minus
 from rsx.client.market import MarketStream
-from rsx.client.models import Bbo, Gap, MarketEvent, Symbol, Trade, plain
+from rsx.client.models import (
+    Bbo,
+    Gap,
+    MarketEvent,
+    ModeChanged,
+    OrdersUpdate,
+    Symbol,
+    Trade,
+    plain,
+)
 
 FRAME_S = 0.1
 DEPTH = 50
@@ -60,7 +69,7 @@ class Picture:
         elif isinstance(event, Gap):
             lost = "" if event.complete else ", some trades are missing"
             self.note = f"{event.channel}: {event.reason}, caught up{lost}"
-        if not isinstance(event, Gap):
+        if not isinstance(event, Gap | OrdersUpdate):
             self.ts_ns = max(self.ts_ns, event.ts_ns)
 
     def price(self, value: Decimal) -> str:
@@ -97,6 +106,9 @@ class Picture:
             gap = minus(self.symbol.price(rows[1][0]), self.symbol.price(rows[0][0]))
             spread = f"{self.price(gap)} ({gap / book.mid * 10_000:.2f} bp)"
         text.append(f" {self.symbol.name}", style="bold magenta")
+        mode = self.stream.mode(self.symbol.name)
+        if mode != "open":
+            text.append(f"  {mode.replace('_', '-').upper()}", style="bold yellow")
         text.append("   last ")
         if last is None:
             text.append(DASH)
@@ -190,6 +202,8 @@ def line(event: MarketEvent) -> str | None:
         bid = f"{event.bid.qty:f} @ {event.bid.price:f}" if event.bid else DASH
         ask = f"{event.ask.qty:f} @ {event.ask.price:f}" if event.ask else DASH
         return f"{_clock(event.ts_ns)} {event.symbol} bid {bid}  ask {ask}"
+    if isinstance(event, ModeChanged):
+        return f"{_clock(event.ts_ns)} {event.symbol} mode {event.mode.replace('_', '-')}"
     if isinstance(event, Gap):
         lost = "" if event.complete else "; some trades are missing"
         return f"-- {event.symbol} {event.channel}: {event.reason}{lost}"

@@ -1,7 +1,7 @@
 """A small exchange that speaks specs/wire.md, for tests of the client.
 
-A naive book, so that fills happen; no margin. Faults are planned with `on_frame`: a callable that
-sees every private frame before the exchange does and says what becomes of it:
+Its orders are in fake_engine.py. Faults are planned with `on_frame`: a callable that sees every
+private frame before the exchange does and says what becomes of it:
 
     None            handled as usual
     "drop"          the connection is cut before the exchange sees the frame
@@ -11,7 +11,6 @@ sees every private frame before the exchange does and says what becomes of it:
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,59 +20,34 @@ from typing import Any
 import jwt
 import orjson
 from aiohttp import WSMsgType, web
+from client.fake_engine import (
+    CANCELLED,
+    FILLED,
+    OPEN,
+    REJECTED,
+    Engine,
+    Market,
+    Order,
+    Refused,
+)
 
+from rsx.client.models import KINDS, MODES, STPS, TIFS
 from rsx.errors import HTTP_STATUS, SENTENCES, Reason
 
 SECRET = "a secret of at least thirty-two bytes, for tests"
 MONEY_DECIMALS = 8
-OPEN, FILLED, CANCELLED, REJECTED = 1, 0, 2, 3
-STATUS_NAMES = ("filled", "resting", "cancelled", "rejected")
+BATCH_MAX = 25
+SNAPSHOT_PART = 3  # orders in a part of an LS
+STATUS_NAMES = ("filled", "resting", "cancelled", "rejected", "pending", "waiting")
+
+
+__all__ = ["CANCELLED", "FILLED", "OPEN", "REJECTED", "FakeExchange", "Market", "mint"]
 
 
 def mint(user: int, role: str | None = None, ttl_s: int = 3600) -> str:
     now = int(time.time())
     claims = {"sub": str(user), "iat": now, "exp": now + ttl_s, "aud": "rsx", "iss": "rsx"}
     return jwt.encode(claims | ({"role": role} if role else {}), SECRET, algorithm="HS256")
-
-
-@dataclass
-class Market:
-    id: int
-    name: str
-    tick: int
-    lot: int
-    price_decimals: int = 2
-    qty_decimals: int = 6
-    bids: list[Order] = field(default_factory=list)
-    asks: list[Order] = field(default_factory=list)
-    trades: list[dict[str, Any]] = field(default_factory=list)
-
-    def levels(self, side: int, depth: int) -> list[list[int]]:
-        rows: dict[int, list[int]] = {}
-        for order in self.asks if side else self.bids:
-            row = rows.setdefault(order.px, [order.px, 0, 0])
-            row[1] += order.qty - order.filled
-            row[2] += 1
-        return list(rows.values())[:depth]
-
-
-@dataclass(eq=False)
-class Order:
-    oid: int
-    user: int
-    cid: str
-    market: Market
-    side: int
-    px: int
-    qty: int
-    tif: int
-    reduce_only: int
-    post_only: int
-    filled: int = 0
-    status: int = OPEN
-    reason: int = 0
-    seq: int = 0
-    original: int = 0
 
 
 @dataclass(eq=False)
@@ -87,16 +61,10 @@ class Public:
     last: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
-class FakeExchange:
+class FakeExchange(Engine):
     def __init__(self) -> None:
-        self.markets = {
-            1: Market(1, "BTC-PERP", tick=10, lot=100),
-            2: Market(2, "ETH-PERP", tick=1, lot=1000),
-        }
+        super().__init__()
         self.epoch = 1
-        self.seq = 0
-        self.orders: dict[int, Order] = {}
-        self.fills: dict[int, list[list[Any]]] = {}
         self.balances: dict[int, int] = {}
         self.private: dict[web.WebSocketResponse, int] = {}
         self.public: list[Public] = []
@@ -104,10 +72,11 @@ class FakeExchange:
         self.frames: list[tuple[int, str, list[Any]]] = []
         self.muted: set[int] = set()
         self.forgotten: set[int] = set()
+        self.guarded: set[web.WebSocketResponse] = set()
+        self.timers: dict[tuple[int, int], int] = {}
         self.history_max = 1000
         self.skip_public: set[str] = set()
         self.url = ""
-        self._oids = itertools.count(7_000_000_000_000)
         self._runner: web.AppRunner | None = None
         self._port = 0
 
@@ -125,6 +94,9 @@ class FakeExchange:
                 web.get("/v1/orders", self._order),
                 web.get("/v1/orders/{oid}", self._order),
                 web.post("/v1/admin/deposits", self._deposit),
+                web.post("/v1/admin/mode", self._admin_mode),
+                web.post("/v1/admin/accounts", self._admin_account),
+                web.post("/v1/admin/cancel", self._admin_cancel),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -141,9 +113,10 @@ class FakeExchange:
             self._runner = None
 
     async def restart(self) -> None:
-        """As after kill -9: same state, new epoch."""
+        """As after kill -9: same state, new epoch, no dead-man timers."""
         await self.stop()
         self.epoch += 1
+        self.timers.clear()
         await self.start()
 
     def cut_all(self) -> None:
@@ -175,6 +148,9 @@ class FakeExchange:
             pass
         finally:
             self.private.pop(ws, None)
+            self.guarded.discard(ws)
+            for order in [o for o in self.orders.values() if o.guard is ws and o.is_open]:
+                await self.cancel_order(order, Reason.DISCONNECTED)
         return ws
 
     async def _frame(self, ws: web.WebSocketResponse, user: int, text: str) -> bool:
@@ -199,11 +175,59 @@ class FakeExchange:
     async def _handle(
         self, ws: web.WebSocketResponse, user: int, key: str, fields: list[Any]
     ) -> None:
-        if key == "N":
-            await self.place(user, *fields)
-        elif key == "C":
-            await self._cancel(ws, user, fields[0])
-        elif key == "O":
+        if key in ("BN", "BC", "BR"):
+            if not 1 <= len(fields) <= BATCH_MAX:
+                code = Reason.BATCH_TOO_LARGE
+                await self._send(ws, "E", [int(code), SENTENCES[code], None, len(fields), None])
+                return
+            for index, item in enumerate(fields):
+                await self._trade(ws, user, key[1], item, index)
+        elif key in ("N", "TN", "C", "R", "CA", "Q"):
+            await self._trade(ws, user, key, fields)
+        elif key == "BYE":
+            for order in self.orders.values():
+                order.guard = None if order.guard is ws else order.guard
+            await ws.close(code=1000)
+        else:
+            await self._ask(ws, user, key, fields)
+
+    async def _trade(
+        self, ws: web.WebSocketResponse, user: int, key: str, fields: list[Any],
+        index: int | None = None,
+    ) -> None:  # fmt: skip
+        """A request about orders, alone or of a batch; a refusal is answered with `E`."""
+        guard = ws if ws in self.guarded else None
+        try:
+            if key == "N":
+                await self.place(user, *fields, asker=ws, guard=guard)
+            elif key == "TN":
+                await self.trigger(user, *fields, asker=ws, guard=guard)
+            elif key == "C":
+                await self.cancel(user, *fields)
+            elif key == "R":
+                await self.amend(user, *fields)
+            elif key == "CA":
+                count = await self.cancel_all(user, *fields)
+                await self._send(ws, "CA", [fields[0] if fields else 0, count])
+            else:
+                await self._send(ws, "Q", self._queue(user, *fields))
+        except Refused as refused:
+            place = [] if index is None else [index]
+            await self._send(ws, "E", [*refused.fields, *place])
+
+    def _queue(self, user: int, ref: int | str, sym: int | None = None) -> list[Any]:
+        order = self.named(user, ref, sym)
+        if order.status != OPEN:
+            raise Refused(Reason.ORDER_NOT_OPEN, "id", ref, ref)
+        level = [o for o in order.market.side(order.side) if o.px == order.px]
+        ahead = level[: level.index(order)]
+        return [
+            order.oid, order.market.id, order.px, sum(o.left for o in ahead), len(ahead),
+            sum(o.left for o in level), self.seq,
+        ]  # fmt: skip
+
+    async def _ask(self, ws: web.WebSocketResponse, user: int, key: str, fields: list[Any]) -> None:
+        if key == "O":
             await self._send(ws, "O", [_row(o) for o in self._open(user)])
         elif key == "FL":
             sym, limit, before = (*fields, 0, 50, 0)[:3] if fields else (0, 50, 0)
@@ -217,8 +241,46 @@ class FakeExchange:
             await self._send(ws, "P", [])
         elif key == "H":
             await self._send(ws, "H", fields)
+        elif key == "CD":
+            (self.guarded.add if fields[0] else self.guarded.discard)(ws)
+            await self._send(ws, "CD", [int(bool(fields[0]))])
+        elif key == "DM":
+            timeout_ms, sym = (*fields, 0)[:2]
+            self.timers[user, sym] = timeout_ms
+            deadline = time.time_ns() + timeout_ms * 10**6 if timeout_ms else 0
+            await self._send(ws, "DM", [sym, timeout_ms, deadline, 0])
+        elif key == "AS":
+            before = self._settings(user)
+            if fields and fields[0] is not None:
+                self.stps[user] = fields[0]
+            if self._settings(user) == before:
+                await self._send(ws, "AS", before)
+            else:
+                await self.tell(user, "AS", self._settings(user))
         else:
             await self._send(ws, "E", [1004, SENTENCES[Reason.UNEXPECTED_FRAME], None, key, None])
+
+    def _settings(self, user: int) -> list[int]:
+        return [self.stps.get(user, 0), self.groups.get(user, 0)]
+
+    async def run_out(self, user: int, sym: int = 0) -> None:
+        """The dead-man timer runs out."""
+        timeout_ms = self.timers.pop((user, sym))
+        await self.cancel_all(user, sym, reason=Reason.DEAD_MAN)
+        await self.tell(user, "DM", [sym, timeout_ms, 0, 1])
+
+    async def set_mode(self, sym: int, mode: int) -> int:
+        """Change a trading mode and tell everyone; returns the one before."""
+        market = self.markets[sym]
+        before, market.mode = market.mode, mode
+        self.seq += 1
+        fields = [sym, mode, time.time_ns(), self.seq]
+        for ws in list(self.private):
+            await self._send(ws, "MO", fields)
+        for peer in self.public:
+            if peer.masks.get(sym):
+                await self._tell(peer, "MO", fields)
+        return before
 
     async def _send(self, ws: web.WebSocketResponse, key: str, fields: list[Any]) -> None:
         if self.private.get(ws) in self.muted or ws.closed:
@@ -233,105 +295,14 @@ class FakeExchange:
         for ws in [ws for ws, owner in self.private.items() if owner == user]:
             await self._send(ws, key, fields)
 
-    def _open(self, user: int) -> list[Order]:
-        return [o for o in self.orders.values() if o.user == user and o.status == OPEN]
-
-    # --- the engine ---
-
-    async def place(
-        self, user: int, sym: int, side: int, px: int, qty: int, cid: str, tif: int = 0,
-        reduce_only: int = 0, post_only: int = 0,
-    ) -> Order | None:  # fmt: skip
-        market = self.markets.get(sym)
-        if market is None or px <= 0 or px % market.tick or qty <= 0 or qty % market.lot:
-            code, name, value = (
-                (Reason.UNKNOWN_SYMBOL, "sym", sym) if market is None
-                else (Reason.PRICE_OFF_TICK, "px", px) if px <= 0 or px % market.tick
-                else (Reason.QTY_OFF_LOT, "qty", qty)
-            )  # fmt: skip
-            await self.tell(user, "E", [int(code), SENTENCES[code], name, value, cid])
-            return None
-        order = Order(
-            next(self._oids), user, cid, market, side, px, qty, tif, reduce_only, post_only
-        )
-        twin = next(
-            (
-                o for o in self.orders.values()
-                if o.cid == cid and o.user == user and o.market is market
-            ),
-            None,
-        )  # fmt: skip
-        book = market.bids if side else market.asks
-        crosses = book and (book[0].px >= px if side else book[0].px <= px)
-        if twin is not None or (post_only and crosses):
-            reason = (
-                Reason.DUPLICATE_CLIENT_ID if twin is not None else Reason.POST_ONLY_WOULD_CROSS
-            )
-            if twin is None:
-                self.orders[order.oid] = order
-            else:
-                order.original = twin.oid
-            await self._end(order, REJECTED, reason)
-            return order
-        self.orders[order.oid] = order
-        await self._match(order, book)
-        if order.filled == qty:
-            await self._end(order, FILLED, Reason.NONE)
-        elif tif:
-            await self._end(order, CANCELLED, Reason.IOC_REMAINDER)
+    async def answer(self, asker: Any, user: int, key: str, fields: list[Any]) -> None:
+        if asker is None:
+            await self.tell(user, key, fields)
         else:
-            mine = market.asks if side else market.bids
-            mine.append(order)
-            mine.sort(key=lambda o: o.px if side else -o.px)
-            await self._update(order)
-        await self._publish(market)
-        return order
+            await self._send(asker, key, fields)
 
-    async def _match(self, taker: Order, book: list[Order]) -> None:
-        market = taker.market
-        while book and taker.filled < taker.qty:
-            maker = book[0]
-            if maker.px > taker.px if taker.side == 0 else maker.px < taker.px:
-                return
-            qty = min(taker.qty - taker.filled, maker.qty - maker.filled)
-            self.seq += 1
-            now = time.time_ns()
-            for order, is_maker in ((taker, 0), (maker, 1)):
-                order.filled += qty
-                fee = maker.px * qty // 10_000 * (-1 if is_maker else 4)
-                left = order.qty - order.filled
-                row = [order.oid, market.id, order.side, maker.px, qty, fee, is_maker]
-                self.fills.setdefault(order.user, []).append([*row, order.cid, now, self.seq])
-                await self.tell(order.user, "F", [*row, left, order.cid, now, self.seq])
-            await self._print(market, maker.px, qty, taker.side, now)
-            if maker.filled == maker.qty:
-                book.pop(0)
-                await self._end(maker, FILLED, Reason.NONE, numbered=False)
-
-    async def _cancel(self, ws: web.WebSocketResponse, user: int, ref: int | str) -> None:
-        for order in self._open(user):
-            if ref in (order.oid, order.cid):
-                book = order.market.asks if order.side else order.market.bids
-                book.remove(order)
-                await self._end(order, CANCELLED, Reason.USER_CANCEL)
-                await self._publish(order.market)
-                return
-        code = Reason.ORDER_NOT_OPEN
-        await self._send(ws, "E", [int(code), SENTENCES[code], "id", ref, ref])
-
-    async def _end(self, order: Order, status: int, reason: Reason, numbered: bool = True) -> None:
-        order.status, order.reason = status, int(reason)
-        await self._update(order, numbered)
-
-    async def _update(self, order: Order, numbered: bool = True) -> None:
-        self.seq += numbered
-        order.seq = self.seq
-        left = order.qty - order.filled
-        fields = [
-            order.oid, order.status, order.filled, left, order.reason, order.cid, order.market.id,
-            order.side, order.px, order.qty, time.time_ns(), order.seq, order.original,
-        ]  # fmt: skip
-        await self.tell(order.user, "U", fields)
+    def _open(self, user: int) -> list[Order]:
+        return [o for o in self.orders.values() if o.user == user and o.is_open]
 
     # --- public socket ---
 
@@ -361,16 +332,32 @@ class FakeExchange:
             return
         peer.masks[sym] = peer.masks.get(sym, 0) | mask
         peer.depths[sym] = depth
-        for bit, name in ((1, "BBO"), (4, "T")):
+        market = self.markets[sym]
+        await self._tell(peer, "MO", [sym, market.mode, time.time_ns(), 0])
+        for bit, name in ((1, "BBO"), (4, "T"), (8, "L")):
             if mask & bit:
                 peer.last[sym, name] = 0
         if mask & 2:
             peer.sent.pop(sym, None)
-        await self._publish(self.markets[sym], [peer], force=bool(mask & 1))
+        if mask & 8:
+            await self.snapshot(peer, market)
+        await self.publish(market, [peer], force=bool(mask & 1))
 
-    async def _publish(
+    async def snapshot(self, peer: Public, market: Market) -> None:
+        """All resting orders in parts; part 0 has none (W-26)."""
+        rows = [[o.oid, o.side, o.px, o.left] for side in (0, 1) for o in market.side(side)]
+        parts = [rows[at : at + SNAPSHOT_PART] for at in range(0, len(rows), SNAPSHOT_PART)]
+        for number, part in enumerate([[], *parts]):
+            last = int(number == len(parts))
+            await self._chain(peer, market.id, "LS", [market.id, number, last, part, 1])
+
+    async def publish(
         self, market: Market, peers: list[Public] | None = None, force: bool = False
     ) -> None:
+        changes, market.changes = market.changes, []
+        for peer in self.public if changes else ():
+            if peer.masks.get(market.id, 0) & 8:
+                await self._chain(peer, market.id, "L", [market.id, changes])
         for peer in self.public if peers is None else peers:
             sym, mask = market.id, peer.masks.get(market.id, 0)
             depth = peer.depths.get(sym, 20)
@@ -387,7 +374,7 @@ class FakeExchange:
                 best = [*(bids[0] if bids else [0, 0, 0]), *(asks[0] if asks else [0, 0, 0])]
                 await self._chain(peer, sym, "BBO", [sym, *best, time.time_ns()])
 
-    async def _print(self, market: Market, px: int, qty: int, side: int, now: int) -> None:
+    async def printed(self, market: Market, px: int, qty: int, side: int, now: int) -> None:
         market.trades.append(
             {
                 "symbol": market.name,
@@ -403,7 +390,7 @@ class FakeExchange:
                 await self._chain(peer, market.id, "T", [market.id, px, qty, side, now])
 
     async def _chain(self, peer: Public, sym: int, key: str, fields: list[Any]) -> None:
-        chain = "B" if key == "D" else key
+        chain = {"D": "B", "LS": "L"}.get(key, key)
         last = peer.last.get((sym, chain), 0)
         peer.last[sym, chain] = self.seq
         if key in self.skip_public:
@@ -440,6 +427,12 @@ class FakeExchange:
                 "qty_decimals": m.qty_decimals, "max_price": "1000000", "max_qty": "1000",
                 "max_notional": "50000000", "maker_fee": "-0.00005", "taker_fee": "0.0004",
                 "initial_margin": "0.05", "maintenance_margin": "0.025",
+                "min_notional": _text(m.notional_min, MONEY_DECIMALS), "price_band": "0",
+                "market_band": "0.05", "mode": MODES[m.mode],
+                "tick_table": [
+                    [_text(px, m.price_decimals), _text(tick, m.price_decimals)]
+                    for px, tick in m.tick_table
+                ],
             }
             for m in self.markets.values()
         ]  # fmt: skip
@@ -479,13 +472,54 @@ class FakeExchange:
             ]  # fmt: skip
         return web.json_response(_rest(found[-1])) if found else self._error(Reason.NOT_FOUND)
 
-    async def _deposit(self, request: web.Request) -> web.Response:
+    async def _admin(self, request: web.Request) -> dict[str, Any] | web.Response:
+        """The body of an admin's request, or what refuses it."""
         user, role = self._user(request)
         if user is None:
             return self._error(Reason.TOKEN_INVALID)
         if role != "admin":
             return self._error(Reason.FORBIDDEN)
-        body = await request.json()
+        return await request.json()
+
+    async def _admin_mode(self, request: web.Request) -> web.Response:
+        body = await self._admin(request)
+        if isinstance(body, web.Response):
+            return body
+        market = next((m for m in self.markets.values() if m.name == body["symbol"]), None)
+        if market is None:
+            return self._error(Reason.UNKNOWN_SYMBOL, "symbol", body["symbol"])
+        before = await self.set_mode(market.id, MODES.index(body["mode"]))
+        return web.json_response({**body, "previous": MODES[before], "seq": self.seq})
+
+    async def _admin_account(self, request: web.Request) -> web.Response:
+        body = await self._admin(request)
+        if isinstance(body, web.Response):
+            return body
+        user = body["user"]
+        if "stp" in body:
+            self.stps[user] = STPS.index(body["stp"])
+        if "owner_group" in body:
+            self.groups[user] = body["owner_group"]
+        stp, group = self._settings(user)
+        await self.tell(user, "AS", [stp, group])
+        answer = {"user": user, "owner_group": group, "stp": STPS[stp], "seq": self.seq}
+        return web.json_response(answer)
+
+    async def _admin_cancel(self, request: web.Request) -> web.Response:
+        body = await self._admin(request)
+        if isinstance(body, web.Response):
+            return body
+        named = [m.id for m in self.markets.values() if m.name == body["symbol"]]
+        if body["symbol"] is not None and not named:
+            return self._error(Reason.UNKNOWN_SYMBOL, "symbol", body["symbol"])
+        sym = named[0] if named else 0
+        count = await self.cancel_all(body["user"], sym, reason=Reason.ADMIN_CANCEL)
+        return web.json_response({"user": body["user"], "cancelled": count})
+
+    async def _deposit(self, request: web.Request) -> web.Response:
+        body = await self._admin(request)
+        if isinstance(body, web.Response):
+            return body
         amount = int(Decimal(body["amount"]).scaleb(MONEY_DECIMALS))
         if amount <= 0:
             return self._error(Reason.AMOUNT_INVALID, "amount", body["amount"])
@@ -500,20 +534,31 @@ def _text(units: int, decimals: int) -> str:
 
 def _row(o: Order) -> list[Any]:
     return [o.oid, o.cid, o.market.id, o.side, o.px, o.qty, o.filled, o.status, o.tif,
-            o.reduce_only, o.post_only, time.time_ns()]  # fmt: skip
+            o.reduce_only, o.post_only, time.time_ns(), o.left, o.kind, o.stp, o.expire_s,
+            o.trigger_px, o.fired_px, o.trail_px, o.trail_ppm, o.last, o.reprice,
+            int(o.guard is not None)]  # fmt: skip
 
 
 def _rest(o: Order) -> dict[str, Any]:
     m = o.market
-    return {
+    body: dict[str, Any] = {
         "oid": o.oid, "cid": o.cid, "symbol": m.name, "side": ("buy", "sell")[o.side],
         "price": _text(o.px, m.price_decimals), "qty": _text(o.qty, m.qty_decimals),
-        "filled": _text(o.filled, m.qty_decimals),
-        "remaining": _text(o.qty - o.filled, m.qty_decimals), "status": STATUS_NAMES[o.status],
-        "reason": Reason(o.reason).name if o.reason else None, "tif": ("GTC", "IOC", "FOK")[o.tif],
-        "post_only": bool(o.post_only), "reduce_only": bool(o.reduce_only), "ts_ns": 1,
-        "seq": o.seq,
+        "filled": _text(o.filled, m.qty_decimals), "remaining": _text(o.left, m.qty_decimals),
+        "status": STATUS_NAMES[o.status], "reason": Reason(o.reason).name if o.reason else None,
+        "tif": TIFS[o.tif], "post_only": bool(o.post_only), "reduce_only": bool(o.reduce_only),
+        "ts_ns": 1, "seq": o.seq, "type": KINDS[o.kind], "stp": STPS[o.stp],
+        "expire_s": o.expire_s or None,
     }  # fmt: skip
+    if o.kind > 1:
+        body |= {
+            "trigger_price": _text(o.trigger_px, m.price_decimals) if o.trigger_px else None,
+            "trigger_on": "last" if o.last else "mark",
+            "trail": _text(o.trail_px, m.price_decimals) if o.trail_px else None,
+            "trail_ppm": o.trail_ppm or None,
+            "fired_price": _text(o.fired_px, m.price_decimals) if o.fired_px else None,
+        }
+    return body
 
 
 def _changes(old: list[list[int]], new: list[list[int]]) -> list[list[int]]:

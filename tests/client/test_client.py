@@ -94,14 +94,16 @@ def test_a_refusal_of_the_edge_names_code_field_and_value(run):
         async with Client(exchange.url, token=mint(1)) as client:
             with pytest.raises(RequestRefused) as caught:
                 await client.place("BTC-PERP", "buy", "-50000", "0.001")
-            assert (caught.value.code, caught.value.name) == (1008, "PRICE_OFF_TICK")
+            assert (caught.value.code, caught.value.name) == (1015, "PRICE_OUT_OF_RANGE")
             assert (caught.value.field, caught.value.value) == ("price", "-50000.00")
             with pytest.raises(RequestRefused, match="BTC-PERP, ETH-PERP"):
                 await client.place("DOGE-PERP", "buy", "1", "1")
-            with pytest.raises(RequestRefused, match="3007"):
+            with pytest.raises(RequestRefused, match="1005"):
                 await client.cancel(12345)
-            with pytest.raises(RequestRefused, match="3007"):
+            with pytest.raises(RequestRefused, match="1005"):
                 await client.cancel("nobody")
+            with pytest.raises(RequestRefused, match="3007"):
+                await client.cancel("nobody", symbol="BTC-PERP")
             with pytest.raises(RequestRefused, match="1024"):
                 await client.order(oid=12345)
 
@@ -224,7 +226,9 @@ def test_questions_are_answered_with_models(run):
         assert [s.name for s in symbols] == ["BTC-PERP", "ETH-PERP"]
         assert symbols[0].tick == D("0.1") and symbols[0].money_decimals == 8
         assert [(t.price, t.taker_side) for t in trades] == [(D(50000), "buy")]
-        assert by_cid == resting.__class__(**{**_fields(resting), "ts_ns": 1, "seq": by_cid.seq})
+        assert by_cid == resting.__class__(
+            **{**_fields(resting), "ts_ns": 1, "seq": by_cid.seq, "reprice": None, "stp": "none"}
+        )
 
     run(test)
 

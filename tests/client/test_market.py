@@ -29,7 +29,7 @@ async def act(exchange: FakeExchange, rng: random.Random, number: int) -> None:
     """One random order or cancel around 50 000."""
     resting = [o for o in exchange.orders.values() if o.status == 1]
     if resting and rng.random() < 0.4:
-        await exchange._cancel(None, 9, rng.choice(resting).oid)
+        await exchange.cancel(9, rng.choice(resting).oid)
         return
     side = rng.randrange(2)
     px = 5_000_000 + 10 * (rng.randrange(-8, 3) if side == 0 else rng.randrange(-2, 9))
@@ -217,7 +217,7 @@ def test_what_can_not_be_subscribed_is_refused(run):
         async with Client(exchange.url) as client:
             with pytest.raises(RequestRefused, match="known: BTC-PERP, ETH-PERP"):
                 client.market("DOGE-PERP")
-            with pytest.raises(ValueError, match="bbo, book or trades"):
+            with pytest.raises(ValueError, match="bbo, book, trades or orders"):
                 client.market("BTC-PERP", "candles")
             del exchange.markets[2]
             with pytest.raises(RequestRefused, match="1007"):

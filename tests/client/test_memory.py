@@ -189,7 +189,9 @@ def test_any_outage_is_made_up_for_exactly_once(log, data):
         if isinstance(message, Fill):
             sums[message.oid] = sums.get(message.oid, D(0)) + message.qty
     rows = [
-        msgspec.structs.replace(o, filled=sums.get(oid, D(0)), seq=0)
+        msgspec.structs.replace(
+            o, filled=sums.get(oid, D(0)), remaining=10 - sums.get(oid, D(0)), seq=0
+        )
         for oid, o in last.items()
         if o.is_open
     ]

@@ -176,7 +176,7 @@ def test_a_pending_order_in_the_list_is_waited_for(run):
                 rows = [[*_row_of(o)[:7], 4, *_row_of(o)[8:]] for o in placed(exchange)]
                 await exchange._send(ws, "O", rows)
                 for o in placed(exchange):
-                    await exchange._update(o)
+                    await exchange.update(o)
 
             exchange._handle = as_pending
             order = await client.place("BTC-PERP", "buy", "50000", "0.01", cid="a")
@@ -286,7 +286,7 @@ def test_an_exchange_that_forgot_the_ended_order_is_believed_by_its_fills(run):
             gone = await client.place("BTC-PERP", "buy", "49999", "0.01", cid="g")
             exchange.muted.add(1)
             await exchange.place(9, 1, 1, 5_000_000, 10_000, "t", 1)
-            await exchange._cancel(None, 1, gone.oid)
+            await exchange.cancel(1, gone.oid)
             exchange.forgotten |= {filled.oid, gone.oid}
             exchange.cut_all()
             exchange.muted.clear()
