@@ -208,7 +208,7 @@ def _gateway_state(recovered: Recovered) -> tuple[Any, ...]:
             flags, cid, time_of(oid), 0, remaining,
         )
         for symbol_id, engine in state.engines.items()
-        for oid, user, px, remaining, _, side, tif, flags, qty, cid in engine.orders()
+        for oid, user, px, remaining, _, side, tif, flags, qty, cid, *_ in engine.orders()
     ]  # fmt: skip
     fills = state.recent_fills()
     traded = {oid for fill in fills for oid in (fill.taker_oid, fill.maker_oid)}

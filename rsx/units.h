@@ -83,4 +83,9 @@ static inline int64_t rsx_steps(int64_t value, rsx_divisor_t divisor) {
 static inline int rsx_product_within(int64_t a, int64_t b, int64_t limit) {
     return (__int128)a * b <= limit;
 }
+
+/* Whether a * b > c * d; never overflows. */
+static inline int rsx_product_above(int64_t a, int64_t b, int64_t c, int64_t d) {
+    return (__int128)a * b > (__int128)c * d;
+}
 #endif

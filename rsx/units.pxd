@@ -8,6 +8,7 @@ cdef extern from "rsx/units.h" nogil:
     int64_t rsx_keep(int64_t reserved, int64_t after, int64_t before) noexcept
     int64_t rsx_share(int64_t cost, int64_t part, int64_t whole) noexcept
     bint rsx_product_within(int64_t a, int64_t b, int64_t limit) noexcept
+    bint rsx_product_above(int64_t a, int64_t b, int64_t c, int64_t d) noexcept
     ctypedef struct rsx_divisor_t:
         pass
     rsx_divisor_t rsx_divisor(int64_t by, int64_t value_max) noexcept

@@ -6,7 +6,7 @@ Entries lie in a circle in the order in which they were accepted; an open-addres
 acceptance drops up to four of the oldest ended entries and moves living ones to the young end,
 so an acceptance costs bounded work and living orders are never forgotten (D-1, D-2).
 
-The hash is seeded per process; results do not depend on it. Source: specs/matching.md section 4.
+The hash is seeded per process; results do not depend on it. Source: specs/matching.md section 12.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -14,7 +14,6 @@ from libc.string cimport memcmp, memcpy, memset
 
 import os
 
-from rsx.book.book cimport order_t
 from rsx.core.check cimport fail
 from rsx.core.memory cimport RSX_PAGES_HUGE, RSX_PAGES_SMALL, rsx_map, rsx_prefetch, rsx_unmap
 
@@ -33,14 +32,16 @@ cdef int cids_init(cids_t* cids, uint64_t capacity, uint64_t window_ns) except -
     cids.window_ns = window_ns
     cids.seed = int.from_bytes(os.urandom(8), "little")
     cids.entries = <cid_entry_t*>rsx_map(capacity * sizeof(cid_entry_t), RSX_PAGES_SMALL)
+    cids.ends = <cid_end_t*>rsx_map(capacity * sizeof(cid_end_t), RSX_PAGES_SMALL)
     cids.places = <uint64_t*>rsx_map(2 * capacity * 8, RSX_PAGES_HUGE)
-    if cids.entries == NULL or cids.places == NULL:
+    if cids.entries == NULL or cids.ends == NULL or cids.places == NULL:
         raise MemoryError(f"client id memory of {capacity}")
     return 0
 
 
 cdef void cids_free(cids_t* cids) noexcept nogil:
     rsx_unmap(cids.entries, cids.capacity * sizeof(cid_entry_t))
+    rsx_unmap(cids.ends, cids.capacity * sizeof(cid_end_t))
     rsx_unmap(cids.places, 2 * cids.capacity * 8)
     memset(cids, 0, sizeof(cids_t))
 
@@ -115,7 +116,7 @@ cdef void place_entry(cids_t* cids, uint32_t tag, uint32_t place) noexcept nogil
     cids.places[at] = <uint64_t>tag << 32 | (place + 1)
 
 
-cdef void drop_oldest(cids_t* cids, order_t* orders) noexcept nogil:
+cdef void drop_oldest(cids_t* cids) noexcept nogil:
     """Forget the oldest entry, or move it to the young end when its order lives."""
     cdef uint64_t mask = cids.capacity - 1
     cdef uint32_t place = <uint32_t>(cids.oldest & mask)
@@ -139,12 +140,14 @@ cdef void drop_oldest(cids_t* cids, order_t* orders) noexcept nogil:
         moved[0] = entry[0]
     place_entry(cids, tag, place)
     if moved.slot:
-        orders[moved.slot].cid_place = place + 1
+        (<uint32_t*>(cids.holders[moved.live] + moved.slot * cids.strides[moved.live]))[0] = (
+            place + 1)
 
 
-cdef uint32_t cids_put(cids_t* cids, order_t* orders, uint32_t user_id, const uint8_t* cid,
+cdef uint32_t cids_put(cids_t* cids, uint8_t live, uint32_t user_id, const uint8_t* cid,
                        uint8_t cid_len, uint64_t oid, uint64_t ts_ns) except? 0 nogil:
-    """Remember an accepted order; returns its place + 1. An expired entry of the same key goes.
+    """Remember an accepted order or a placed trigger; returns its place + 1. An expired entry of
+    the same key goes. A holder that has a slot by then writes it into the entry.
 
     Cost: O(1), at most DROPS_PER_PUT old entries looked at.
     """
@@ -156,9 +159,9 @@ cdef uint32_t cids_put(cids_t* cids, order_t* orders, uint32_t user_id, const ui
     if entry != NULL:
         unplace(cids, find_place(cids, tag, <uint32_t>(entry - cids.entries)))
         entry.cid_len = 0
-        entry.live = 0
+        entry.live = CID_ENDED
     while cids.newest - cids.oldest >= cids.capacity - cids.capacity // 4 and drops:
-        drop_oldest(cids, orders)
+        drop_oldest(cids)
         drops -= 1
     if cids.newest - cids.oldest >= cids.capacity:
         return fail(1101, cids.newest, cids.oldest)
@@ -171,6 +174,6 @@ cdef uint32_t cids_put(cids_t* cids, order_t* orders, uint32_t user_id, const ui
     entry.slot = 0
     memcpy(entry.cid, cid, CID_BYTES)
     entry.cid_len = cid_len
-    entry.live = 1
+    entry.live = live
     place_entry(cids, tag, place)
     return place + 1

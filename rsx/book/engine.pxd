@@ -7,6 +7,7 @@ cdef class Engine:
     cdef engine_t engine
     cdef readonly object symbol
     cdef readonly int symbol_id
+    cdef bytes offered      # a request that the ring had no room for, after due expiries
 
     cpdef int enter(self, uint64_t oid, int side, int64_t px, int64_t qty,
                     uint32_t user_id=*) except -1

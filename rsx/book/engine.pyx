@@ -6,21 +6,26 @@ Thread: the owner's. Every method holds the GIL; the tile uses the kernel direct
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from rsx.book.book cimport (
-    NONE, best_level, best_px, book_insert, book_take, level_at, order_px, order_t, worse_level,
+    NONE, best_level, best_px, book_take, level_at, order_px, order_t, worse_level,
 )
 from rsx.book.cids cimport cid_entry_t, cids_at
 from rsx.book.fold cimport engine_apply, engine_audit, engine_hash
 from rsx.book.matching cimport (
-    BLOCKED, drop_resting, engine_free, engine_init, engine_recovered, engine_request,
-    engine_resume, user_slot_of,
+    BLOCKED, DONE, IDLE, engine_free, engine_idle, engine_init, engine_recovered, engine_request,
+    engine_resume,
 )
+from rsx.book.orders cimport drop_resting, rest_taker, take_in_hand, user_slot_of
 from rsx.book.pricemap cimport map_slot
 from rsx.book.recentre cimport (
     book_recentre_check, book_recentre_move, map_info, recentre_begin,
 )
+from rsx.book.rules cimport is_on_tick, mark_of
 from rsx.core.idmap cimport idmap_get
 from rsx.core.ring cimport Ring, ring_wake
-from rsx.records_c cimport RSX_RECORD_SIZE, rsx_record_t
+from rsx.records_c cimport (
+    RSX_ORDER_NEW, RSX_RECORD_SIZE, RSX_STATUS_CANCELLED, RSX_R_USER_CANCEL, rsx_order_new_t,
+    rsx_record_init, rsx_record_t,
+)
 
 SCRATCH_DEPTH = 1024
 
@@ -31,51 +36,100 @@ cdef const rsx_record_t* as_record(const uint8_t[:] data) except NULL:
     return <const rsx_record_t*>&data[0]
 
 
+cdef int take(Ring ring, list out) except -1:
+    """Move what the ring holds to the end of out, record by record."""
+    data = ring.pop(SCRATCH_DEPTH)
+    for at in range(0, len(data), RSX_RECORD_SIZE):
+        out.append(data[at:at + RSX_RECORD_SIZE])
+    return 0
+
+
 cdef class Engine:
     """Matching engine of one symbol.
 
-    Args  symbol: rsx.config.SymbolConfig; orders_max, users_max, dedup_orders_max: places;
-          open_orders_per_user_max; dedup_window_ns; level_slots_max (specs/matching.md)
+    Args  symbol: rsx.config.SymbolConfig; orders_max, users_max, triggers_max, dedup_orders_max:
+          places; open_orders_per_user_max, open_triggers_per_user_max; dedup_window_ns;
+          level_slots_max (specs/matching.md)
     """
 
     def __init__(self, symbol, *, uint32_t orders_max=65536, uint64_t users_max=65536,
                  uint32_t open_orders_per_user_max=10000,
-                 uint64_t dedup_window_ns=3_600_000_000_000, uint64_t dedup_orders_max=131072,
-                 uint32_t level_slots_max=1 << 20):
+                 uint64_t dedup_window_ns=3_600_000_000_000, uint64_t dedup_orders_max=262144,
+                 uint32_t level_slots_max=1 << 20, uint32_t triggers_max=65536,
+                 uint32_t open_triggers_per_user_max=200):
         self.symbol = symbol
         self.symbol_id = symbol.id
-        engine_init(&self.engine, symbol, orders_max, users_max, open_orders_per_user_max,
-                    dedup_window_ns, dedup_orders_max, level_slots_max)
+        engine_init(&self.engine, symbol, {
+            "orders_max": orders_max,
+            "users_max": users_max,
+            "open_orders_per_user_max": open_orders_per_user_max,
+            "dedup_window_ns": dedup_window_ns,
+            "dedup_orders_max": dedup_orders_max,
+            "level_slots_max": level_slots_max,
+            "triggers_max": triggers_max,
+            "open_triggers_per_user_max": open_triggers_per_user_max,
+        })
 
     def __dealloc__(self):
         engine_free(&self.engine)
 
     def begin(self, const uint8_t[:] request, uint64_t ts_ns, Ring ring):
-        """Offer one request. False: the ring is full; call `resume` until it says True."""
+        """Offer one request. False: the ring is full; call `resume` until it says True.
+
+        Raises BufferError when the ring has no room for anything; nothing was done then.
+        """
+        cdef uint64_t claimed = ring.ring.producer.claimed
         cdef int done = engine_request(&self.engine, as_record(request), ts_ns, ring.ring)
-        if done == BLOCKED and not self.engine.taker.active:
-            raise BufferError(f"ring {ring.name} is full; nothing was done")
         ring_wake(ring.ring)
+        if done == BLOCKED and self.engine.work == IDLE:
+            if ring.ring.producer.claimed == claimed:
+                raise BufferError(f"ring {ring.name} is full; nothing was done")
+            self.offered = bytes(request)  # only expiries were written
         return done != BLOCKED
 
     def resume(self, Ring ring, uint64_t ts_ns=0):
-        """Go on with the order in hand; True when it has ended or rests."""
-        cdef int done = engine_resume(&self.engine, ts_ns, ring.ring)
+        """Go on with the request in hand; True when all of it is done."""
+        cdef bytes offered = self.offered
+        cdef int done
+        if offered is not None:
+            self.offered = None
+            try:
+                return self.begin(offered, ts_ns, ring)
+            except BufferError:
+                self.offered = offered
+                return False
+        done = engine_resume(&self.engine, ts_ns, ring.ring)
+        ring_wake(ring.ring)
+        return done != BLOCKED
+
+    def idle(self, Ring ring, uint64_t ts_ns):
+        """What time brings between two requests; False: the ring is full, call it again."""
+        cdef int done = engine_idle(&self.engine, ts_ns, ring.ring)
         ring_wake(ring.ring)
         return done != BLOCKED
 
     def submit(self, const uint8_t[:] request, uint64_t ts_ns=0):
-        """Run one request to its end; returns its events, each 128 bytes, unnumbered."""
+        """Run one request of any type to its end; returns its events, each 128 bytes, unnumbered:
+        those of orders that expired before it first.
+        """
         cdef Ring ring = Ring("engine_caller", SCRATCH_DEPTH)
         cdef list out = []
         cdef bint done = self.begin(request, ts_ns, ring)
         while True:
-            data = ring.pop(SCRATCH_DEPTH)
-            for at in range(0, len(data), 128):
-                out.append(data[at:at + 128])
+            take(ring, out)
             if done:
                 return out
             done = self.resume(ring, ts_ns)
+
+    def tick(self, uint64_t ts_ns):
+        """Let time pass up to ts_ns; returns the events of what expired."""
+        cdef Ring ring = Ring("engine_caller", SCRATCH_DEPTH)
+        cdef list out = []
+        cdef bint done = False
+        while not done:
+            done = self.idle(ring, ts_ns)
+            take(ring, out)
+        return out
 
     def apply(self, const uint8_t[:] record):
         """Fold one logged record (specs/matching.md F-1)."""
@@ -91,25 +145,24 @@ cdef class Engine:
 
         Raises ValueError when it cannot rest (off tick, out of range, no room).
         """
-        cdef int64_t tick = self.engine.rules.tick
-        cdef uint32_t slot
-        if side not in (0, 1) or oid == 0 or qty <= 0 or px <= 0 or px % tick:
+        cdef rsx_order_new_t order
+        if side not in (0, 1) or oid == 0 or qty <= 0 or px <= 0:
             raise ValueError(f"order {oid}: side {side} px {px} qty {qty}")
         if px > self.engine.rules.px_max:
             raise ValueError(f"order {oid}: px {px} above {self.engine.rules.px_max}")
+        if not is_on_tick(&self.engine.rules, px):
+            raise ValueError(f"order {oid}: px {px} is off tick")
         if idmap_get(&self.engine.book.ids, oid) != NONE:
             raise ValueError(f"order {oid} rests already")
-        slot = book_insert(&self.engine.book, oid, <uint8_t>side, px, qty)
-        if slot == NONE:
+        if self.engine.book.live >= self.engine.book.capacity:
             raise ValueError(f"order {oid}: the book is full")
-        cdef order_t* order = &self.engine.book.orders[slot]
+        rsx_record_init(&order, RSX_ORDER_NEW, 0)
+        order.oid = oid
         order.qty = qty
-        order.reserved = 0
         order.user_id = user_id
-        order.user_slot = user_slot_of(&self.engine, user_id)
-        order.tif = order.flags = 0
-        order.cid_place = 0
-        self.engine.users[order.user_slot].open_orders += 1
+        order.side = <uint8_t>side
+        take_in_hand(&self.engine, &order, px, user_slot_of(&self.engine, user_id), 0)
+        rest_taker(&self.engine)
         book_recentre_check(&self.engine.book)
         return 0
 
@@ -124,7 +177,7 @@ cdef class Engine:
         if qty < order.remaining:
             book_take(&self.engine.book, slot, qty)
         else:
-            drop_resting(&self.engine, slot)
+            drop_resting(&self.engine, slot, RSX_STATUS_CANCELLED, RSX_R_USER_CANCEL)
         return True
 
     def find(self, uint64_t oid):
@@ -141,8 +194,8 @@ cdef class Engine:
         return [row[:5] + (row[9],) for row in self.orders() if row[5] == side]
 
     def orders(self):
-        """[(oid, user_id, px, remaining, reserved, side, tif, flags, qty, cid)], each side in
-        priority order; qty is what was ordered less what was cut.
+        """[(oid, user_id, px, remaining, reserved, side, tif, flags, qty, cid, expire_s, kind,
+        stp)], each side in priority order; qty is what was ordered less what was cut.
         """
         cdef list out = []
         cdef int side
@@ -160,7 +213,8 @@ cdef class Engine:
                         cid = (<char*>entry.cid)[:entry.cid_len]
                     out.append((order.oid, order.user_id, order_px(&self.engine.book, order),
                                 order.remaining, order.reserved, order.side, order.tif,
-                                order.flags, order.qty, cid.decode("utf-8", "replace")))
+                                order.flags, order.qty, cid.decode("utf-8", "replace"),
+                                self.engine.owns[slot].expire_s, order.kind, order.stp))
                     slot = order.next
                 level = worse_level(&self.engine.book, side, level)
         return out
@@ -184,6 +238,26 @@ cdef class Engine:
         """The user's position as this engine counts it."""
         cdef uint32_t slot = idmap_get(&self.engine.user_slots, user_id)
         return self.engine.users[slot].net if slot else 0
+
+    def owner(self, uint32_t user_id):
+        """The owner group of the user's newest accepted order here; 0 = none."""
+        cdef uint32_t slot = idmap_get(&self.engine.user_slots, user_id)
+        return self.engine.users[slot].owner_group if slot else 0
+
+    @property
+    def mode(self):
+        """Trading mode: 0 open, 1 post-only, 2 cancel-only, 3 halt."""
+        return self.engine.mode
+
+    @property
+    def last(self):
+        """Price of the newest fill, the reference price before the first (PX-2)."""
+        return self.engine.last_px
+
+    @property
+    def mark(self):
+        """Mark price that the engine goes by (PX-2)."""
+        return mark_of(&self.engine)
 
     @property
     def in_hand(self):

@@ -1,9 +1,16 @@
-"""Matching engine of one symbol. Rules in specs/matching.md, numbers M-n cited in matching.pyx."""
+"""Matching engine of one symbol: its state and its entry points. Rules in specs/matching.md.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+    engine_request     one request        (matching.pyx; rules, reduce, cancel, amend, conditional)
+    engine_resume      the rest of it, after the output ring was full (M-12)
+    engine_idle        what time alone brings: expiries
+    engine_recovered   what a log that ends within a request left open (F-2)
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.book cimport book_t
 from rsx.book.cids cimport cids_t
+from rsx.core.heap cimport heap_t
 from rsx.core.idmap cimport idmap_t
 from rsx.core.ring cimport ring_t
 from rsx.records_c cimport rsx_record_t
@@ -13,66 +20,133 @@ cdef enum:
     BLOCKED = 0     # the output ring is full; call again later (M-12)
     DONE = 1
 
+cdef enum:
+    # Most records one step writes without looking for room again: ACCEPTED or AMENDED, REDUCED
+    # and the end of the order; RELEASED and CANCELLED; two ends of one self-trade.
+    ROOM = 4
+    TICK_ROWS = 5
+
+cdef extern from "<stdint.h>" nogil:
+    const uint64_t NEVER "UINT64_MAX"   # a time that does not come
+
+# What engine_resume goes on with.
+cdef enum:
+    IDLE = 0
+    MATCHING = 1    # the order in hand, and the trims after its fills
+    CANCELLING = 2  # a cancel-all
+    PRICING = 3     # prices reach triggers, due ones fire
+
+# Row of the tick table (PX-1): `tick` holds from this price on.
+cdef struct tick_row_t:
+    int64_t from_px
+    int64_t tick
+    rsx_divisor_t steps
+
 cdef struct rules_t:
     uint32_t symbol_id
-    int64_t tick
+    uint32_t rows_used
+    tick_row_t rows[TICK_ROWS]
     int64_t lot
     int64_t px_max
     int64_t qty_max
     int64_t notional_max
-    rsx_divisor_t tick_steps
+    int64_t notional_min    # 0 = off
     rsx_divisor_t lot_steps
     int32_t maker_fee_ppm
     int32_t taker_fee_ppm
+    uint32_t price_band_ppm  # 0 = off
 
-# 32 bytes. The simulated position serves one feasibility count (M-6) and is valid for its mark.
+# 64 bytes. The simulated position serves one feasibility count (M-6) and is valid for its mark.
 cdef struct user_t:
     uint32_t user_id
     uint32_t open_orders
     int64_t net
     int64_t simulated_net
     uint64_t simulated_mark
+    int64_t reduce_max      # no reduce-only order of the list has more; 0 for an empty one
+    uint32_t newest         # resting orders, the youngest first
+    uint32_t newest_reduce  # reduce-only ones, the youngest first
+    uint32_t owner_group    # of the newest accepted order (ST-1); 0 = none
+    uint32_t unused[3]
 
-# The order in hand: accepted, neither resting nor ended.
+# 16 bytes beside each slot of the book: the list of its user's orders, and its expiry.
+cdef struct own_t:
+    uint32_t next           # older
+    uint32_t prev
+    uint32_t expire_s       # GTD only
+    uint32_t unused
+
+# The order in hand: accepted or amended, neither resting nor ended.
 cdef struct taker_t:
     uint64_t oid
     int64_t px
-    int64_t qty             # original
-    int64_t open_qty        # original less what was cut; remaining + filled
+    int64_t open_qty        # whole quantity less what was cut; remaining + filled
     int64_t remaining
     int64_t reserved
     uint32_t user_id
     uint32_t user_slot
     uint32_t cid_place
+    uint32_t expire_s
     uint8_t side
     uint8_t tif
     uint8_t flags
+    uint8_t kind
+    uint8_t stp
     uint8_t active
+
+# Users whose resting reduce-only orders may have too much since the last fill (RO-2).
+cdef struct trims_t:
+    uint32_t user           # slot of the one in hand; 0 = none
+    uint32_t then_user      # after it
+    uint32_t order          # next order to look at
+
+# A cancel-all under way (CA-1).
+cdef struct sweep_t:
+    uint64_t request_id
+    uint32_t user_id
+    uint32_t order          # next one to look at
+    uint32_t ended
+    uint16_t reason
+    uint8_t lists           # those that are left, a bit each: see cancel.pyx
+    uint8_t sides           # 1 buys, 2 sells
 
 cdef struct engine_t:
     book_t book
     cids_t cids
     rules_t rules
     taker_t taker
+    trims_t trims
+    sweep_t sweep
     idmap_t user_slots
     user_t* users
+    own_t* owns             # by slot of the book
+    heap_t expiries         # resting GTD orders by (expire_s, order id)
+    uint64_t expiry_ns      # when the next order or trigger expires; 2^64 - 1 = none
     uint64_t users_max
     uint64_t users_used
     uint64_t simulation
     uint32_t open_orders_max
     bint is_shadow          # a copy without users and client ids: folds, never matches
+    uint8_t work            # IDLE, or what stopped before a full ring
+    uint8_t mode
+    uint8_t mark_moved      # by the request in hand: triggers have to see it (TR-4)
+    uint8_t may_fire        # triggers are due and there is room to fire
+    int64_t mark_px         # newest MARK_UPDATE; 0 = none: last counts (PX-2)
+    int64_t last_px         # newest fill, else reference_px
+    int64_t first_fill_px   # of the request in hand; 0 = no fill
     uint64_t fills
     uint64_t requests
 
-cdef int engine_init(engine_t* engine, object symbol, uint32_t orders_max, uint64_t users_max,
-                     uint32_t open_orders_max, uint64_t window_ns, uint64_t cids_max,
-                     uint32_t level_slots_max) except -1
+cdef int engine_init(engine_t* engine, object symbol, dict limits) except -1
 cdef void engine_free(engine_t* engine) noexcept nogil
 cdef int engine_request(engine_t* engine, const rsx_record_t* request, uint64_t ts_ns,
                         ring_t* out) except -1 nogil
 cdef int engine_resume(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil
+cdef int engine_idle(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil
 cdef int engine_recovered(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil
-cdef uint32_t user_slot_of(engine_t* engine, uint32_t user_id) noexcept nogil
-cdef int rest_taker(engine_t* engine) except -1 nogil
-cdef void forget_taker(engine_t* engine) noexcept nogil
-cdef void drop_resting(engine_t* engine, uint32_t slot) noexcept nogil
+
+
+cdef inline bint engine_is_idle(const engine_t* engine) noexcept nogil:
+    """Whether a duty cycle without requests has nothing to do, whatever the time is."""
+    return (engine.work == IDLE and engine.expiry_ns == NEVER and not engine.may_fire
+            and not engine.book.is_moving)

@@ -18,12 +18,16 @@ from rsx.book.fold cimport engine_apply, engine_audit
 from rsx.book.matching cimport engine_t
 from rsx.core.check cimport fail
 from rsx.core.ring cimport Ring, ring_available, ring_peek, ring_release, ring_t
+from rsx.records import OF_A_SYMBOL
 from rsx.records_c cimport *
-from rsx.units cimport rsx_divisor
 
 cdef enum:
     SYMBOLS_MAX = 64
     TRADES_KEPT = 65536     # between two calls of take_trades; older ones are left out, counted
+
+cdef uint8_t[256] IS_OF_A_SYMBOL    # by record type: folded by the book that its stream names
+for _type in range(256):
+    IS_OF_A_SYMBOL[_type] = _type in OF_A_SYMBOL
 
 cdef struct trade_t:
     uint32_t symbol_id
@@ -70,9 +74,7 @@ cdef class Shadow:
             memset(&self.engines[at], 0, sizeof(engine_t))
             self.engines[at].is_shadow = True
             self.engines[at].rules.symbol_id = symbol.id
-            self.engines[at].rules.tick = symbol.tick
             self.engines[at].rules.px_max = symbol.px_max
-            self.engines[at].rules.tick_steps = rsx_divisor(symbol.tick, symbol.px_max)
             book_init(&self.engines[at].book, symbol.tick, symbol.px_max, symbol.reference_px,
                       orders_max, level_slots_max)
             self.index[symbol.id] = at + 1
@@ -97,7 +99,7 @@ cdef class Shadow:
         if record.seq != self.next_seq:
             return fail(5, record.seq, self.next_seq)
         self.next_seq += 1
-        if record.type < RSX_ORDER_ACCEPTED or record.type > RSX_CANCEL_REJECTED:
+        if record.type >= 256 or not IS_OF_A_SYMBOL[record.type]:
             return 0
         at = <int>self.index[record.stream] - 1
         if at < 0:

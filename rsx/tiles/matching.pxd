@@ -1,6 +1,6 @@
 from rsx.book.engine cimport Engine
 from rsx.core.clock cimport Clock
-from rsx.core.ring cimport Ring
+from rsx.core.ring cimport Ring, ring_t
 from rsx.core.tile cimport Tile
 
 cdef enum:
@@ -13,3 +13,5 @@ cdef class MatchingTile(Tile):
     cdef Ring risk_matching
     cdef Ring matching_wal
     cdef bint has_recovered
+
+    cdef int wait(self, ring_t* target) noexcept nogil

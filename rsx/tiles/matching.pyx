@@ -1,10 +1,10 @@
 # cython: boundscheck=False
 """matching tile: one symbol's engine between its two rings.
 
-Reads   risk_matching[symbol] (ORDER_NEW, ORDER_CANCEL)
+Reads   risk_matching[symbol] (orders, cancels, amendments, triggers, marks, modes)
 Writes  matching_wal[symbol] (every event, in the order in which it happened)
-Owns    the book, client ids and net positions of its symbol
-On full matching_wal: stalls, in the middle of an order if need be (specs/matching.md M-12)
+Owns    the book, triggers, client ids and net positions of its symbol
+On full matching_wal: stalls, in the middle of a request if need be (specs/matching.md M-12)
 Source  specs/matching.md, specs/tiles.md; the rules are in rsx/book/matching.pyx
 """
 
@@ -13,9 +13,9 @@ from libc.stdint cimport uint64_t
 from rsx.book.engine cimport Engine
 from rsx.book.lookahead cimport engine_prefetch, engine_prefetch_order
 from rsx.book.matching cimport (
-    BLOCKED, engine_recovered, engine_request, engine_resume, engine_t,
+    BLOCKED, IDLE, NEVER, engine_idle, engine_is_idle, engine_recovered, engine_request,
+    engine_t,
 )
-from rsx.book.recentre cimport book_recentre_move
 from rsx.core.clock cimport Clock, monotonic_ns
 from rsx.core.ring cimport (
     Ring, ring_available, ring_peek, ring_release, ring_t, ring_wake,
@@ -37,38 +37,43 @@ cdef class MatchingTile(Tile):
         cdef engine_t* engine = &self.engine.engine
         cdef ring_t* source = self.risk_matching.ring
         cdef ring_t* target = self.matching_wal.ring
-        cdef uint64_t now, done = 0, count
+        cdef uint64_t now, done = 0, count, claimed = target.producer.claimed
         if not self.has_recovered:
             if engine_recovered(engine, self.clock.now(), target) == BLOCKED:
-                return 0
+                return self.wait(target)
             self.has_recovered = True
             ring_wake(target)
-        count = min(ring_available(source), <uint64_t>REQUEST_LIMIT)
-        if count == 0 and not engine.taker.active:
-            return book_recentre_move(&engine.book)  # PM-5
-        now = self.clock.now()
         self.due_ns = 0
-        if engine.taker.active:
-            done = 1
-            if engine_resume(engine, now, target) == BLOCKED:
-                ring_wake(target)
-                self.due_ns = monotonic_ns() + RETRY_NS
-                return 0
+        count = min(ring_available(source), <uint64_t>REQUEST_LIMIT)
+        if count == 0 and engine_is_idle(engine):
+            return 0
+        now = self.clock.now()
+        if engine_idle(engine, now, target) == BLOCKED:
+            self.wait(target)
+            return target.producer.claimed != claimed
         while count:
             if count > 2:
                 engine_prefetch(engine, <const rsx_record_t*>ring_peek(source, 2))
                 engine_prefetch_order(engine, <const rsx_record_t*>ring_peek(source, 1))
             if engine_request(engine, <const rsx_record_t*>ring_peek(source, 0), now,
                               target) == BLOCKED:
-                if engine.taker.active:
+                if engine.work != IDLE:
                     ring_release(source, 1)
-                self.due_ns = monotonic_ns() + RETRY_NS
+                self.wait(target)
                 break
             ring_release(source, 1)
             count -= 1
             done += 1
         ring_wake(target)
-        return <int>done
+        if self.due_ns == 0 and engine.expiry_ns != NEVER:
+            self.due_ns = monotonic_ns() + engine.expiry_ns - min(now, engine.expiry_ns)
+        return done != 0 or engine.book.is_moving or target.producer.claimed != claimed
+
+    cdef int wait(self, ring_t* target) noexcept nogil:
+        """Before a full ring: come back soon, consumers wake nobody."""
+        ring_wake(target)
+        self.due_ns = monotonic_ns() + RETRY_NS
+        return 0
 
     def counters(self):
         return self.engine.counts()

@@ -76,6 +76,8 @@ cdef class State:
                 dedup_window_ns=matching.dedup_window_s * 1_000_000_000,
                 dedup_orders_max=matching.dedup_orders_max,
                 level_slots_max=matching.level_slots_max,
+                triggers_max=matching.triggers_max,
+                open_triggers_per_user_max=matching.open_triggers_per_user_max,
             )
             self.engines[symbol.id] = engine
             self.by_symbol[symbol.id] = <void*>engine
