@@ -159,6 +159,8 @@ class Engine:
         ref, market = order.cid, order.market
         if order.stp not in range(5):
             raise Refused(Reason.INVALID_VALUE, "stp", order.stp, ref)
+        if order.stp == 4:
+            order.stp = self.stps.get(order.user, 0)
         priced = order.kind not in MARKET_KINDS
         if priced:
             self._check_px(market, order.px, ref)
@@ -209,8 +211,6 @@ class Engine:
             reprice=options.get("reprice", 0), guard=guard,
         )  # fmt: skip
         self._check_terms(order, options)
-        if order.stp == 4:
-            order.stp = self.stps.get(user, 0)
         if await self._duplicate(order, asker):
             return order
         self.orders[order.oid] = order

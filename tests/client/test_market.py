@@ -1,4 +1,4 @@
-"""Public streams and the local book: CL-50 .. CL-54."""
+"""Public streams and the local book: CL-50 .. CL-56."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from client.helpers import until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsx.client import Bbo, BookUpdate, Client, Gap, LocalBook, RequestRefused, Symbol, Trade
+from rsx.client import (
+    Bbo,
+    BookUpdate,
+    Client,
+    Gap,
+    LocalBook,
+    RequestRefused,
+    Symbol,
+    Trade,
+    plain,
+)
 
 SYMBOL = Symbol(
     id=1, name="BTC-PERP", tick=D("0.10"), lot=D("0.0001"), price_decimals=2, qty_decimals=6,
@@ -256,3 +266,138 @@ def test_the_middle_is_exact():
     book = LocalBook(SYMBOL, 5)
     book.snapshot([[5_000_010, 1, 1]], [[5_000_021, 1, 1]], 0, 1)
     assert str(book.mid) == "50000.155"
+
+
+# --- order by order (CL-56), modes ------------------------------------------------------------
+
+
+def orders_of(market: Market) -> list[list[tuple[int, int, int]]]:
+    return [[(o.oid, o.px, o.left) for o in market.side(side)] for side in (0, 1)]
+
+
+async def stir(exchange: FakeExchange, rng: random.Random, number: int) -> None:
+    """One random order, cancel or amendment around 50 000."""
+    resting = [o for o in exchange.orders.values() if o.status == 1]
+    if resting and rng.random() < 0.4:
+        order = rng.choice(resting)
+        px = rng.choice([None, order.px + 10 * rng.randrange(-6, 7)])
+        qty = rng.choice([order.qty, order.filled + 100 * rng.randrange(0, 60)]) or 100
+        await exchange.amend(9, order.oid, px, qty)
+        return
+    await act(exchange, rng, number)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_local_orders_equal_the_exchange_s_at_every_update(run, seed):
+    """W-25, W-26: every kind of change, in queues, from a snapshot in parts on."""
+
+    async def test(exchange):
+        rng = random.Random(seed)
+        market = exchange.markets[1]
+        for number in range(30):
+            await stir(exchange, rng, number)
+        async with Client(exchange.url) as client:
+            stream = client.market("BTC-PERP", "orders")
+            update = await anext(stream)
+            assert update.snapshot and update.changes == []
+            kinds = set()
+            for number in range(30, 230):
+                await stir(exchange, rng, number)
+                while [list(update.orders.rows(side)) for side in (0, 1)] != orders_of(market):
+                    update = await anext(stream)
+                    kinds |= {change.kind for change in update.changes}
+                    assert not update.snapshot
+                assert len(update.orders) == sum(map(len, orders_of(market)))
+            oid, px, _ = orders_of(market)[0][-1]
+            before = [o for o in market.bids if o.px == px and o.oid != oid]
+            assert update.orders.ahead(oid) == (sum(o.left for o in before), len(before))
+            assert oid in stream.orders("BTC-PERP") and 1 not in update.orders
+        assert stream.gaps == 0
+        assert kinds == {"rested", "traded", "cancelled", "reduced", "moved", "lifted"}
+
+    run(test)
+
+
+def test_changes_come_typed_and_in_order(run):
+    async def test(exchange):
+        maker = await exchange.place(9, 1, 1, 5_000_100, 3000, "m1")
+        async with Client(exchange.url) as client:
+            stream = client.market("BTC-PERP", "orders")
+            first = await anext(stream)
+            await exchange.place(9, 1, 0, 5_000_100, 1000, "t", 1)
+            update = await anext(stream)
+            await exchange.amend(9, maker.oid, None, 2000)
+            reduced = await anext(stream)
+            await exchange.cancel(9, maker.oid)
+            gone = await anext(stream)
+
+        assert list(first.orders.rows(1)) == [] and first.symbol == "BTC-PERP"
+        (change,) = update.changes
+        assert (change.kind, change.oid, change.side, change.price) == (
+            "traded", maker.oid, "sell", D("50001.00"),
+        )  # fmt: skip
+        assert (change.qty, change.remaining) == (D("0.001"), D("0.002"))
+        assert [(c.kind, c.qty, c.remaining) for c in reduced.changes + gone.changes] == [
+            ("reduced", D("0.001"), D("0.001")), ("cancelled", D("0.001"), 0),
+        ]  # fmt: skip
+        assert plain(update)["changes"][0]["price"] == "50001.00" and "orders" not in plain(update)
+
+    run(test)
+
+
+def test_a_lost_message_of_the_orders_is_a_gap_and_a_fresh_snapshot(run):
+    async def test(exchange):
+        market = exchange.markets[1]
+        for number in range(7):
+            await exchange.place(9, 1, 1, 5_000_100 + number * 100, 3000, f"m{number}")
+        async with Client(exchange.url) as client:
+            stream = client.market("BTC-PERP", "orders")
+            await anext(stream)
+            exchange.skip_public.add("L")
+            await exchange.place(9, 1, 1, 5_000_000, 3000, "lost")
+            await exchange.place(9, 1, 1, 5_000_000, 3000, "then")
+            gap, fresh = await anext(stream), await anext(stream)
+            assert (gap.channel, gap.reason) == ("orders", "gap") and fresh.snapshot
+            assert [list(fresh.orders.rows(side)) for side in (0, 1)] == orders_of(market)
+        assert stream.gaps == 1
+
+    run(test)
+
+
+def test_a_snapshot_that_nobody_asked_for_says_that_changes_were_dropped(run):
+    """W-27, MD-75: too slow for the exchange to keep what came meanwhile."""
+
+    async def test(exchange):
+        market = exchange.markets[1]
+        for number in range(4):
+            await exchange.place(9, 1, 1, 5_000_100 + number * 100, 3000, f"m{number}")
+        async with Client(exchange.url) as client:
+            stream = client.market("BTC-PERP", "orders")
+            await anext(stream)
+            market.asks.pop(0)
+            await exchange.snapshot(exchange.public[0], market)
+            gap, fresh = await anext(stream), await anext(stream)
+            assert (gap.channel, gap.reason, fresh.snapshot) == ("orders", "behind", True)
+            assert list(fresh.orders.rows(1)) == orders_of(market)[1]
+
+    run(test)
+
+
+def test_a_stream_tells_of_the_trading_mode_when_it_changes(run):
+    async def test(exchange):
+        async with Client(exchange.url) as client:
+            stream = client.market("BTC-PERP", "trades")
+            reading = asyncio.create_task(anext(stream))
+            await until(lambda: exchange.public and exchange.public[0].masks)
+            await exchange.set_mode(2, 3)
+            await exchange.set_mode(1, 0)
+            await exchange.set_mode(1, 2)
+            event = await reading
+            assert (event.symbol, event.mode) == ("BTC-PERP", "cancel_only")
+            assert stream.mode("BTC-PERP") == "cancel_only"
+            reading = asyncio.create_task(anext(stream))
+            exchange.cut_all()
+            exchange.markets[1].mode = 1
+            assert (await reading).mode == "post_only"
+
+    run(test)
