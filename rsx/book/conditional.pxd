@@ -12,7 +12,10 @@ What matching calls, and when:
     conditional_expiry     the next one to expire, with its (expire_s, order id); 0 = none (EX-1)
     conditional_price      what a request moved (mark_moved, first_fill_px .. last_px) reaches
                            triggers (TR-4); also at the end of each folded request
-    conditional_fire       due ones fire, a group each (TR-5); BLOCKED before a full ring
+    conditional_mode       the mode is another one (MO-3)
+    conditional_settle     prices go through at once: after conditional_price in a fold
+    conditional_fire       prices go through, then due ones fire, a group each (TR-5); BLOCKED
+                           before a full ring, MORE when others are to have a turn
     conditional_recovered  before the first request after a fold (TR-9)
 
 A slot is a trigger's, not 0. conditional.pyx sets engine.may_fire, and calls plan_expiry whenever
@@ -47,6 +50,8 @@ cdef void conditional_describe(engine_t* engine, uint32_t slot,
                                rsx_order_duplicate_t* event) noexcept nogil
 cdef uint32_t conditional_expiry(engine_t* engine, int64_t* expire_s, uint64_t* oid) noexcept nogil
 cdef int conditional_price(engine_t* engine) except -1 nogil
+cdef void conditional_settle(engine_t* engine) noexcept nogil
+cdef void conditional_mode(engine_t* engine) noexcept nogil
 cdef int conditional_fire(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil
 cdef int conditional_recovered(engine_t* engine) except -1 nogil
 cdef int conditional_apply(engine_t* engine, const rsx_record_t* record) except -1 nogil

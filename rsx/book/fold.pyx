@@ -11,7 +11,8 @@ from rsx.book.audit cimport book_audit
 from rsx.book.book cimport NONE, book_find, book_hash, book_take, mix, order_t
 from rsx.book.cids cimport CID_ORDER, CID_TRIGGER, cid_entry_t, cids_at, cids_put
 from rsx.book.conditional cimport (
-    conditional_apply, conditional_audit, conditional_hash, conditional_price, conditional_take,
+    conditional_apply, conditional_audit, conditional_hash, conditional_price,
+    conditional_settle, conditional_take,
 )
 from rsx.book.matching cimport engine_t, taker_t
 from rsx.book.orders cimport (
@@ -202,6 +203,7 @@ cdef int engine_apply(engine_t* engine, const rsx_record_t* record) except -1 no
         engine.trims.user = engine.trims.then_user = 0
         if not engine.is_shadow and (engine.first_fill_px or engine.mark_moved):
             conditional_price(engine)
+            conditional_settle(engine)
         engine.first_fill_px = 0
         engine.mark_moved = 0
     return 0

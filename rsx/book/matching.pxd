@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.book cimport book_t
 from rsx.book.cids cimport cids_t
+from rsx.book.triggers cimport triggers_t
 from rsx.core.heap cimport heap_t
 from rsx.core.idmap cimport idmap_t
 from rsx.core.ring cimport ring_t
@@ -19,6 +20,7 @@ from rsx.units cimport rsx_divisor_t
 cdef enum:
     BLOCKED = 0     # the output ring is full; call again later (M-12)
     DONE = 1
+    MORE = 2        # prices are on their way through the triggers; call again before any request
 
 cdef enum:
     # Most records one step writes without looking for room again: ACCEPTED or AMENDED, REDUCED
@@ -117,6 +119,7 @@ cdef struct engine_t:
     taker_t taker
     trims_t trims
     sweep_t sweep
+    triggers_t triggers
     idmap_t user_slots
     user_t* users
     own_t* owns             # by slot of the book

@@ -29,7 +29,7 @@ from rsx.book.cids cimport (
     cids_init, cids_put,
 )
 from rsx.book.conditional cimport (
-    conditional_fire, conditional_free, conditional_init, conditional_price,
+    conditional_fire, conditional_free, conditional_init, conditional_mode, conditional_price,
     conditional_recovered, conditional_refused, conditional_request, conditional_take,
 )
 from rsx.book.events cimport (
@@ -402,6 +402,7 @@ cdef int set_mode(engine_t* engine, const rsx_mode_request_t* request, uint64_t 
     event.mode = request.mode
     event.previous = engine.mode
     engine.mode = request.mode
+    conditional_mode(engine)
     return finish(out)
 
 
@@ -456,9 +457,7 @@ cdef inline int settle(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 
 cdef int settle_prices(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     if engine.first_fill_px or engine.mark_moved:
         conditional_price(engine)
-        engine.first_fill_px = 0
-        engine.mark_moved = 0
-    if engine.may_fire and conditional_fire(engine, ts_ns, out) == BLOCKED:
+    if engine.may_fire and conditional_fire(engine, ts_ns, out) != DONE:
         return stop(engine, PRICING, out)
     return DONE
 
