@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from model.engines import ask, new
+from model.table import fire_trigger
 from model.wire import as_event
 
 
@@ -52,6 +53,8 @@ class TestKinds:
     def test_the_answers_repeat_kind_expiry_prevention_and_owner(self, make_engine):
         engine = make_engine()
         terms = {"kind": 3, "stp": 2, "flags": 16}
+        fire_trigger(engine, 1, 1)
+        fire_trigger(engine, 2, 1)
 
         (accepted,) = ask(
             engine, new(1, 1, 0, 5, 100, tif=3, expire_s=77, owner_group=4, cid="a", **terms)
