@@ -3,6 +3,8 @@
 
 Shares the engine's fold (rsx/book/fold.pyx), without users and client ids. A symbol counts as
 changed only when the last record of a request has come, so that no half-applied order is shown.
+What a record does to a resting order is told to the queue places (places.pyx) and, where somebody
+follows order by order, kept as an event (l3.pyx).
 Thread: the marketdata tile's. Source: specs/marketdata.md, specs/matching.md F-1.
 """
 
@@ -11,11 +13,21 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from rsx.book.book cimport (
-    NONE, best_level, book_free, book_init, book_insert, level_at, level_t, worse_level,
+    NONE, best_level, book_find, book_free, book_init, book_insert, level_at, level_t, order_px,
+    order_t, worse_level,
 )
 from rsx.book.engine cimport Engine
 from rsx.book.fold cimport engine_apply, engine_audit
+from rsx.book.l3 cimport (
+    L3_ADD, L3_CANCEL, L3_EVENTS, L3_KEPT, L3_MOVED, L3_REDUCE, L3_TAKEN, L3_TRADE, L3_UNTOLD,
+    l3_begin, l3_come, l3_event, l3_free, l3_init, l3_leave, l3_part, l3_sent, l3_t, l3_take,
+    l3_text_t,
+)
 from rsx.book.matching cimport engine_t
+from rsx.book.places cimport (
+    places_add, places_ahead, places_audit, places_free, places_init, places_remove, places_t,
+    places_take,
+)
 from rsx.core.check cimport fail
 from rsx.core.ring cimport Ring, ring_available, ring_peek, ring_release, ring_t
 from rsx.records import OF_A_SYMBOL
@@ -37,6 +49,51 @@ cdef struct trade_t:
     uint64_t ts_ns
     uint64_t seq
 
+# A resting order before a record changed it; slot NONE: the record is about none.
+cdef struct before_t:
+    uint32_t slot
+    uint8_t side
+    int64_t px
+    int64_t remaining
+    bint leaves             # it has left its place
+    bint sent               # who follows the walk knows it
+
+cdef struct trading_mode_t:
+    uint8_t mode
+    uint64_t ts_ns
+    uint64_t seq
+
+
+cdef uint64_t order_of(const rsx_record_t* record) noexcept nogil:
+    """The order that a record changes where it rests; 0 = records of this type change none."""
+    if record.type == RSX_FILL:
+        return (<const rsx_fill_t*>record).maker_oid
+    if record.type == RSX_ORDER_CANCELLED:
+        return (<const rsx_order_cancelled_t*>record).oid
+    if record.type == RSX_ORDER_REDUCED:
+        return (<const rsx_order_reduced_t*>record).oid
+    if record.type == RSX_ORDER_AMENDED:
+        return (<const rsx_order_amended_t*>record).oid
+    return 0
+
+
+cdef bint leaves(const rsx_record_t* record) noexcept nogil:
+    """Whether the resting order that a record is about leaves its place."""
+    if record.type == RSX_FILL:
+        return (<const rsx_fill_t*>record).maker_remaining == 0
+    if record.type == RSX_ORDER_AMENDED:
+        return not (<const rsx_order_amended_t*>record).flags & RSX_KEPT
+    return record.type == RSX_ORDER_CANCELLED
+
+
+cdef bint comes(const rsx_record_t* record) noexcept nogil:
+    """Whether its order comes to rest; its oid is then where ORDER_ACCEPTED has it."""
+    if record.type == RSX_ORDER_ACCEPTED:
+        return (<const rsx_order_accepted_t*>record).flags & RSX_RESTS
+    if record.type == RSX_ORDER_AMENDED:
+        return (<const rsx_order_amended_t*>record).flags & RSX_RESTS
+    return record.type == RSX_ORDER_RESTED
+
 
 cdef class Shadow:
     """Books of all symbols as the log has released them.
@@ -46,12 +103,17 @@ cdef class Shadow:
     """
 
     cdef engine_t engines[SYMBOLS_MAX]
+    cdef places_t places[SYMBOLS_MAX]
+    cdef l3_t l3[SYMBOLS_MAX]
+    cdef trading_mode_t modes[SYMBOLS_MAX]
     cdef uint64_t last_seq[SYMBOLS_MAX]
     cdef uint64_t last_ns[SYMBOLS_MAX]
     cdef bint changed_flags[SYMBOLS_MAX]
+    cdef bint touched[SYMBOLS_MAX]      # by the request whose records are coming
     cdef bint in_group[SYMBOLS_MAX]     # the last record applied was not its request's last
     cdef uint8_t* index             # symbol id -> index + 1
     cdef int count
+    cdef l3_text_t* rows            # two: for all, for who follows the walk
     cdef trade_t* trades
     cdef uint64_t trades_at
     cdef uint64_t trades_taken
@@ -68,7 +130,8 @@ cdef class Shadow:
         self.next_seq = next_seq
         self.index = <uint8_t*>calloc(65536, 1)
         self.trades = <trade_t*>calloc(TRADES_KEPT, sizeof(trade_t))
-        if self.index == NULL or self.trades == NULL:
+        self.rows = <l3_text_t*>calloc(2, sizeof(l3_text_t))
+        if self.index == NULL or self.trades == NULL or self.rows == NULL:
             raise MemoryError("shadow books")
         for at, symbol in enumerate(symbols):
             memset(&self.engines[at], 0, sizeof(engine_t))
@@ -77,6 +140,8 @@ cdef class Shadow:
             self.engines[at].rules.px_max = symbol.px_max
             book_init(&self.engines[at].book, symbol.tick, symbol.px_max, symbol.reference_px,
                       orders_max, level_slots_max)
+            places_init(&self.places[at], orders_max)
+            l3_init(&self.l3[at], orders_max)
             self.index[symbol.id] = at + 1
             self.count = at + 1
 
@@ -84,6 +149,9 @@ cdef class Shadow:
         cdef int at
         for at in range(self.count):
             book_free(&self.engines[at].book)
+            places_free(&self.places[at])
+            l3_free(&self.l3[at])
+        free(self.rows)
         free(self.index)
         free(self.trades)
 
@@ -104,7 +172,7 @@ cdef class Shadow:
         at = <int>self.index[record.stream] - 1
         if at < 0:
             return fail(14, record.seq, record.stream)
-        engine_apply(&self.engines[at], record)
+        self._apply_order(at, record)
         self.last_seq[at] = record.seq
         self.last_ns[at] = record.ts_ns
         if record.type == RSX_FILL:
@@ -117,10 +185,88 @@ cdef class Shadow:
             trade.ts_ns = fill.ts_ns
             trade.seq = fill.seq
             self.trades_at += 1
+            self.touched[at] = True
+        elif record.type == RSX_TRADING_MODE:
+            self.modes[at].mode = (<const rsx_trading_mode_t*>record).mode
+            self.modes[at].ts_ns = record.ts_ns
+            self.modes[at].seq = record.seq
+            self.touched[at] = True
         self.in_group[at] = not record.header_flags & RSX_GROUP_END
-        if not self.in_group[at]:
+        if not self.in_group[at] and self.touched[at]:
+            self.touched[at] = False
             self.changed_flags[at] = True
         return 0
+
+    cdef int _apply_order(self, int at, const rsx_record_t* record) except -1 nogil:
+        """Fold one record; tell the queue places and the order events what it does."""
+        cdef engine_t* engine = &self.engines[at]
+        cdef before_t before
+        cdef uint64_t oid = order_of(record)
+        cdef uint32_t slot
+        cdef bint sent
+        before.slot = book_find(&engine.book, oid) if oid != 0 else NONE
+        if before.slot != NONE:
+            before.side = engine.book.orders[before.slot].side
+            before.px = order_px(&engine.book, &engine.book.orders[before.slot])
+            before.remaining = engine.book.orders[before.slot].remaining
+            before.leaves = leaves(record)
+            if before.leaves:
+                places_remove(&self.places[at], &engine.book, before.slot)
+                before.sent = l3_leave(&self.l3[at], &engine.book, before.slot)
+            else:
+                before.sent = l3_sent(&self.l3[at], before.slot)
+        engine_apply(engine, record)
+        if before.slot != NONE and not before.leaves:
+            places_take(&self.places[at], before.slot,
+                        before.remaining - engine.book.orders[before.slot].remaining)
+        sent = False
+        slot = NONE
+        if comes(record):
+            slot = book_find(&engine.book, (<const rsx_order_accepted_t*>record).oid)
+            if slot == NONE:
+                return fail(14, record.seq, oid)
+            places_add(&self.places[at], &engine.book, slot)
+            sent = l3_come(&self.l3[at], &engine.book, slot)
+        if slot != NONE or before.slot != NONE:
+            self.touched[at] = True
+            if self.l3[at].open:
+                self._event(at, record, &before, slot, sent)
+        return 0
+
+    cdef void _event(self, int at, const rsx_record_t* record, const before_t* before,
+                     uint32_t slot, bint sent) noexcept nogil:
+        """Keep what a record did to a resting order (W-25). slot: where it came to rest; sent:
+        whether the walk has passed there."""
+        cdef l3_t* l3 = &self.l3[at]
+        cdef const order_t* order = &self.engines[at].book.orders[slot]
+        cdef const rsx_fill_t* fill = <const rsx_fill_t*>record
+        cdef const rsx_order_amended_t* amended = <const rsx_order_amended_t*>record
+        cdef uint64_t oid, ts_ns = record.ts_ns, seq = record.seq
+        cdef int64_t px, remaining
+        cdef uint8_t kind
+        if slot != NONE:
+            px = order_px(&self.engines[at].book, order)
+            remaining = order.remaining
+            kind = L3_ADD if before.slot == NONE else L3_MOVED
+            l3_event(l3, kind, L3_UNTOLD if not sent else kind if before.sent else L3_ADD,
+                     order.side, order.oid, px, remaining, remaining, ts_ns, seq)
+            if kind == L3_MOVED and before.sent and not sent:
+                l3_event(l3, L3_UNTOLD, L3_TAKEN, order.side, order.oid, before.px,
+                         before.remaining, 0, ts_ns, seq)
+            return
+        oid = amended.oid
+        if record.type == RSX_FILL:
+            kind = L3_TRADE
+            oid = fill.maker_oid
+            remaining = fill.maker_remaining
+        elif before.leaves:
+            kind = L3_TAKEN if record.type == RSX_ORDER_AMENDED else L3_CANCEL
+            remaining = 0
+        else:
+            kind = L3_KEPT if record.type == RSX_ORDER_AMENDED else L3_REDUCE
+            remaining = self.engines[at].book.orders[before.slot].remaining
+        l3_event(l3, kind, kind if before.sent else L3_UNTOLD, before.side, oid, before.px,
+                 before.remaining - remaining, remaining, ts_ns, seq)
 
     def load(self, Engine engine):
         """Take over the resting orders and the order in hand of a recovered engine."""
@@ -138,6 +284,7 @@ cdef class Shadow:
                                          source.book.orders[slot].remaining)
                     if copied == NONE:
                         fail(8, own.book.live, own.book.capacity)
+                    places_add(&self.places[at], &own.book, copied)
                     own.book.orders[copied].reserved = source.book.orders[slot].reserved
                     own.book.orders[copied].qty = source.book.orders[slot].qty
                     own.book.orders[copied].user_id = source.book.orders[slot].user_id
@@ -191,7 +338,7 @@ cdef class Shadow:
                 self._apply(<const rsx_record_t*>&data[at * RSX_RECORD_SIZE])
 
     def changed(self):
-        """Symbol ids whose book or tape changed since the last call, whole requests only."""
+        """Symbol ids whose book, tape or mode changed since the last call, whole requests only."""
         cdef int at
         out = []
         for at in range(self.count):
@@ -249,7 +396,86 @@ cdef class Shadow:
         cdef int at
         for at in range(self.count):
             engine_audit(&self.engines[at])
+            places_audit(&self.places[at], &self.engines[at].book)
 
     def resting(self, symbol_id):
         """Number of resting orders in a symbol's book."""
         return self.engines[self._symbol(symbol_id)].book.live
+
+    def mode(self, symbol_id):
+        """(mode, ts_ns, seq) of the newest TRADING_MODE; seq 0: as it was at the start."""
+        cdef int at = self._symbol(symbol_id)
+        return self.modes[at].mode, self.modes[at].ts_ns, self.modes[at].seq
+
+    def queue_ahead(self, symbol_id, uint64_t oid, uint32_t user_id=0):
+        """(px, qty ahead, orders ahead, own remaining, level's qty, level's count, seq), or None.
+
+        None: it does not rest, or rests for another user than user_id (0 = any). Looks at no more
+        than 256 orders and a run for each 64 orders of the level (MD-87).
+        """
+        cdef int at = self._symbol(symbol_id)
+        cdef engine_t* engine = &self.engines[at]
+        cdef uint32_t slot = book_find(&engine.book, oid)
+        cdef const order_t* order = &engine.book.orders[slot]
+        cdef const level_t* level
+        cdef uint64_t orders = 0
+        cdef int64_t qty = 0
+        if slot == NONE or (user_id != 0 and order.user_id != user_id):
+            return None
+        with nogil:
+            places_ahead(&self.places[at], &engine.book, slot, &orders, &qty)
+        level = level_at(&engine.book, order.level)
+        return level.px, qty, orders, order.remaining, level.qty, level.count, self.last_seq[at]
+
+    # --- order by order (section 8 of the source) -----------------------------------------------
+
+    def l3_open(self, symbol_id):
+        """Keep the events of a symbol from now on; forget older ones."""
+        cdef l3_t* l3 = &self.l3[self._symbol(symbol_id)]
+        l3.open = True
+        l3.walking = l3.overrun = False
+        l3.taken = l3.made
+
+    def l3_close(self, symbol_id):
+        """Keep no events any more."""
+        cdef l3_t* l3 = &self.l3[self._symbol(symbol_id)]
+        l3.open = l3.walking = False
+
+    def l3_waiting(self, symbol_id):
+        """Events that wait to be taken."""
+        cdef l3_t* l3 = &self.l3[self._symbol(symbol_id)]
+        return l3.made - l3.taken
+
+    def l3_take(self, symbol_id):
+        """(rows, rows for the walk's readers, seq of the last) of one frame, oldest first.
+
+        None: nothing waits. Rows are JSON without the outer brackets, as bytes; either may be
+        empty. Raises BufferError, once, when events were lost: the walk has ended then.
+        """
+        cdef l3_t* l3 = &self.l3[self._symbol(symbol_id)]
+        cdef uint32_t count
+        if l3.overrun:
+            l3.overrun = l3.walking = False
+            raise BufferError("order events were lost")
+        with nogil:
+            count = l3_take(l3, &self.rows[0], &self.rows[1])
+        if count == 0:
+            return None
+        return (self.rows[0].data[:self.rows[0].size], self.rows[1].data[:self.rows[1].size],
+                l3.events[(l3.taken - 1) & (L3_EVENTS - 1)].seq)
+
+    def l3_begin(self, symbol_id):
+        """Begin a walk through the resting orders; whoever calls has taken all events."""
+        cdef int at = self._symbol(symbol_id)
+        l3_begin(&self.l3[at], &self.engines[at].book)
+
+    def l3_part(self, symbol_id):
+        """(rows, whether the walk has ended): its next orders, JSON as in l3_take."""
+        cdef int at = self._symbol(symbol_id)
+        with nogil:
+            l3_part(&self.l3[at], &self.engines[at].book, &self.rows[0])
+        return self.rows[0].data[:self.rows[0].size], not self.l3[at].walking
+
+    def l3_end(self, symbol_id):
+        """End the walk before it is through."""
+        self.l3[self._symbol(symbol_id)].walking = False

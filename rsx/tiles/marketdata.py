@@ -52,6 +52,18 @@ class Book(NamedTuple):
     seq: int
 
 
+class QueuePlace(NamedTuple):
+    """Where a resting order stands at its price, after the event `seq` (MD-86)."""
+
+    px: int
+    qty_ahead: int
+    orders_ahead: int
+    remaining: int  # its own
+    level_qty: int
+    level_count: int
+    seq: int
+
+
 class Publisher(Protocol):
     """Where what changed goes: the public edge. Called on the tile's loop; never waits."""
 
@@ -208,7 +220,7 @@ class MarketData(AsyncTile):
         """Apply what has been released by now: who was told of an event finds it here."""
         last = self._released() if self._released is not None else 0
         while self._advance() and self.shadow.next_seq <= last:
-            pass
+            self._collect()
         self._collect()
 
     def book_snapshot(self, symbol_id: int, depth: int) -> Book:
@@ -218,6 +230,17 @@ class MarketData(AsyncTile):
         seq, ts_ns = self.shadow.last(symbol_id)
         bids = self.shadow.depth(symbol_id, 0, depth)
         return Book(bids, self.shadow.depth(symbol_id, 1, depth), ts_ns, seq)
+
+    def queue_ahead(self, symbol_id: int, oid: int, user_id: int = 0) -> QueuePlace | None:
+        """What lies ahead of a resting order; None when it does not rest, or not for user_id.
+
+        Args    user_id: its owner; 0 = any
+        Raises  RequestError UNKNOWN_SYMBOL
+        """
+        self._history(symbol_id)
+        self._catch_up()
+        place = self.shadow.queue_ahead(symbol_id, oid, user_id)
+        return None if place is None else QueuePlace(*place)
 
     def _history(self, symbol_id: int) -> deque[Trade]:
         trades = self._trades.get(symbol_id)
