@@ -29,7 +29,7 @@ PRIVATE_FRAMES = frozenset({
 })  # fmt: skip
 PUBLIC_FRAMES = frozenset({"S", "X", "M", "H"})
 KNOWN_FRAMES = PRIVATE_FRAMES | PUBLIC_FRAMES | {
-    "W", "U", "DU", "F", "E", "MO", "BBO", "B", "D", "T",
+    "W", "U", "DU", "F", "E", "MO", "BBO", "B", "D", "T", "LS", "L",
 }  # fmt: skip
 
 POST_ONLY = int(OrderFlag.POST_ONLY)

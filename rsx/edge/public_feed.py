@@ -2,7 +2,8 @@
 
     shadow books --note--> Feed (per symbol) --publish--> Subscription (reader x symbol) --> Reader
                              | Window per depth: what its subscribers have
-                             | quote: the BBO that its subscribers have
+                             | quote, mode: the BBO and trading mode that its subscribers have
+                             | OrderFeed: the order-by-order channel (public_orders.py)
 
 A feed keeps what was published last, so the frames of one publication are the same bytes for
 every subscriber that is up to date. Whoever is not (new, or was over its backlog bound) is marked
@@ -19,12 +20,20 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
+from rsx.edge import public_orders
+from rsx.edge.public_frames import text_frame
+from rsx.edge.public_orders import EVENTS_WAITING_MAX, OrderFeed
 from rsx.errors import Reason, RequestError
 
 BBO = 1
 BOOK = 2
 TRADES = 4
-ALL = BBO | BOOK | TRADES
+ORDERS = 8
+ALL = BBO | BOOK | TRADES | ORDERS
+MODE = 16  # no channel: what `need` says of the trading mode
+
+# What `need` has for a subscription that waits for something of its own.
+OWN = BOOK | BBO | MODE
 
 DEPTH_MAX = 1000
 DEPTH_DEFAULT = 20
@@ -46,21 +55,18 @@ TRADES_WAITING_MAX = 512
 # Symbols published in one duty cycle (MD-12).
 FEEDS_PER_PASS = 4
 
-# WebSocket headers of unmasked text frames of 0 .. 125 bytes.
-SHORT_HEADS = [bytes((0x81, size)) for size in range(126)]
-
 Level = tuple[int, int, int]  # px, qty, count
 Quote = tuple[int, int, int, int, int, int]  # bid px, qty, count, ask px, qty, count
 Trade = tuple[int, int, int, int, int, int]  # symbol_id, px, qty, taker_side, ts_ns, seq
 
 
-class Shadow(Protocol):
+class Shadow(public_orders.Shadow, Protocol):
     """What the feed asks of the shadow books."""
 
     def whole(self, symbol_id: int) -> bool: ...
     def bbo(self, symbol_id: int) -> Quote: ...
     def depth(self, symbol_id: int, side: int, levels: int) -> list[Level]: ...
-    def last(self, symbol_id: int) -> tuple[int, int]: ...
+    def mode(self, symbol_id: int) -> tuple[int, int, int]: ...
 
 
 class Reader(ABC):
@@ -88,6 +94,7 @@ class Batch(NamedTuple):
     deltas: dict[int, bytes] = {}  # noqa: RUF012 - by depth; never changed
     quote: bytes = b""
     quote_pu: int = 0
+    mode: bytes = b""
 
 
 NOTHING = Batch()
@@ -96,8 +103,9 @@ NOTHING = Batch()
 class Subscription:
     """One reader's channels of one symbol.
 
-    need: channels whose next message is not the shared one: BOOK a snapshot, BBO one with its own
-    pu, TRADES one with pu 0. quote_u: u of the BBO that it got last, kept while need has BBO.
+    need: what is not the shared message next: BOOK a snapshot, BBO one with its own pu, TRADES one
+    with pu 0, MODE the mode. quote_u: u of the BBO that it got last, kept while need has BBO.
+    ORDERS is never in need: the order feed knows its readers' places.
     """
 
     __slots__ = ("depth", "mask", "need", "quote_u", "reader")
@@ -165,6 +173,8 @@ class Feed:
         self._quote_u = 0
         self._quote_ts = 0
         self._trade_u = 0
+        self._mode = shadow.mode(symbol_id)
+        self.orders = OrderFeed(symbol_id, shadow, counters)
 
     # --- who gets it --------------------------------------------------------------------
 
@@ -175,6 +185,7 @@ class Feed:
             if not self.subscriptions:
                 self.trades.clear()
                 self._quote = None
+                self._mode = self._shadow.mode(self.symbol_id)
             sub = self.subscriptions[reader] = Subscription(reader)
             reader.subscriptions[self.symbol_id] = sub
         if mask & BOOK and not (sub.mask & BOOK and sub.depth == depth):
@@ -188,8 +199,10 @@ class Feed:
             self.trade_readers += 1
         if mask & BBO:
             sub.quote_u = None
+        if mask & ORDERS:
+            self.orders.join(reader)
         sub.mask |= mask
-        sub.need |= mask
+        sub.need |= mask & ~ORDERS | MODE
         return sub
 
     def unsubscribe(self, reader: Reader, mask: int) -> None:
@@ -203,6 +216,8 @@ class Feed:
             self.trade_readers -= 1
             if not self.trade_readers:
                 self.trades.clear()
+        if mask & sub.mask & ORDERS:
+            self.orders.leave(reader)
         sub.mask &= ~mask
         sub.need &= ~mask
         if not sub.mask:
@@ -219,8 +234,10 @@ class Feed:
     # --- what goes out ------------------------------------------------------------------
 
     def publish(self, now_ns: int) -> None:
-        """Send what is new to every subscriber: trades, then delta, then BBO (W-21)."""
+        """Send what is new to every subscriber: mode, trades, delta, BBO, orders (W-21)."""
         batch = self._next_batch()
+        if self.orders.places:
+            self.orders.advance()
         shared: dict[tuple[int, int], bytes] = {}
         for sub in self.subscriptions.values():
             if sub.reader.over(now_ns):
@@ -235,7 +252,25 @@ class Feed:
                 data = shared[key]
             if data:
                 sub.reader.write(data)
+            if sub.mask & ORDERS:
+                self.serve_orders(sub, now_ns)
         self.next_ns = now_ns + self._gap_ns()
+
+    def serve_orders(self, sub: Subscription, now_ns: int) -> None:
+        """What the order-by-order channel has for it, as far as it can take it."""
+        self.orders.serve(sub.reader, now_ns)
+        if sub.reader.over(now_ns):
+            sub.reader.held = True
+
+    @property
+    def urgent(self) -> bool:
+        """Whether so much waits that the pause is not kept (MD-11, MD-71)."""
+        return len(self.trades) >= TRADES_WAITING_MAX or self.orders.waiting >= EVENTS_WAITING_MAX
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to publish although nothing changes."""
+        return self.book_due or self.orders.busy
 
     def _gap_ns(self) -> int:
         """Time until the next publication, so that this symbol keeps to its share (MD-11)."""
@@ -260,7 +295,12 @@ class Feed:
         if self.book_due and self._shadow.whole(self.symbol_id):
             self.book_due = False
             deltas, quote = self._move()
-        return Batch(trades, first_trades, count, deltas, quote, quote_pu)
+        mode = b""
+        newest = self._shadow.mode(self.symbol_id)
+        if newest != self._mode:
+            self._mode = newest
+            mode = mode_frame(self.symbol_id, newest)
+        return Batch(trades, first_trades, count, deltas, quote, quote_pu, mode)
 
     def _move(self) -> tuple[dict[int, bytes], bytes]:
         """Bring windows and quote up to the whole book; returns delta frames and BBO frame."""
@@ -286,9 +326,12 @@ class Feed:
         """What one subscription gets: shared frames, its own ones where it needs them."""
         mask, need = sub.mask, sub.need
         ready = not need & (BOOK | BBO) or self._ready(sub)
-        data = b""
+        data = batch.mode
+        if need & MODE:
+            data = mode_frame(self.symbol_id, self._mode)
+            sub.need &= ~MODE
         if mask & TRADES and batch.trade_count:
-            data = batch.first_trades if need & TRADES else batch.trades
+            data += batch.first_trades if need & TRADES else batch.trades
             sub.need &= ~TRADES
         if mask & BOOK:
             if not need & BOOK:
@@ -340,7 +383,9 @@ class Feed:
             sub.need |= BBO
         if sub.mask & BOOK and sub.depth in batch.deltas:
             sub.need |= BOOK
-        if sub.need & (BOOK | BBO):
+        if batch.mode:
+            sub.need |= MODE
+        if sub.need & OWN or sub.mask & ORDERS:
             sub.reader.held = True
 
 
@@ -351,7 +396,9 @@ class Feeds:
     """
 
     def __init__(self, symbol_ids: Iterable[int], shadow: Shadow):
-        self.stats = {"publications": 0, "snapshots": 0, "trades_dropped": 0}
+        self.stats = {
+            "publications": 0, "snapshots": 0, "trades_dropped": 0, "l3_snapshots": 0, "l3_cuts": 0,
+        }  # fmt: skip
         self._feeds = {sid: Feed(sid, shadow, self.stats) for sid in symbol_ids}
         self._active: dict[int, Feed] = {}
         self._due: dict[int, Feed] = {}  # in the order in which they are served
@@ -372,14 +419,17 @@ class Feeds:
     def publish(self, now_ns: int) -> int:
         """Publish symbols whose time has come, a few per call; returns how many."""
         done = 0
+        for symbol_id, feed in self._active.items():
+            if feed.orders.waiting:  # no group's end is waited for (MD-70)
+                self._due[symbol_id] = feed
         for symbol_id, feed in list(self._due.items()):
-            if feed.next_ns > now_ns and len(feed.trades) < TRADES_WAITING_MAX:
+            if feed.next_ns > now_ns and not feed.urgent:
                 continue
             if done == FEEDS_PER_PASS:
                 break
             del self._due[symbol_id]
             feed.publish(now_ns)
-            if feed.book_due:  # not whole at the moment: at the end of the queue, once more
+            if feed.busy:  # not whole at the moment, or a snapshot goes on: once more, as the last
                 self._due[symbol_id] = feed
             done += 1
         self.stats["publications"] += done
@@ -416,11 +466,11 @@ class Feeds:
     def recover(self, reader: Reader, now_ns: int) -> None:
         """Give a reader that was held what it missed, while it is not over (MD-42)."""
         for symbol_id, sub in reader.subscriptions.items():
-            if sub.need & (BOOK | BBO):
+            if sub.need & OWN or sub.mask & ORDERS:
                 if reader.over(now_ns):
                     return
                 self._serve(self._feeds[symbol_id], sub, now_ns)
-        reader.held = False
+        reader.held = reader.over(now_ns)
 
     def _serve(self, feed: Feed, sub: Subscription, now_ns: int) -> None:
         if sub.reader.over(now_ns):
@@ -431,6 +481,11 @@ class Feeds:
             sub.reader.write(data)
         if sub.need & (BOOK | BBO):  # MD-25: the publication that finds the book whole serves it
             feed.book_due = True
+        if sub.mask & ORDERS:
+            if feed.orders.places[sub.reader].waiting:
+                feed.orders.advance()
+            feed.serve_orders(sub, now_ns)
+        if feed.busy:
             self._due[feed.symbol_id] = feed
 
     def _feed(self, symbol_id: int) -> Feed:
@@ -457,11 +512,5 @@ def quote_frame(symbol_id: int, quote: Quote, ts_ns: int, u: int, pu: int) -> by
     return text_frame(orjson.dumps({"BBO": (symbol_id, *quote, ts_ns, u, pu)}))
 
 
-def text_frame(payload: bytes) -> bytes:
-    """A whole unmasked WebSocket text frame. Source: RFC 6455 section 5.2."""
-    size = len(payload)
-    if size < len(SHORT_HEADS):
-        return SHORT_HEADS[size] + payload
-    if size < 1 << 16:
-        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), payload)
-    return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), payload)
+def mode_frame(symbol_id: int, mode: tuple[int, int, int]) -> bytes:
+    return text_frame(orjson.dumps({"MO": (symbol_id, *mode)}))

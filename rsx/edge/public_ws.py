@@ -37,12 +37,13 @@ from rsx.edge.public_feed import (
     ALL,
     DEPTH_DEFAULT,
     DEPTH_MAX,
+    ORDERS,
     Feeds,
     Reader,
     Shadow,
     Trade,
-    text_frame,
 )
+from rsx.edge.public_frames import text_frame
 from rsx.errors import Reason, RequestError
 
 PATH = "/ws/public"
@@ -121,7 +122,11 @@ class PublicEdge:
         self._slow_ns = edge.slow_reader_ms * NS_PER_MS
         self._beat_ns = edge.heartbeat_s * NS_PER_S
         self._idle_ns = edge.idle_s * NS_PER_S
-        self._symbols_frame = text_frame(encode_symbols(symbols))
+        self._channels = ALL if edge.l3 else ALL & ~ORDERS
+        self._symbols = symbols
+        self._shadow = shadow
+        self._modes: dict[int, int] = {}
+        self._symbols_made = b""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -251,18 +256,26 @@ class PublicEdge:
         try:
             key, fields = decode_frame(data, PUBLIC_FRAMES)
             if key == "S":
-                symbol_id, mask, depth = decode_subscribe(fields)
+                symbol_id, mask, depth = decode_subscribe(fields, self._channels)
                 self.feeds.subscribe(client, symbol_id, mask, depth, now_ns)
             elif key == "X":
                 symbol_id, mask = decode_unsubscribe(fields)
                 self.feeds.unsubscribe(client, symbol_id, mask)
             elif key == "M":
-                client.write(self._symbols_frame)
+                client.write(self._symbols_frame())
             else:
                 decode_heartbeat(fields)
                 client.write(self._heartbeat(now_ns))
         except RequestError as error:
             client.write(error_frame(error))
+
+    def _symbols_frame(self) -> bytes:
+        """M with the current modes; encoded anew when one has changed."""
+        modes = {symbol.id: self._shadow.mode(symbol.id)[0] for symbol in self._symbols}
+        if modes != self._modes or not self._symbols_made:
+            self._modes = modes
+            self._symbols_made = text_frame(encode_symbols(self._symbols, modes))
+        return self._symbols_made
 
     def _heartbeat(self, now_ns: int) -> bytes:
         return text_frame(encode("H", [now_ns // NS_PER_MS]))
@@ -290,10 +303,10 @@ def error_frame(error: RequestError) -> bytes:
     return text_frame(encode_error(error))
 
 
-def decode_subscribe(fields: Fields) -> tuple[int, int, int]:
-    """Fields of S: symbol, channels, depth. Raises RequestError."""
+def decode_subscribe(fields: Fields, channels: int = ALL) -> tuple[int, int, int]:
+    """Fields of S: symbol, channels (of those that there are), depth. Raises RequestError."""
     symbol_id = _integer("S", fields, 0, "sym", 0, 1 << 32)
-    mask = _integer("S", fields, 1, "channels", 1, ALL)
+    mask = _integer("S", fields, 1, "channels", 1, channels)
     depth = DEPTH_DEFAULT
     if len(fields) > 2:
         depth = _integer("S", fields, 2, "depth", 1, DEPTH_MAX)

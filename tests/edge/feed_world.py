@@ -4,12 +4,22 @@ from edge.feed_client import Follower, frames_of
 from tiles.fake_shadow import FakeShadow
 from tiles.flow import Flow, symbol
 
+from rsx.book.shadow import Shadow
 from rsx.edge.public_feed import (
-    ALL,
+    BBO,
+    BOOK,
     PUBLISH_GAP_NS,
+    TRADES,
     Feeds,
     Reader,
 )
+
+LEVELS = BBO | BOOK | TRADES
+
+
+def compiled(symbols):
+    """The compiled shadow books, with the interface of the plain ones."""
+    return Shadow(tuple(symbols), 1 << 14)
 
 
 class Listener(Reader):
@@ -21,6 +31,7 @@ class Listener(Reader):
         self.data = b""
         self.followers = {}
         self.writes = 0
+        self.watches = {}
 
     def over(self, now_ns):
         return self.slow
@@ -30,25 +41,27 @@ class Listener(Reader):
         self.writes += 1
         self.data += data
 
-    def read(self):
-        """Fold what came; returns its frames."""
+    def read(self, modes=False):
+        """Fold what came; returns its frames, those of modes only when asked for."""
         frames = list(frames_of(self.data))
         self.data = b""
         for key, fields in frames:
             self.follow(fields[0]).feed(key, fields)
-        return frames
+        return [frame for frame in frames if modes or frame[0] != "MO"]
 
     def masks(self):
         return {symbol_id: sub.mask for symbol_id, sub in self.subscriptions.items()}
 
     def follow(self, symbol_id):
-        return self.followers.setdefault(symbol_id, Follower())
+        if symbol_id not in self.followers:
+            self.followers[symbol_id] = Follower(self.watches.get(symbol_id))
+        return self.followers[symbol_id]
 
 
 class World:
-    def __init__(self, symbols=2):
+    def __init__(self, symbols=2, make=FakeShadow):
         self.ids = tuple(range(1, symbols + 1))
-        self.shadow = FakeShadow([symbol(each) for each in self.ids])
+        self.shadow = make([symbol(each) for each in self.ids])
         self.feeds = Feeds(self.ids, self.shadow)
         self.flow = Flow()
         self.now_ns = 0
@@ -63,10 +76,12 @@ class World:
 
     def publish(self):
         self.now_ns += PUBLISH_GAP_NS * 10
-        while self.feeds.publish(self.now_ns):
-            pass  # a few symbols at a time
+        for _ in range(20):  # a few symbols at a time, snapshots part by part
+            if not self.feeds.publish(self.now_ns):
+                break
+            self.now_ns += PUBLISH_GAP_NS * 10
 
-    def subscribe(self, reader, symbol_id, mask=ALL, depth=5):
+    def subscribe(self, reader, symbol_id, mask=LEVELS, depth=5):
         self.feeds.subscribe(reader, symbol_id, mask, depth, self.now_ns)
 
     def check(self, reader, symbol_id, depth):

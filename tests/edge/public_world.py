@@ -28,7 +28,7 @@ SYMBOLS = (symbol(1, name="BTC-PERP", tick=10), symbol(2))
 
 def settings_of(**changed):
     edge = {
-        "connections_max": 8, "public_backlog_bytes": 1 << 18, "slow_reader_ms": 5000,
+        "connections_max": 8, "public_backlog_bytes": 1 << 18, "slow_reader_ms": 5000, "l3": True,
         "heartbeat_s": 5, "idle_s": 30,
     }  # fmt: skip
     return SimpleNamespace(edge=SimpleNamespace(**edge | changed))

@@ -1,7 +1,7 @@
 """Windows, chains, conflation, slow readers, without sockets. Source: specs/marketdata.md."""
 
 import pytest
-from edge.feed_world import Listener, World
+from edge.feed_world import LEVELS, Listener, World
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +15,8 @@ from rsx.edge.public_feed import (
     TRADES,
     TRADES_WAITING_MAX,
     difference,
-    text_frame,
 )
+from rsx.edge.public_frames import text_frame
 from rsx.errors import Reason, RequestError
 from rsx.records import RECORD_SIZE
 
@@ -120,7 +120,7 @@ def test_a_book_that_is_not_whole_is_sent_when_it_is():
     world.note()
     world.publish()
 
-    world.subscribe(reader, 1, ALL, 7)  # no window of this depth yet
+    world.subscribe(reader, 1, LEVELS, 7)  # no window of this depth yet
     world.publish()
     assert reader.read() == []
     assert [key for key, _ in early.read()] == ["B", "BBO", "T"]
@@ -263,7 +263,7 @@ def test_symbol_zero_stands_for_every_symbol_and_channels_zero_for_every_channel
     world.subscribe(reader, 1)
     world.subscribe(reader, 2)
     world.feeds.unsubscribe(reader, 0, TRADES)
-    assert [sub.mask for sub in reader.subscriptions.values()] == [BBO | BOOK] * 2
+    assert list(reader.masks().values()) == [BBO | BOOK] * 2
     world.feeds.unsubscribe(reader, 1, 0)
     assert list(reader.subscriptions) == [2]
     world.feeds.unsubscribe(reader, 0, 0)

@@ -5,8 +5,9 @@ Source: specs/marketdata.md sections 4 and 5.
 
 import random
 
-from edge.feed_client import frames_of
-from edge.feed_world import Listener, World
+import pytest
+from edge.feed_client import Orders, frames_of
+from edge.feed_world import Listener, World, compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiles.fake_shadow import FakeShadow
@@ -16,6 +17,7 @@ from rsx.edge.public_feed import (
     ALL,
     BBO,
     BOOK,
+    ORDERS,
     TRADES,
 )
 from rsx.records import RECORD_SIZE
@@ -148,18 +150,25 @@ def test_a_dropped_reader_leaves_nothing_behind():
 
 
 class History:
-    """Every whole state a book was in, by symbol and number of its last event."""
+    """Every whole state a book was in, by symbol and number of its last event.
+
+    orders: its resting orders after every event, whole or not.
+    """
 
     def __init__(self, symbol_ids):
         self.oracle = FakeShadow([symbol(each) for each in symbol_ids])
         self.ids = symbol_ids
         self.books = {(each, 0): ([], []) for each in symbol_ids}
+        self.orders = {(each, 0): [] for each in symbol_ids}
 
     def apply(self, data):
         for at in range(0, len(data), RECORD_SIZE):
             self.oracle.apply(data[at : at + RECORD_SIZE])
             for symbol_id in self.ids:
                 u, _ = self.oracle.last(symbol_id)
+                if (symbol_id, u) not in self.orders:
+                    resting = self.oracle.books[symbol_id].resting_orders()
+                    self.orders[symbol_id, u] = resting
                 if self.oracle.whole(symbol_id) and (symbol_id, u) not in self.books:
                     both = (self.oracle.depth(symbol_id, side, 1000) for side in (0, 1))
                     self.books[symbol_id, u] = tuple(both)
@@ -168,12 +177,13 @@ class History:
 class Run:
     """Random flow, subscriptions and slowness; whatever a reader is told is checked."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, make=FakeShadow):
         self.dice = random.Random(seed)
-        self.world = World()
+        self.world = World(make=make)
         self.history = History(self.world.ids)
         self.readers = [Listener() for _ in range(4)]
         self.depths = {}
+        self.order_events = 0
 
     def run(self, steps):
         dice, world = self.dice, self.world
@@ -218,7 +228,9 @@ class Run:
 
     def subscribe(self, reader):
         symbol_id = self.dice.choice(self.world.ids)
-        mask = self.dice.choice((ALL, ALL, BOOK, BBO, TRADES, BOOK | TRADES))
+        mask = self.dice.choice(
+            (ALL, ALL, BOOK, BBO, TRADES, BOOK | TRADES, ORDERS, ORDERS, ORDERS | BBO)
+        )
         depth = self.dice.choice((1, 2, 5, 9, 1000))
         self.read(reader)
         follower = reader.follow(symbol_id)
@@ -229,7 +241,18 @@ class Run:
             follower.quote = follower.quote_u = None
         if mask & TRADES:
             follower.trade_u = None
+        if mask & ORDERS:
+            follower.orders = self.orders_of(symbol_id)
         self.world.subscribe(reader, symbol_id, mask, depth)
+
+    def orders_of(self, symbol_id):
+        """An order-by-order book that compares itself with history after every event."""
+
+        def check(orders, number):
+            self.order_events += 1
+            assert orders.resting() == self.history.orders[symbol_id, number]
+
+        return Orders(check)
 
     def read(self, reader):
         """Fold what came, looking up every book that the reader was ever shown."""
@@ -262,12 +285,28 @@ class Run:
                         )
                 if mask & BBO:
                     assert follower.quote == self.world.shadow.bbo(symbol_id)
+                if mask & ORDERS:
+                    last = self.world.shadow.last(symbol_id)[0]
+                    assert follower.orders.whole
+                    assert follower.orders.resting() == self.history.orders[symbol_id, last]
+                assert follower.modes[-1][0] == self.world.shadow.mode(symbol_id)[0]
 
 
+@pytest.mark.parametrize("make", [FakeShadow, compiled])
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_folding_the_frames_gives_the_books_best_levels_whatever_happens(seed):
-    Run(seed).run(120)
+def test_folding_the_frames_gives_the_books_levels_and_orders_whatever_happens(make, seed):
+    """INV-26."""
+    Run(seed, make).run(120)
+
+
+def test_the_random_runs_follow_order_by_order():
+    events = 0
+    for seed in range(10):
+        run = Run(seed)
+        run.run(120)
+        events += run.order_events
+    assert events > 1000
 
 
 def test_a_reader_that_is_never_slow_gets_every_trade_while_others_are():

@@ -28,7 +28,7 @@ from tiles.flow import Flow
 from rsx.core.async_tile import AsyncRunner
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
-from rsx.edge.public_feed import ALL, BBO, BOOK, TRADES
+from rsx.edge.public_feed import ALL, BBO, BOOK, ORDERS, TRADES
 from rsx.edge.public_ws import (
     PATH,
     PublicEdge,
@@ -94,7 +94,8 @@ def test_a_client_that_left_on_the_way_is_counted(monkeypatch):
 def test_a_passive_listener_gets_snapshot_delta_trade_and_quote():
     async def test(world):
         ws = await world.connect()
-        assert await ask(ws, '{"S":[1,7,10]}') == ("B", [1, [], [], 0, 0])
+        assert await ask(ws, '{"S":[1,7,10]}') == ("MO", [1, 0, 0, 0])
+        assert await receive(ws) == ("B", [1, [], [], 0, 0])
         assert (await receive(ws))[0] == "BBO"
         world.flow.order(1, 1, 1000, 5)
         world.work()
@@ -142,9 +143,14 @@ BAD = [
     (b'{"S":[-1,7]}', Reason.INVALID_VALUE, "sym"),
     (b'{"S":[99999999999999999999999,7]}', Reason.INVALID_VALUE, "sym"),
     (b'{"S":[1,0]}', Reason.INVALID_VALUE, "channels"),
-    (b'{"S":[1,8]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"S":[1,16]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"S":[1,17]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"S":[1,-8]}', Reason.INVALID_VALUE, "channels"),
     (b'{"S":[1,null]}', Reason.INVALID_VALUE, "channels"),
-    (b'{"X":[1,8]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"X":[1,16]}', Reason.INVALID_VALUE, "channels"),
+    (b'{"L":[1]}', Reason.UNEXPECTED_FRAME, "frame"),
+    (b'{"LS":[1]}', Reason.UNEXPECTED_FRAME, "frame"),
+    (b'{"MO":[1,3]}', Reason.UNEXPECTED_FRAME, "frame"),
     (b'{"S":[1,7,0]}', Reason.INVALID_VALUE, "depth"),
     (b'{"S":[1,7,1001]}', Reason.INVALID_VALUE, "depth"),
     (b'{"S":[1,7,[[]]]}', Reason.INVALID_VALUE, "depth"),
@@ -163,7 +169,55 @@ def test_every_bad_frame_gets_its_code_and_the_session_lives_on():
             assert fields[1] and fields[4] is None
         await ws.send_bytes(b"\x01\x02")
         assert (await receive(ws))[1][0] == Reason.BINARY_FRAME
-        assert (await ask(ws, '{"S":[1,1]}'))[0] == "BBO"
+        assert (await ask(ws, '{"S":[1,1]}'))[0] == "MO"
+        assert (await receive(ws))[0] == "BBO"
+
+    run(test)
+
+
+def test_orders_are_followed_over_a_socket():
+    async def test(world):
+        ws = await world.connect()
+        first = world.flow.order(1, 1, 1000, 5)
+        world.work()
+        assert await ask(ws, '{"S":[1,8]}') == ("MO", [1, 0, 0, 0])
+        assert await receive(ws) == ("LS", [1, 0, 0, [], 1000, 1, 0])
+        assert await receive(ws) == ("LS", [1, 1, 1, [[first, 1, 1000, 5]], 1000, 1, 1])
+        world.flow.order(1, 0, 1000, 2)
+        world.work()
+        row = [1, first, 1, 1000, 2, 3, 3000, 3]
+        assert await receive(ws) == ("L", [1, [row], 3, 1])
+
+    run(test)
+
+
+def test_an_exchange_without_the_order_channel_refuses_its_bit():
+    async def test(world):
+        ws = await world.connect()
+        for mask in (8, 15, 9):
+            key, fields = await ask(ws, f'{{"S":[1,{mask}]}}')
+            assert (key, fields[0], fields[2:4]) == ("E", 1014, ["channels", mask])
+            assert "1 to 7" in fields[1]
+        assert (await ask(ws, '{"S":[1,7]}'))[0] == "MO"
+        await ws.send_str('{"X":[1,15]}')
+        await world.until(lambda: not world.edge.feeds._active)
+
+    run(test, l3=False)
+
+
+def test_the_trading_mode_comes_first_and_whenever_it_changes():
+    async def test(world):
+        ws = await world.connect()
+        world.flow.set_mode(1, 2)
+        world.work()
+        assert await ask(ws, '{"S":[1,1]}') == ("MO", [1, 2, 1000, 1])
+        assert (await receive(ws))[0] == "BBO"
+        world.flow.set_mode(1, 3)
+        world.flow.set_mode(2, 1)  # not subscribed
+        world.work()
+        assert await receive(ws) == ("MO", [1, 3, 2000, 2])
+        _, rows = await ask(ws, '{"M":[]}')
+        assert [row[10] for row in rows] == [3, 1]
 
     run(test)
 
@@ -422,7 +476,7 @@ def test_any_bytes_are_answered_and_break_nothing(data):
     world.edge._control(client, data)
 
     for key, fields in frames_of(wire.data):
-        assert key in ("E", "M", "H", "B", "BBO")
+        assert key in ("E", "M", "H", "MO", "B", "BBO", "LS")
         if key == "E":
             assert fields[0] in Reason._value2member_map_ and isinstance(fields[1], str)
             assert not isinstance(fields[3], str) or len(fields[3]) <= 64
@@ -442,6 +496,6 @@ def test_decoders_give_values_in_range_or_refuse(fields):
 
 
 def test_defaults():
-    assert decode_subscribe([1, BBO | BOOK | TRADES]) == (1, ALL, 20)
+    assert decode_subscribe([1, BBO | BOOK | TRADES | ORDERS]) == (1, ALL, 20)
     assert decode_subscribe([1, 2, 7, "more"]) == (1, 2, 7)
     assert decode_unsubscribe([0, 0]) == (0, 0)
