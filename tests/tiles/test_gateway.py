@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from edge.desk import BUY, SELL, Desk
 from edge.fakes import SECRET, START_NS, Engine, Socket, on_loop, until
 
 from rsx.config import load
@@ -16,67 +17,8 @@ from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from rsx.edge import auth
 from rsx.edge.app import make_gateway
-from rsx.errors import Reason, RequestError, StartError
+from rsx.errors import Reason, StartError
 from rsx.records import BY_NAME, FILL, View
-
-BUY = (1, 0, 5000000, 10000, "b", 0, 0)
-SELL = (1, 1, 5000000, 10000, "s", 0, 0)
-
-
-class Recorder:
-    """A stream that writes down what an account is told."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[Any, ...]] = []
-
-    def on_update(self, order: Any, reason: int, ts_ns: int, seq: int) -> None:
-        self.heard.append(("U", order.cid, order.status, order.filled, order.remaining, reason))
-
-    def on_fill(self, fill: Any, remaining: int) -> None:
-        self.heard.append(("F", fill[7], fill[4], fill[5], fill[6], remaining))
-
-    def refuse(self, error: RequestError) -> None:
-        self.heard.append(("E", int(error.code), error.ref))
-
-    def on_duplicate(self, original: Any, request_oid: int) -> None:
-        self.heard.append(("DU", original.oid, original.status, original.filled,
-                           original.remaining, request_oid))  # fmt: skip
-
-    def notify(self, key: str, fields: list[Any]) -> None:
-        self.heard.append((key, *fields))
-
-    def take(self) -> list[tuple[Any, ...]]:
-        heard, self.heard = self.heard, []
-        return heard
-
-
-class Desk:
-    """A stepped gateway with two users and a hand-driven engine; no server, no sockets."""
-
-    def __init__(self, poll: bool = False, **load_state: Any) -> None:
-        self.engine = Engine()
-        self.engine.auto = poll
-        self.engine.seq = load_state.get("seq", 0)
-        self.clock = Clock.manual(START_NS)
-        config = load()
-        self.gateway = make_gateway(
-            config, config.symbols, SECRET, self.clock, self.engine.gateway_risk,
-            self.engine.risk_gateway, self.engine.wal_gateway,
-        )  # fmt: skip
-        self.gateway.load(**load_state)
-        self.entry = self.gateway.entry
-        self.accounts = {user: self.entry.tracker.account(user) for user in (1, 2)}
-        self.streams = {user: Recorder() for user in (1, 2)}
-        for user, stream in self.streams.items():
-            self.accounts[user].streams.append(stream)
-
-    def place(self, user: int, order: tuple[Any, ...] = BUY) -> View:
-        self.entry.place(self.accounts[user], *order, self.streams[user])
-        return self.engine.last("ORDER_REQUEST")
-
-    def heard(self, user: int) -> list[tuple[Any, ...]]:
-        self.gateway.do_work()
-        return self.streams[user].take()
 
 
 @pytest.fixture
