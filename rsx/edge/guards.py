@@ -80,9 +80,7 @@ class Guards:
             return 0
         deadline_ns = now_ns + timeout_ms * 1_000_000
         self.timers[key] = (timeout_ms, deadline_ns)
-        slot = self._slot_of(deadline_ns)
-        self.slots.setdefault(slot, {})[key] = None
-        self.slot = min(self.slot, slot)  # the clock may have gone back
+        self.slots.setdefault(self._slot_of(deadline_ns), {})[key] = None
         return deadline_ns
 
     def _slot_of(self, deadline_ns: int) -> int:

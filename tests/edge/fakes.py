@@ -58,6 +58,7 @@ class Engine:
         self.orders: dict[int, View] = {}
         self.account: dict[str, int] = {}
         self.positions: list[dict[str, int]] = []
+        self.left: dict[int, int] = {}  # open quantity of amended orders
         self.modes: dict[int, int] = {}
         self.settings: dict[int, tuple[int, int]] = {}
 
@@ -105,7 +106,7 @@ class Engine:
             )  # fmt: skip
         else:
             end = self.cancelled if order.kind < 2 else self.trigger_cancelled
-            end(order, order.qty, 0, view.reason, view.request_id)
+            end(order, self.left.get(order.oid, order.qty), 0, view.reason, view.request_id)
 
     def on_account_query(self, view: View) -> None:
         key = {"request_id": view.request_id, "user_id": view.user_id}
@@ -136,7 +137,7 @@ class Engine:
         ]  # fmt: skip
         for order in own:
             end = self.cancelled if order.kind < 2 else self.trigger_cancelled
-            end(order, order.qty, 0, view.reason)
+            end(order, self.left.get(order.oid, order.qty), 0, view.reason)
         self.emit(
             "CANCEL_ALL_DONE", request_id=view.request_id, user_id=view.user_id,
             symbol_id=view.symbol_id, cancelled=len(own), reason=view.reason,
@@ -210,6 +211,7 @@ class Engine:
 
     def amended(self, view: View, remaining: int, flags: int) -> int:
         """ORDER_AMENDED, as an AMEND_REQUEST asks; flags: KEPT, RESTS, or 0 = in hand."""
+        self.left[view.oid] = remaining
         return self.emit(
             "ORDER_AMENDED", oid=view.oid, px=view.px, qty=view.qty, remaining=remaining,
             request_id=view.request_id, user_id=view.user_id, symbol_id=view.symbol_id,
