@@ -191,8 +191,11 @@ class OrderRoutes:
         account = self.rest.account(request)
         body = codec.decode_object(await request.read(), AMEND_KEYS)
         named = self._named(request)
-        order = await self.rest.answer(self._amending(account, *named, body), body)
-        return reply(self._body(order))
+        try:
+            hand = self._amending(account, *named, body)
+        except RequestError as error:
+            raise renamed(error, body) from None
+        return reply(self._body(await self.rest.answer(hand, body)))
 
     def _amending(
         self, account: Account, oid: int, cid: str, symbol_id: int | None, body: Body

@@ -8,14 +8,25 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rsx.edge import codec
-from rsx.edge.orders import Order, Tracker
+from rsx.edge.orders import Order, Tracker, Trigger
 from rsx.errors import Reason, RequestError
 
 GOOD_ORDER = [1, 0, 5000000, 10000, "my-1", 0, 0, 1]
 DECODERS = {
     "N": codec.decode_order, "C": codec.decode_cancel, "FL": codec.decode_fills,
-    "AUTH": codec.decode_auth, "H": codec.decode_heartbeat,
+    "AUTH": codec.decode_auth, "H": codec.decode_heartbeat, "TN": codec.decode_trigger,
+    "R": codec.decode_amend, "CD": lambda f: codec.decode_switch("CD", f),
+    "CA": lambda f: codec.decode_integers("CA", f, 0, sym=0, side=2, scope=3),
+    "DM": lambda f: codec.decode_integers("DM", f, 1, timeout_ms=0, sym=0),
+    "AS": codec.decode_settings, "Q": lambda f: codec.decode_cancel(f, "Q"),
+    "BN": lambda f: decode_batch("BN", f, codec.decode_order),
+    "BC": lambda f: decode_batch("BC", f, codec.decode_cancel),
+    "BR": lambda f: decode_batch("BR", f, codec.decode_amend),
 }  # fmt: skip
+
+
+def decode_batch(key: str, fields: Any, one: Any) -> list[Any]:
+    return [one(codec.decode_item(key, item)) for item in codec.decode_batch(key, fields, 25)]
 
 
 def decode(data: bytes) -> Any:
@@ -132,6 +143,19 @@ valid_orders = st.tuples(
 )
 
 
+options = st.fixed_dictionaries({}, optional={
+    name: numbers | st.booleans() | st.none()
+    for name in codec.ORDER_OPTIONS | codec.TRIGGER_OPTIONS
+})  # fmt: skip
+valid_triggers = st.tuples(
+    numbers, st.integers(0, 7), numbers, numbers, numbers, numbers, st.text(max_size=40),
+    st.none() | numbers, st.booleans(), options,
+)  # fmt: skip
+amendments = st.tuples(
+    st.text(max_size=40) | numbers, st.none() | numbers, st.none() | numbers, st.none() | numbers
+)
+
+
 def check_total(data: bytes) -> None:
     """Decoding gives values or a RequestError whose frame can be written, and nothing else."""
     try:
@@ -159,11 +183,27 @@ def test_no_fields_make_the_decoder_fail(key: str, fields: Any) -> None:
     check_total(json.dumps({key: fields}).encode())
 
 
-@given(valid_orders, st.data())
+frames = st.one_of(
+    valid_orders.map(lambda f: {"N": f}), valid_triggers.map(lambda f: {"TN": f}),
+    amendments.map(lambda f: {"R": f}), st.lists(valid_orders).map(lambda f: {"BN": f}),
+    st.tuples(valid_orders, options).map(lambda f: {"N": [*f[0], f[1]]}),
+    st.lists(amendments).map(lambda f: {"BR": f}), amendments.map(lambda f: {"Q": f[:2]}),
+    st.lists(amendments.map(lambda f: f[:2])).map(lambda f: {"BC": f}),
+    st.lists(numbers, max_size=4).map(lambda f: {"CA": f}),
+    st.lists(numbers, max_size=3).map(lambda f: {"DM": f}),
+)  # fmt: skip
+
+
+@given(frames)
+def test_no_frame_of_a_right_shape_makes_the_decoder_fail(frame: Any) -> None:
+    check_total(orjson.dumps(frame))
+
+
+@given(frames, st.data())
 def test_no_mutation_of_a_valid_frame_makes_the_decoder_fail(
-    order: tuple[Any, ...], data: st.DataObject
+    frame: Any, data: st.DataObject
 ) -> None:
-    raw = bytearray(orjson.dumps({"N": order}))
+    raw = bytearray(orjson.dumps(frame))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(raw) - 1))
         raw[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
@@ -179,6 +219,45 @@ def test_a_valid_order_frame_round_trips(order: tuple[Any, ...]) -> None:
     decoded = decode(codec.encode("N", order))
 
     assert decoded == (*values, 2 * reduce_only + post_only, 0, 4, 0)
+
+
+@given(valid_triggers)
+def test_a_trigger_frame_round_trips_or_names_an_option(trigger: tuple[Any, ...]) -> None:
+    try:
+        fields = codec.decode_trigger(list(orjson.loads(orjson.dumps(trigger))))
+    except RequestError as error:
+        assert error.field in codec.ORDER_OPTIONS | codec.TRIGGER_OPTIONS
+        return
+    given_options = trigger[9]
+    assert fields[:7] == trigger[:7]
+    market = trigger[1] in (1, 2, 4, 6)
+    assert fields.tif == (int(market) if trigger[7] is None else trigger[7])
+    assert bool(fields.flags & codec.REDUCE_ONLY) == trigger[8]
+    assert bool(fields.flags & codec.LAST_PRICE) == bool(given_options.get("last"))
+    assert fields.trail_px == given_options.get("trail_px", 0)
+
+
+def test_a_batch_has_from_one_to_its_most_items() -> None:
+    for count, fits in ((0, False), (1, True), (25, True), (26, False)):
+        if fits:
+            assert len(codec.decode_batch("BN", [[]] * count, 25)) == count
+        else:
+            error = refusal({"BC": [["a"]] * count})
+            assert (error.code, error.value) == (Reason.BATCH_TOO_LARGE, count)
+
+
+def test_fields_left_out_take_their_defaults() -> None:
+    assert DECODERS["CA"]([]) == [0, 2, 3]
+    assert DECODERS["CA"]([1, 0]) == [1, 0, 3]
+    assert DECODERS["CA"]([1, 0, 1, "more"]) == [1, 0, 1]
+    assert DECODERS["DM"]([5]) == [5, 0]
+    assert codec.decode_settings([]) is codec.decode_settings([None]) is None
+    assert codec.decode_amend(["a"]) == (0, "a", None, None, None)
+    assert codec.decode_amend([7, None, 5, 1, "more"]) == (7, "", 1, None, 5)
+
+
+def test_a_private_message_is_as_long_as_the_largest_batch() -> None:
+    assert [codec.message_bytes_max(n) for n in (1, 8, 25, 1000)] == [4096, 4096, 12800, 512000]
 
 
 # --- frames out -----------------------------------------------------------------------------
@@ -198,6 +277,17 @@ def test_the_update_of_a_duplicate_ends_with_the_original() -> None:
     order.original_oid = 4
 
     assert orjson.loads(codec.encode_update(order, 3001, 8, 7))["U"][12:] == [4]
+
+
+def test_the_last_fields_of_an_update_are_left_out_where_all_are_0() -> None:
+    order = Order(5, Tracker().account(1), 1, 1, 5, 10, 0, 0, "a", 9, 2)
+    order.trigger = Trigger(90)
+    assert orjson.loads(codec.encode_update(order, 0, 8, 7))["U"][12:] == [0, 0, 2, 90]
+    order.trigger.fired_px = 89
+    order.amended = 1
+    assert orjson.loads(codec.encode_update(order, 0, 8, 7))["U"][12:] == [0, 1, 2, 90, 89]
+    order.kind, order.trigger = 0, None
+    assert orjson.loads(codec.encode_update(order, 0, 8, 7))["U"][12:] == [0, 1]
 
 
 def test_remaining_is_what_is_open_and_at_the_end_what_was_cancelled() -> None:
