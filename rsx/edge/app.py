@@ -176,7 +176,8 @@ class Edge:
         """
         order.account.pending += 1
         try:
-            place = await self.ask_marketdata("queue_ahead", order.symbol_id, order.oid)
+            user = order.account.user_id
+            place = await self.ask_marketdata("queue_ahead", order.symbol_id, order.oid, user)
         finally:
             order.account.pending -= 1
         if place is None:

@@ -404,10 +404,10 @@ class Queues:
     def __init__(self, loop: asyncio.AbstractEventLoop, place: Any):
         self.loop = loop
         self.place = place
-        self.asked: list[tuple[int, int]] = []
+        self.asked: list[tuple[int, int, int]] = []
 
-    def queue_ahead(self, symbol_id: int, oid: int) -> Any:
-        self.asked.append((symbol_id, oid))
+    def queue_ahead(self, symbol_id: int, oid: int, user: int) -> Any:
+        self.asked.append((symbol_id, oid, user))
         return self.place
 
 
@@ -430,7 +430,7 @@ async def test_the_place_in_the_queue_of_an_own_resting_order() -> None:
             "oid": update[0], "symbol": "BTC-PERP", "price": "50000.00", "qty_ahead": "0.000700",
             "orders_ahead": 3, "level_qty": "0.090000", "seq": 41,
         })  # fmt: skip
-        assert tile.asked == [(1, update[0])] * 2
+        assert tile.asked == [(1, update[0], 1)] * 2
         assert (await other.refused({"Q": [update[0]]}))[0] == Reason.ORDER_NOT_FOUND
         assert (await world.rest("GET", f"/v1/orders/{update[0]}/queue", 2))[0] == 404
 
