@@ -3,8 +3,10 @@
 It shares no code with the engine or with the other models: an order is a row in a dict, the book
 is all rows that rest, and the best maker is found by looking at every one of them.
 
-Checks INV-1, 2, 3, 4, 5, 6, 11, 12, 13, 17, 20 and 21 of specs/invariants.md. What a log alone
-cannot show (whether the engine's own positions and balances agree) is checked when they are given.
+Checks INV-1, 2, 3, 4, 5, 6, 11, 12, 13, 17, 20 and 21 of specs/invariants.md, and the rules of
+specs/matching.md that it names in what it finds. Triggers, modes and the market's rules are in
+auditor_rules.py. What a log alone cannot show (whether the engine's own positions and balances
+agree) is checked when they are given.
 """
 
 from __future__ import annotations
@@ -15,37 +17,30 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from model.auditor_rules import (
+    BUY,
+    FOK,
+    GROUP_END,
+    KEPT,
+    REJECTED,
+    REPRICE,
+    RESTING_TIFS,
+    RESTS,
+    SELL,
+    Row,
+    RuleChecks,
+)
+
 from rsx.records import View
 
-GROUP_END = 1
-RESTS, REDUCE_ONLY = 4, 2
-BUY, SELL = 0, 1
-GTC, IOC, FOK = 0, 1, 2
 Key = tuple[int, int]  # user, symbol
+GROUPED = ("ORDER_", "CANCEL_", "FILL", "AMEND_", "TRIGGER_")
 
 
 class Violation(NamedTuple):
     seq: int  # of the record that shows it; 0 = shown by the end of the log
     invariant: str
     text: str
-
-
-@dataclass(slots=True)
-class Row:
-    oid: int
-    symbol: int
-    user: int
-    side: int
-    tif: int
-    px: int
-    qty: int
-    reserved: int
-    reduce_only: bool
-    left: int
-    filled: int = 0
-    cut: int = 0
-    queue: int = 0  # place in time among resting orders
-    ended: bool = False
 
 
 @dataclass(slots=True)
@@ -56,17 +51,17 @@ class Position:
 
 
 @dataclass
-class Auditor:
+class Auditor(RuleChecks):
     found: list[Violation] = field(default_factory=list)
     rows: dict[int, Row] = field(default_factory=dict)
-    rejected: set[int] = field(default_factory=set)
+    rejected: set[int] = field(default_factory=set)  # ended without having been accepted
     resting: dict[int, dict[int, Row]] = field(default_factory=lambda: defaultdict(dict))
     collateral: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     positions: dict[Key, Position] = field(default_factory=lambda: defaultdict(Position))
     fees: int = 0
     deposits: int = 0
     in_hand: dict[int, Row] = field(default_factory=dict)  # by symbol
-    configs: dict[int, View] = field(default_factory=dict)
+    groups: dict[int, list[View]] = field(default_factory=lambda: defaultdict(list))
     last: tuple[int, int] = (0, 0)  # epoch, seq
     queued: int = 0
     seq: int = 0
@@ -88,38 +83,93 @@ class Auditor:
         handler = getattr(self, "on_" + record.record.name.lower(), None)
         if handler:
             handler(record)
-        if record.header_flags & GROUP_END and record.record.name.startswith(
-            ("ORDER_", "CANCEL_", "FILL")
-        ):
+        if record.record.name.startswith(GROUPED):
+            self.groups[record.symbol_id].append(record)
+        if record.header_flags & GROUP_END:
             self.end_of_group(record.symbol_id)
-
-    def on_symbol_config(self, r: View) -> None:
-        self.configs[r.symbol_id] = r
 
     def on_deposit(self, r: View) -> None:
         self.collateral[r.user_id] += r.amount
         self.deposits += r.amount
 
+    def on_log_started(self, _: View) -> None:
+        """F-2: a cancel-all that was cut off is not gone on with."""
+        for group in self.groups.values():
+            group.clear()
+
     def on_order_accepted(self, r: View) -> None:
-        if r.oid in self.rows or r.oid in self.rejected:
-            return self.wrong(2, f"order {r.oid} is accepted a second time")
+        if not self.is_new(r, "accepted"):
+            return None
         self.nothing_in_hand(r.symbol_id)
-        row = Row(r.oid, r.symbol_id, r.user_id, r.side, r.tif, r.px, r.qty, r.reserved,
-                  bool(r.flags & REDUCE_ONLY), r.qty)  # fmt: skip
+        row = Row(r.oid, r.symbol_id, r.user_id, r.side, r.tif, r.px, r.qty, r.reserved, r.flags,
+                  r.qty, kind=r.kind, stp=r.stp, expire_s=r.expire_s, cid=r.client_id)  # fmt: skip
         if r.reserved < 0:
             self.wrong(11, f"order {r.oid} reserves {r.reserved}")
         self.rows[r.oid] = row
-        if not r.flags & RESTS:
-            self.in_hand[r.symbol_id] = row
-            return None
-        if row.tif != GTC:
+        self.accepted_by_the_rules(r)
+        return self.taken(row, r.flags)
+
+    def taken(self, row: Row, flags: int) -> None:
+        """Accepted or amended: in hand, unless it rests whole."""
+        if not flags & RESTS:
+            self.in_hand[row.symbol] = row
+            return
+        if row.tif not in RESTING_TIFS:
             self.wrong(20, f"order {row.oid} of tif {row.tif} rests")
-        return self.rest(row)
+        if row.reduce_only and row.left > self.room(row):
+            self.wrong("M-4", f"reduce-only {row.oid} rests with {row.left} and is not cut")
+        self.rest(row)
 
     def on_order_rejected(self, r: View) -> None:
-        if r.oid in self.rows or r.oid in self.rejected:
-            self.wrong(2, f"order {r.oid} is rejected after another answer")
+        if self.is_new(r, "rejected"):
+            self.rejected.add(r.oid)
+            if trigger := self.triggers.get(r.oid):
+                trigger.status, trigger.reason = REJECTED, r.reason
+
+    def on_order_duplicate(self, r: View) -> None:
+        """M-1, D-4: terminal for the request, and what it tells of the original is true."""
+        if r.oid in self.rows or r.oid in self.rejected or r.oid in self.triggers:
+            self.wrong(2, f"order {r.oid} is a duplicate after another answer")
         self.rejected.add(r.oid)
+        self.told_of_the_original(r)
+
+    def on_order_amended(self, r: View) -> None:
+        """AM-4 to AM-6."""
+        row = self.living(r.oid, 2)
+        if row is None:
+            return
+        if row.oid not in self.resting[row.symbol]:
+            self.wrong("AM-1", f"order {row.oid} is amended and does not rest")
+        kept = bool(r.flags & KEPT)
+        if kept and (r.px != row.px or r.remaining > row.left or r.flags & RESTS):
+            self.wrong("AM-4", f"order {row.oid} keeps its place with {r.remaining} @ {r.px}")
+        if r.remaining != r.qty - row.filled or r.remaining <= 0:
+            self.wrong(13, f"order {row.oid}: {r.qty} is not {row.filled} + {r.remaining}")
+        if not 0 <= r.reserved <= row.reserved + r.extra or r.extra < 0 or r.extra_qty < 0:
+            self.wrong(11, f"order {row.oid} holds {r.reserved} of {row.reserved} + {r.extra}")
+        row.px, row.qty, row.left, row.cut, row.reserved = r.px, r.qty, r.remaining, 0, r.reserved
+        self.amended_by_the_rules(r, row)
+        if not kept:
+            self.resting[row.symbol].pop(row.oid, None)
+            self.nothing_in_hand(row.symbol)
+            self.taken(row, r.flags)
+
+    def on_amend_rejected(self, r: View) -> None:
+        row = self.rows.get(r.oid)
+        known = row is not None and not row.ended and row.user == r.user_id
+        trigger = self.triggers.get(r.oid)
+        waits = trigger is not None and not trigger.ended and trigger.user == r.user_id
+        if (r.reason == 3007 and (known or waits)) or (r.reason == 3018 and not waits):
+            self.wrong("AM-1", f"an amendment of {r.oid} is refused with {r.reason}")
+
+    def on_order_released(self, r: View) -> None:
+        """AM-2, TR-7: for a trigger cancelled on its way, or an order about to end."""
+        row, trigger = self.rows.get(r.oid), self.triggers.get(r.oid)
+        gone = trigger is not None and trigger.ended and trigger.fired
+        if not gone and (row is None or row.ended):
+            self.wrong(11, f"margin of {r.oid} goes back, which has none in flight")
+        if r.released < 0 or r.qty < 0:
+            self.wrong(11, f"{r.oid} releases {r.released} for {r.qty}")
 
     def on_order_rested(self, r: View) -> None:
         row = self.living(r.oid, 2)
@@ -127,10 +177,13 @@ class Auditor:
             return
         if self.in_hand.pop(row.symbol, None) is not row:
             self.wrong(2, f"order {row.oid} comes to rest, but is not in hand")
-        if row.tif != GTC:
+        if row.tif not in RESTING_TIFS:
             self.wrong(20, f"order {row.oid} of tif {row.tif} rests")
-        if (r.remaining, r.px) != (row.left, row.px):
-            self.wrong(13, f"order {row.oid} rests with {r.remaining} @ {r.px}, has {row.left}")
+        if (r.remaining, r.px, r.qty) != (row.left, row.px, row.qty - row.cut):
+            self.wrong(13, f"order {row.oid} rests with {r.remaining} of {r.qty} @ {r.px}, has "
+                       f"{row.left} of {row.qty - row.cut} @ {row.px}")  # fmt: skip
+        if r.reserved != row.reserved:
+            self.wrong(11, f"order {row.oid} rests with {r.reserved}, holds {row.reserved}")
         self.rest(row)
 
     def on_order_reduced(self, r: View) -> None:
@@ -142,6 +195,8 @@ class Auditor:
         if r.remaining != row.left or r.px != row.px or r.cancelled_qty <= 0 or row.left <= 0:
             self.wrong(13, f"order {row.oid} is cut to {r.remaining}, has {row.left}")
         self.release(row, r.released)
+        if not row.reduce_only or row.left != self.room(row):
+            self.wrong("RO-2", f"order {row.oid} is cut to {row.left}, could be {self.room(row)}")
 
     def on_order_cancelled(self, r: View) -> None:
         row = self.living(r.oid, 2)
@@ -155,10 +210,10 @@ class Auditor:
             )
         if row.tif == FOK:
             self.wrong(20, f"fill-or-kill order {row.oid} is cancelled")
-        row.cut += row.left
+        self.cancelled_by_the_rules(r, row)
         row.left = 0
         self.release(row, r.released)
-        self.end(row)
+        self.end(row, r.reason, r.cancelled_qty)
 
     def on_fill(self, r: View) -> None:
         taker, maker = self.living(r.taker_oid, 1), self.living(r.maker_oid, 1)
@@ -172,6 +227,8 @@ class Auditor:
         if taker.side != r.taker_side or maker.side == r.taker_side:
             self.wrong(4, f"fill of {taker.oid} with {maker.oid} has the sides wrong")
         self.price_time(r, taker, maker)
+        self.trimmed(taker.symbol)
+        self.filled_by_the_rules(r, taker, maker)
         signed = r.qty if taker.side == BUY else -r.qty
         self.reduces(taker, r.qty)
         self.reduces(maker, r.qty)
@@ -179,6 +236,7 @@ class Auditor:
         self.positions[maker.user, maker.symbol].net -= signed
         self.traded(taker, r.qty, r.taker_remaining, r.taker_release)
         self.traded(maker, r.qty, r.maker_remaining, r.maker_release)
+        self.touched[taker.symbol] |= {taker.user, maker.user}
 
     # --- checks -------------------------------------------------------------------------
 
@@ -188,6 +246,38 @@ class Auditor:
             self.wrong(invariant, f"order {oid} is {'unknown' if row is None else 'ended'}")
             return None
         return row
+
+    def is_new(self, r: View, what: str) -> bool:
+        """INV-2: an id is answered once; a fired trigger becomes an order or is rejected."""
+        trigger = self.triggers.get(r.oid)
+        if r.oid in self.rows or r.oid in self.rejected:
+            self.wrong(2, f"order {r.oid} is {what} after another answer")
+            return False
+        if trigger is None:
+            return True
+        if trigger.ended or not trigger.fired:
+            self.wrong("TR-8", f"trigger {r.oid} is {what} as an order, and had not fired or ended")
+        if (r.user_id, r.side, r.qty, r.kind, r.tif) != trigger.terms:
+            self.wrong("TR-6", f"trigger {r.oid} is {what} as another order than it was")
+        trigger.ended = True
+        return True
+
+    def room(self, row: Row) -> int:
+        """RO-1: what the order can take off its user's position."""
+        net = self.positions[row.user, row.symbol].net
+        return max(0, -net if row.side == BUY else net)
+
+    def trimmed(self, symbol: int) -> None:
+        """RO-1, RO-2: after a fill nothing of its users is left that has more than reduces."""
+        users = self.touched[symbol]
+        if not users:
+            return
+        for row in self.resting[symbol].values():
+            if row.reduce_only and row.user in users and row.left > self.room(row):
+                self.wrong(
+                    "RO-1", f"reduce-only {row.oid} has {row.left}, {self.room(row)} reduces"
+                )
+        users.clear()
 
     def price_time(self, r: View, taker: Row, maker: Row) -> None:
         """INV-3, INV-21: the maker is the oldest at the best price, and the price is its own."""
@@ -216,7 +306,7 @@ class Auditor:
             self.wrong(13, f"order {row.oid} has {row.left} left, the fill of {qty} says {left}")
         self.release(row, released)
         if row.left <= 0:
-            self.end(row)
+            self.end(row, 0, 0)
 
     def release(self, row: Row, released: int) -> None:
         row.reserved -= released
@@ -225,11 +315,14 @@ class Auditor:
         if row.left <= 0 and row.reserved:
             self.wrong(11, f"order {row.oid} ends and still holds {row.reserved}")
 
-    def end(self, row: Row) -> None:
-        row.ended = True
+    def end(self, row: Row, reason: int, cancelled: int) -> None:
+        row.ended, row.reason = True, reason
         self.resting[row.symbol].pop(row.oid, None)
-        if row.qty != row.filled + row.cut:
-            self.wrong(13, f"order {row.oid}: {row.qty} is not {row.filled} + {row.cut}")
+        cut = row.cut + cancelled
+        if row.qty != row.filled + cut:
+            self.wrong(
+                13, f"order {row.oid}: {row.qty} is not {row.filled} + {cut}"
+            )
         if self.in_hand.get(row.symbol) is row:
             del self.in_hand[row.symbol]
 
@@ -239,8 +332,10 @@ class Auditor:
         self.resting[row.symbol][row.oid] = row
 
     def end_of_group(self, symbol: int) -> None:
-        """INV-2, INV-6: nothing in hand, nothing crossed."""
+        """INV-2, INV-6, RO-1: nothing in hand, nothing crossed, nothing left untrimmed."""
         self.nothing_in_hand(symbol)
+        self.trimmed(symbol)
+        self.groups[symbol].clear()
         resting = self.resting[symbol].values()
         bids = [o.px for o in resting if o.side == BUY]
         asks = [o.px for o in resting if o.side == SELL]
@@ -296,15 +391,23 @@ class Auditor:
                     self.wrong(2, f"order {a.oid} is refused after another answer")
                 refused.add(a.oid)
         for q in requests:
-            if q.record.name not in ("ORDER_NEW", "ORDER_REQUEST"):
-                continue
-            row = self.rows.get(q.oid)
-            if row is None and q.oid not in self.rejected and q.oid not in refused:
-                self.wrong(2, f"order {q.oid} has no answer")
-            asked = (q.user_id, q.symbol_id, q.side, q.tif, q.px, q.qty)
-            if row and asked != (row.user, row.symbol, row.side, row.tif, row.px, row.qty):
-                self.wrong(13, f"order {q.oid} was accepted as another order than was asked")
+            if q.record.name in ("ORDER_NEW", "ORDER_REQUEST", "TRIGGER_REQUEST"):
+                self.answered(q, refused)
         self.conservation()
+
+    def answered(self, q: View, refused: set[int]) -> None:
+        row = self.rows.get(q.oid)
+        known = row is not None or q.oid in self.triggers
+        if not known and q.oid not in self.rejected and q.oid not in refused:
+            self.wrong(2, f"order {q.oid} has no answer")
+        if row is None or q.record.name == "TRIGGER_REQUEST":
+            return
+        asked = (q.user_id, q.symbol_id, q.side, q.tif, q.kind, q.expire_s, row.first_px, q.qty)
+        if q.px and not q.flags & REPRICE:
+            asked = (*asked[:6], q.px, q.qty)
+        had = (row.user, row.symbol, row.side, row.tif, row.kind, row.expire_s)
+        if asked != (*had, row.first_px, row.first_qty):
+            self.wrong(13, f"order {q.oid} was accepted as another order than was asked")
 
     def conservation(self) -> None:
         by_symbol: dict[int, int] = defaultdict(int)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rsx import records
@@ -25,6 +26,11 @@ def _packer(record: Record) -> Callable[..., bytes]:
     space: dict[str, Any] = {"pack": record.codec.pack}
     exec(f"def f(stream, ts_ns, {takes}): return pack({head}, {', '.join(names)})", space)
     return space["f"]  # type: ignore[no-any-return]
+
+
+def request_packer(record: Record) -> Callable[..., bytes]:
+    """f(**fields) of a request."""
+    return partial(_packer(record), 0, 0)
 
 
 def _reader(record: Record) -> Callable[[bytes], Any]:

@@ -1,109 +1,355 @@
-"""Random requests for one market: every flag, wrong orders, dead and foreign ids, duplicates."""
+"""Random requests of every kind for one market, fast enough for millions.
+
+The flow plays the rest of the exchange: it answers fired triggers as risk would (late, refused, or
+not before they are cancelled), reserves margin for amendments as AM-6 has it, moves the mark and
+the clock, and slips in requests that are wrong. To aim well it looks at the model, never at the
+compiled engine.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from model.wire import order_cancel, order_new
+from model.events import request_packer
+from model.rules import Rules
+
+from rsx import records
 
 NS = 1_000_000_000
+GTC, IOC, FOK, GTD = 0, 1, 2, 3
+POST, REDUCE, REPRICE, DISCONNECT, LAST = 1, 2, 8, 16, 32
+FIRED = records.TRIGGER_FIRED.type
+
+ORDER_NEW = request_packer(records.ORDER_NEW)
+ORDER_CANCEL = request_packer(records.ORDER_CANCEL)
+ORDER_CANCEL_ALL = request_packer(records.ORDER_CANCEL_ALL)
+ORDER_AMEND = request_packer(records.ORDER_AMEND)
+TRIGGER_REQUEST = request_packer(records.TRIGGER_REQUEST)
+TRIGGER_REFUSED = request_packer(records.TRIGGER_REFUSED)
+MARK_UPDATE = request_packer(records.MARK_UPDATE)
+MODE_REQUEST = request_packer(records.MODE_REQUEST)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a flow is made of; shares are in percent."""
+    """What a flow is made of. Weights of request kinds, then shares of orders in percent."""
 
     name: str
+    new: int = 500
+    cancel: int = 250
+    cancel_cid: int = 30
+    cancel_all: int = 5
+    amend: int = 90
+    trigger: int = 40
+    mark: int = 30
+    mode: int = 2
+    tick: int = 20
     users: int = 8
+    groups: int = 3
     width: int = 12  # prices lie within this many ticks of the middle
+    drift: int = 2  # the middle moves up to this many ticks, every 50 requests or so
     qty_max: int = 20
-    cancels: int = 35
     ioc: int = 15
     fok: int = 10
-    post: int = 8
+    gtd: int = 12
+    market: int = 5
+    post: int = 12
     reduce: int = 15
+    stp: int = 25
     cids: int = 30
     cid_pool: int = 40
     wrong: int = 2
-    pause_s: int = 2  # longest time between two requests
+    late: int = 12  # longest wait of a fired trigger for risk, in requests
+    pause_ms: int = 400  # longest time between two requests
 
 
 PROFILES = (
     Profile("mixed"),
-    Profile("two users who trade with themselves", users=2, reduce=40, width=4),
-    Profile("reduce-only", users=5, reduce=70, cancels=15, qty_max=60),
-    Profile("fill or kill", fok=60, cancels=10, ioc=5, reduce=20),
-    Profile("deep", users=40, width=400, cancels=20, ioc=5, fok=5, reduce=3),
-    Profile("client ids", cids=100, cid_pool=12, pause_s=9, wrong=0),
+    Profile("two users who trade with themselves", users=2, reduce=40, stp=70, width=4),
+    Profile("reduce-only", users=5, reduce=70, cancel=90, qty_max=60, amend=120),
+    Profile("fill or kill", fok=60, cancel=100, ioc=5, reduce=25, stp=50),
+    Profile("deep", users=40, width=400, cancel=150, ioc=5, fok=5, reduce=3, drift=8),
+    Profile("client ids", cids=100, cid_pool=12, cancel_cid=150, pause_ms=9000, wrong=0),
     Profile("sweeps", qty_max=400, width=6, users=12, reduce=25),
+    Profile("triggers", trigger=250, mark=120, cids=50, drift=5, late=40),
+    Profile("amendments", amend=400, gtd=30, post=40, reduce=25),
+    Profile("modes and cancel-alls", mode=40, cancel_all=60, trigger=120, mark=60),
+    Profile("far away", width=3000, drift=900, users=20, cancel=300),
 )
 
 
-def requests(
-    rng: random.Random, symbol: Any, profile: Profile, first_oid: int = 1
-) -> Iterator[tuple[bytes, int]]:
-    """Endless (request, ts_ns)."""
-    oid, now, middle = first_oid, 1_000 * NS, symbol.px_max // symbol.tick // 2
-    while True:
-        now += rng.randint(0, profile.pause_s * NS)
-        if rng.randrange(100) < profile.cancels:
-            yield cancel(rng, symbol, profile, oid), now
-            continue
-        if rng.random() < 0.01:
-            middle += rng.randint(-profile.width, profile.width)
-            middle = min(max(middle, profile.width + 1), symbol.px_max // symbol.tick - 1)
-        yield order(rng, symbol, profile, oid, middle), now
-        oid += 1
+class Flow:
+    """`next()` gives (request, ts_ns), the request None for a duty cycle without one; `saw(events)`
+    must be called with what each one caused."""
 
+    def __init__(self, seed: int, symbol: Any, profile: Profile, model: Any):
+        self.rng = random.Random(seed)
+        self.random = self.rng.random
+        self.symbol, self.profile, self.model = symbol, profile, model
+        self.rules = Rules(symbol)
+        self.now = 1_000 * NS
+        self.oid = 0
+        self.middle = symbol.reference_px // symbol.tick
+        self.top = symbol.px_max // symbol.tick
+        self.recent: deque[tuple[int, int]] = deque([(1, 1)], maxlen=256)  # (id, user)
+        self.fired: deque[tuple[int, Any]] = deque()  # (step, TRIGGER_FIRED) in order
+        self.step = 0
+        names = ("new", "cancel", "cancel_cid", "cancel_all", "amend", "trigger", "mark", "mode",
+                 "tick")  # fmt: skip
+        self.kinds: list[Callable[[], bytes | None]] = [
+            getattr(self, "make_" + name) for name in names for _ in range(getattr(profile, name))
+        ]
 
-def client_id(rng: random.Random, profile: Profile) -> str:
-    """Short ones, and some of all 36 bytes that differ only at their end."""
-    number = rng.randrange(profile.cid_pool)
-    return f"c{number}" if number % 3 else f"{number:036}"
+    def below(self, n: int) -> int:
+        """0 .. n - 1."""
+        return int(self.random() * n)
 
+    def chance(self, percent: int) -> bool:
+        return self.random() * 100 < percent
 
-def cancel(rng: random.Random, symbol: Any, profile: Profile, newest: int) -> bytes:
-    user = rng.randint(1, profile.users)
-    way = rng.randrange(100)
-    cid = ""
-    if way < 15:
-        oid, cid = 0, client_id(rng, profile)
-    elif way < 18:
-        oid = 0
-    else:
-        oid = rng.randint(max(1, newest - 300), newest + 2)
-    return order_cancel(
-        oid=oid, user_id=user, symbol_id=symbol.id, request_id=rng.getrandbits(40), cid=cid
-    )
+    def next(self) -> tuple[bytes | None, int]:
+        self.step += 1
+        self.now += self.below(self.profile.pause_ms * 1_000_000)
+        if self.random() < 0.004:
+            self.now -= self.below(NS)  # a clock that was set back
+        elif self.random() < 0.01:
+            self.now -= self.now % NS  # a full second, for expiries
+        if self.random() < 0.02:
+            self.drift()
+        if self.fired and self.fired[0][0] <= self.step:
+            return self.make_risk_answer(), self.now
+        if self.model.mode and self.random() < 0.05:
+            return MODE_REQUEST(symbol_id=self.symbol.id), self.now
+        return self.kinds[int(self.random() * len(self.kinds))](), self.now
 
+    def drift(self) -> None:
+        moved = self.middle + self.rng.randint(-self.profile.drift, self.profile.drift)
+        edge = min(self.profile.width, self.top // 3) + 2
+        self.middle = min(max(moved, edge), self.top - edge)
 
-def order(rng: random.Random, symbol: Any, profile: Profile, oid: int, middle: int) -> bytes:
-    side = rng.randrange(2)
-    tif = rng.choices((0, 1, 2), (100 - profile.ioc - profile.fok, profile.ioc, profile.fok))[0]
-    flags = 2 if rng.randrange(100) < profile.reduce else 0
-    if tif == 0 and rng.randrange(100) < profile.post:
-        flags |= 1
-    level = middle + rng.randint(-profile.width, profile.width) + (1 if side else -1)
-    values: dict[str, Any] = {
-        "px": min(max(level, 1) * symbol.tick, symbol.px_max),
-        "qty": rng.randint(1, profile.qty_max) * symbol.lot,
-        "side": side, "tif": tif, "flags": flags,
-    }  # fmt: skip
-    if rng.randrange(100) < profile.wrong:
-        values.update(spoil(rng, symbol))
-    return order_new(
-        oid=oid, user_id=rng.randint(1, profile.users), symbol_id=symbol.id,
-        reserved=rng.choice((0, 1, rng.randrange(1000), rng.getrandbits(50))),
-        received_ns=rng.getrandbits(60), reserved_ns=rng.getrandbits(60),
-        cid=client_id(rng, profile) if rng.randrange(100) < profile.cids else "", **values,
-    )  # fmt: skip
+    def saw(self, events: list[bytes]) -> None:
+        for event in events:
+            if event[2] == FIRED:
+                late = 0 if self.chance(50) else self.below(self.profile.late)
+                # In the order of firing, as a ring keeps it.
+                due = max(self.step + late, self.fired[-1][0] if self.fired else 0)
+                self.fired.append((due, records.TRIGGER_FIRED.unpack(event)))
+
+    def restarted(self) -> None:
+        """TR-9: risk is given again what has fired and was not cancelled."""
+        living = self.model.triggers.living
+        self.fired = deque((due, f) for due, f in self.fired if f.oid in living)
+
+    # --- values -------------------------------------------------------------------------
+
+    def px(self, level: int) -> int:
+        px = min(max(level, 1) * self.symbol.tick, self.symbol.px_max)
+        return px - px % self.rules.tick_at(px) if self.symbol.tick_table else px
+
+    def near(self) -> int:
+        """A level about the middle."""
+        width = self.profile.width
+        return self.middle + int(self.random() * (2 * width + 1)) - width
+
+    def user(self) -> int:
+        return 1 + int(self.random() * self.profile.users)
+
+    def group(self, user: int) -> int:
+        """Most users have a group for good; some change it."""
+        if self.random() < 0.03:
+            return self.below(4)
+        return user % self.profile.groups if self.profile.groups else 0
+
+    def client_id(self) -> bytes:
+        """Short ones, and some of all 36 bytes that differ only at their end."""
+        number = self.below(self.profile.cid_pool)
+        return b"c%d" % number if number % 3 else b"%036d" % number
+
+    def some_cid(self) -> bytes:
+        return self.client_id() if self.chance(self.profile.cids) else b""
+
+    def target(self) -> tuple[int, int]:
+        """An order or trigger and its user; now and then another's, or none."""
+        if self.random() < 0.03:
+            return self.rng.randint(0, self.oid + 2), self.user()
+        oid, user = self.recent[int(self.random() * len(self.recent))]
+        return oid, user if self.random() < 0.97 else self.user()
+
+    def expiry(self) -> int:
+        return max(1, self.now // NS + self.below(12) - 1)
+
+    # --- requests -----------------------------------------------------------------------
+
+    def make_new(self) -> bytes:
+        p = self.profile
+        self.oid += 1
+        user, side = self.user(), int(self.random() * 2)
+        share = self.random() * 100
+        tif = GTC
+        if share < p.ioc:
+            tif = IOC
+        elif share < p.ioc + p.fok:
+            tif = FOK
+        elif share < p.ioc + p.fok + p.gtd:
+            tif = GTD
+        flags = REDUCE if self.chance(p.reduce) else 0
+        kind, level = 0, self.near() + (1 if side else -1)
+        if tif in (IOC, FOK):
+            if self.chance(p.market):
+                kind = 1
+                level += -p.width if side else p.width
+        elif self.chance(p.post):
+            flags |= POST | (REPRICE if self.random() < 0.5 else 0)
+        if self.random() < 0.05:
+            flags |= DISCONNECT
+        cid = self.some_cid()
+        values: dict[str, Any] = {
+            "oid": self.oid, "px": self.px(level),
+            "qty": (1 + int(self.random() * p.qty_max)) * self.symbol.lot,
+            "reserved": int(self.random() * 1000) if self.random() < 0.8 else self.reserved(),
+            "received_ns": self.step, "owner_group": self.group(user),
+            "expire_s": self.expiry() if tif == GTD else 0,
+            "user_id": user, "symbol_id": self.symbol.id, "kind": kind,
+            "stp": 1 + int(self.random() * 3) if self.chance(p.stp) else 0, "side": side,
+            "tif": tif, "flags": flags, "cid_len": len(cid), "cid": cid,
+        }  # fmt: skip
+        if self.random() * 100 < p.wrong:
+            values.update(spoil(self.rng, self.symbol))
+        self.recent.append((self.oid, user))
+        return ORDER_NEW(**values)
+
+    def reserved(self) -> int:
+        return self.rng.choice((0, 1, self.rng.getrandbits(50)))
+
+    def make_cancel(self) -> bytes:
+        oid, user = self.target()
+        reason = self.rng.choice((0, 3101, 3107, 3108, 3111, 9)) if self.random() < 0.1 else 3101
+        return ORDER_CANCEL(
+            oid=oid, user_id=user, symbol_id=self.symbol.id, request_id=self.step, reason=reason
+        )
+
+    def make_cancel_cid(self) -> bytes:
+        cid = self.client_id()
+        return ORDER_CANCEL(
+            oid=0, user_id=self.user(), symbol_id=self.symbol.id, request_id=self.step,
+            cid_len=len(cid), cid=cid,
+        )  # fmt: skip
+
+    def make_cancel_all(self) -> bytes:
+        return ORDER_CANCEL_ALL(
+            user_id=self.user(), symbol_id=self.symbol.id, request_id=self.step,
+            reason=self.rng.choice((0, 3101, 3107, 3108, 3111, 7)), scope=self.below(4),
+            sides=self.below(4),
+        )  # fmt: skip
+
+    def make_amend(self) -> bytes:
+        oid, user = self.target()
+        order = self.model.open.get(oid)
+        for _ in range(3):
+            if order is not None:
+                break
+            oid, user = self.target()
+            order = self.model.open.get(oid)
+        lot = self.symbol.lot
+        if order is None:
+            px, qty, filled, side = self.px(self.near()), self.below(9) * lot, 0, 0
+        else:
+            filled, side = order.filled, order.side
+            way = self.random()
+            px = order.px if way < 0.5 else self.px(self.near())
+            if way < 0.35:
+                qty = order.qty - self.below(order.remaining // lot + 2) * lot
+            else:
+                qty = filled + (1 + self.below(self.profile.qty_max)) * lot
+        if self.chance(self.profile.wrong):
+            wrong = spoil(self.rng, self.symbol)
+            px, qty = wrong.get("px", px), wrong.get("qty", qty)
+        left = max(1, qty - filled)
+        more = self.below(filled + 1) if self.random() < 0.3 else 0
+        grows = self.random() < 0.5
+        return ORDER_AMEND(
+            oid=oid, px=px, qty=qty, request_id=self.step, assumed=min(left + more, (1 << 63) - 1),
+            reserved=self.below(2000), extra=self.below(500) if grows else 0,
+            extra_qty=self.below(9) if grows else 0, user_id=user, symbol_id=self.symbol.id,
+            side=side,
+        )  # fmt: skip
+
+    def make_trigger(self) -> bytes:
+        p, rng = self.profile, self.rng
+        self.oid += 1
+        user, side = self.user(), self.below(2)
+        kind = rng.choice((2, 2, 3, 4, 5, 6, 6))
+        flags = (LAST if self.chance(50) else 0) | (REDUCE if self.chance(p.reduce) else 0)
+        price = self.model.last_px if flags & LAST else self.model.mark_px
+        away = 1 + self.below(p.width)
+        rises = (kind in (2, 3)) == (side == 0) if kind != 6 else side == 1
+        level = price // self.symbol.tick + (away if rises else -away)
+        values: dict[str, Any] = {"trigger_px": self.px(level)}
+        tif = IOC if self.chance(80) else FOK
+        if kind in (3, 5):
+            tif = rng.choice((GTC, GTC, GTD, IOC))
+            values["px"] = self.px(level + self.below(5) - 2)
+            if tif in (GTC, GTD) and self.chance(p.post):
+                flags |= POST | (REPRICE if self.chance(50) else 0)
+        elif kind == 6:
+            if self.chance(60):
+                values["trigger_px"] = 0
+            if self.chance(50):
+                values["trail_px"] = 1 + self.below(p.width * self.symbol.tick)
+            else:
+                values["trail_ppm"] = 1 + self.below(2000)
+        cid = self.some_cid()
+        values.update(
+            oid=self.oid, qty=(1 + self.below(p.qty_max)) * self.symbol.lot, kind=kind,
+            expire_s=self.expiry() if tif == GTD else 0, user_id=user, symbol_id=self.symbol.id,
+            stp=self.below(4), side=side, tif=tif, flags=flags, cid_len=len(cid), cid=cid,
+        )  # fmt: skip
+        if self.chance(p.wrong):
+            values.update(spoil_trigger(rng, self.symbol))
+        self.recent.append((self.oid, user))
+        return TRIGGER_REQUEST(**values)
+
+    def make_risk_answer(self) -> bytes:
+        """For the fired trigger that has waited longest."""
+        _, f = self.fired.popleft()
+        if self.random() < 0.15:
+            return TRIGGER_REFUSED(
+                oid=f.oid, user_id=f.user_id, symbol_id=self.symbol.id, reason=2001
+            )
+        px = f.px
+        if not px:
+            away = self.below(self.profile.width + 1) * self.symbol.tick
+            px = f.fired_px - f.fired_px % self.symbol.tick + (away if f.side == 0 else -away)
+            px = self.px(px // self.symbol.tick)
+        return ORDER_NEW(
+            oid=f.oid, px=px, qty=f.qty, reserved=self.below(1000), received_ns=0,
+            owner_group=self.group(f.user_id), expire_s=f.expire_s, user_id=f.user_id,
+            symbol_id=self.symbol.id, kind=f.kind, stp=f.stp, side=f.side, tif=f.tif,
+            flags=f.flags,
+        )  # fmt: skip
+
+    def make_mark(self) -> bytes:
+        px = (self.near() if self.random() < 0.9 else self.middle * 2) * self.symbol.tick
+        return MARK_UPDATE(
+            mark_px=max(1, px + self.below(3) - 1), index_px=self.below(3) * px,
+            symbol_id=self.symbol.id,
+        )  # fmt: skip
+
+    def make_mode(self) -> bytes:
+        return MODE_REQUEST(
+            mode=self.below(4), request_id=self.step, user_id=99, symbol_id=self.symbol.id
+        )
+
+    def make_tick(self) -> None:
+        return None
 
 
 def spoil(rng: random.Random, symbol: Any) -> dict[str, int]:
-    """One field out of its range, or just at the end of it."""
+    """A field or two out of their range, or just at the end of it."""
     return rng.choice(
         (
             {"px": 0},
@@ -122,8 +368,58 @@ def spoil(rng: random.Random, symbol: Any) -> dict[str, int]:
             {"tif": 1, "flags": 1},
             {"tif": 2, "flags": 3},
             {"flags": 4},
+            {"flags": 8},
+            {"flags": 64},
             {"flags": 255},
+            {"flags": 32},
+            {"flags": 32, "kind": 3},
             {"side": 2},
             {"tif": 3},
+            {"tif": 4, "flags": 128},
+            {"tif": 3, "expire_s": (1 << 32) - 1},
+            {"tif": 0, "expire_s": 5},
+            {"kind": 1},
+            {"kind": 2, "tif": 1},
+            {"kind": 7},
+            {"stp": 4},
+            {"stp": 5},
+            {"user_id": 0},
+            {"user_id": (1 << 32) - 1},
+            {"symbol_id": symbol.id + 1},
+            {"reserved": -1},
+            {"reserved": (1 << 63) - 1},
+        )
+    )
+
+
+def spoil_trigger(rng: random.Random, symbol: Any) -> dict[str, int]:
+    return rng.choice(
+        (
+            {"qty": 0},
+            {"qty": symbol.lot + 1},
+            {"qty": symbol.qty_max + symbol.lot},
+            {"trigger_px": 0},
+            {"trigger_px": -5},
+            {"trigger_px": symbol.px_max + symbol.tick},
+            {"trigger_px": symbol.tick},
+            {"trigger_px": symbol.px_max},
+            {"px": symbol.tick},
+            {"px": (1 << 63) - 1},
+            {"trail_px": 1},
+            {"trail_px": symbol.px_max + 1},
+            {"trail_px": -1},
+            {"trail_ppm": 1_000_000},
+            {"trail_ppm": 3, "trail_px": 3},
+            {"kind": 0},
+            {"kind": 1},
+            {"kind": 9, "side": 7},
+            {"tif": 0},
+            {"tif": 3, "expire_s": 1},
+            {"tif": 1, "expire_s": 1},
+            {"flags": 64},
+            {"flags": 1},
+            {"stp": 4},
+            {"oid": 0},
+            {"user_id": 0},
         )
     )
