@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 from model.engines import ask, new
-from model.table import fire_trigger
 from model.wire import as_event
 
 
@@ -18,10 +17,8 @@ class TestKinds:
     @pytest.mark.parametrize(
         "order",
         [
-            "IOC market", "FOK market", "IOC kind=2", "FOK kind=4", "IOC kind=6", "GTC kind=3",
-            "GTC kind=5 post", "GTC post reprice", "GTC disc", "IOC kind=2 last", "GTC kind=3 last",
-            "GTD until=9", "GTD until=9 post reprice disc", "GTC stp=none", "GTC stp=both",
-            "GTC kind=5 post reprice disc last",
+            "IOC market", "FOK market", "GTC post reprice", "GTC disc", "GTD until=9",
+            "GTD until=9 post reprice disc", "GTC stp=none", "GTC stp=both",
         ],
     )  # fmt: skip
     def test_these_are_orders(self, table, order):
@@ -33,11 +30,10 @@ class TestKinds:
     @pytest.mark.parametrize(
         "order",
         [
-            "GTC market", "GTD market until=9", "GTC kind=2", "GTC kind=4", "GTC kind=6",
-            "IOC market post", "GTC post market", "IOC post", "FOK post", "IOC post reprice",
-            "GTC reprice", "IOC reprice", "GTD", "GTC until=9", "IOC until=9", "FOK until=9",
+            "GTC market", "GTD market until=9", "IOC market post", "GTC post market", "IOC post",
+            "FOK post", "IOC post reprice", "GTC reprice", "IOC reprice", "GTD", "GTC until=9", "IOC until=9", "FOK until=9",
             "GTC last", "IOC market last", "GTC kind=7", "GTC kind=255", "GTC stp=default",
-            "GTC rests", "GTC kept", "GTC post rests", "IOC kind=2 post",
+            "GTC rests", "GTC kept", "GTC post rests",
         ],
     )  # fmt: skip
     def test_these_are_not(self, table, order):
@@ -52,9 +48,7 @@ class TestKinds:
 
     def test_the_answers_repeat_kind_expiry_prevention_and_owner(self, make_engine):
         engine = make_engine()
-        terms = {"kind": 3, "stp": 2, "flags": 16}
-        fire_trigger(engine, 1, 1)
-        fire_trigger(engine, 2, 1)
+        terms = {"kind": 0, "stp": 2, "flags": 16}
 
         (accepted,) = ask(
             engine, new(1, 1, 0, 5, 100, tif=3, expire_s=77, owner_group=4, cid="a", **terms)

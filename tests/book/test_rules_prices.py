@@ -131,9 +131,19 @@ class TestBand:
             u9 sell 5 @ 100 GTC             -> accepted rests
             u1 buy 5 @ 100 IOC              -> accepted, fill 5 @ 100 of #1 left 0/0
             u1 buy 5 @ 150 IOC market       -> accepted, cancelled 5 3102
-            u1 buy 5 @ 150 IOC kind=2       -> accepted, cancelled 5 3102
-            u1 buy 5 @ 150 IOC kind=3       -> rejected 3010
             u1 sell 5 @ 50 GTC reduce       -> accepted rests
+            """)
+
+    def test_of_what_triggers_become_only_limit_kinds_are_held_to_it(self, make_table):
+        make_table(price_band_ppm=100_000, reference_px=100).run("""
+            u1 buy 5 stop 105 IOC           -> waits
+            u1 buy 5 @ 150 stop 105 GTC     -> waits
+            u1 buy 5 trail 5 IOC            -> waits
+            mark 105 -> mark 105; fired #1 at 105 level 105; fired #2 at 105 level 105;
+                      + fired #3 at 105 level 105
+            risk sends #1 @ 150             -> accepted, cancelled 5 3102
+            risk sends #2                   -> rejected 3010
+            risk sends #3 @ 150             -> accepted, cancelled 5 3102
             """)
 
     def test_an_amendment_is_held_to_it_when_its_price_changes(self, make_table):

@@ -434,6 +434,13 @@ class TestAnswersOfRisk:
             u1 cancel #1                 -> refused 3007
             """)
 
+    @pytest.mark.parametrize(
+        "wrong", ["tif=0", "tif=3 expire_s=9", "flags=1", "qty=0", "stp=default", "reserved=-1"]
+    )
+    def test_the_rules_hold_for_its_order(self, fired, wrong):
+        """M-2, and the market kinds with IOC and FOK alone."""
+        fired.run(f"risk sends #1 @ 85 {wrong}  -> rejected 3008")
+
     def test_the_rejection_has_the_triggers_client_id(self, fired):
         fired.run("risk sends #1 @ 0  -> rejected 3008")
 

@@ -320,9 +320,7 @@ class Auditor(RuleChecks):
         self.resting[row.symbol].pop(row.oid, None)
         cut = row.cut + cancelled
         if row.qty != row.filled + cut:
-            self.wrong(
-                13, f"order {row.oid}: {row.qty} is not {row.filled} + {cut}"
-            )
+            self.wrong(13, f"order {row.oid}: {row.qty} is not {row.filled} + {cut}")
         if self.in_hand.get(row.symbol) is row:
             del self.in_hand[row.symbol]
 

@@ -15,7 +15,7 @@ from model.rules import LIMIT, POST_ONLY, REPRICE, SIDES, ceil_div, readable
 from model.triggers import FIRED, GONE, LAST, MARK, STATUS_REJECTED, Trigger
 
 from rsx.errors import Reason
-from rsx.records import BY_NAME, Mode, OrderFlag, Tif
+from rsx.records import BY_NAME, Mode, OrderFlag, OrderKind, Tif
 
 RESTS, KEPT = int(OrderFlag.RESTS), int(OrderFlag.KEPT)
 RESTING_TIFS = (int(Tif.GTC), int(Tif.GTD))
@@ -115,11 +115,16 @@ class ModelEngine(Book):
     # --- a new order (section 4) --------------------------------------------------------
 
     def _new(self, r: Any) -> None:
-        fired = self.triggers.fired.pop(r.oid, None)
-        if fired is not None and fired.state == GONE:
-            self._emit_released(r.oid, r.qty, r.reserved, r.user_id, r.side, r.flags)
-            return
-        if fired is not None:  # TR-6: it is known by the trigger's client id
+        fired: Trigger | None = None
+        if OrderKind.STOP_MARKET <= r.kind <= OrderKind.TRAILING_STOP:
+            fired = self.triggers.fired.pop(r.oid)  # TR-6: one without it cannot be
+            if fired.state == GONE:
+                told = readable(r)
+                self._emit_released(
+                    r.oid, r.qty, r.reserved, r.user_id, told["side"], told["flags"]
+                )
+                return
+            # TR-6: it is known by the trigger's client id.
             r = r._replace(cid=fired.cid, cid_len=len(fired.cid))
         cid = r.cid[: r.cid_len]
         if cid and fired is None:
@@ -391,8 +396,8 @@ class ModelEngine(Book):
 
     def _refused(self, r: Any) -> None:
         """TR-6, TR-7: risk would not make the fired trigger an order."""
-        fired = self.triggers.fired.pop(r.oid, None)
-        if fired is not None and fired.living:
+        fired = self.triggers.fired.pop(r.oid)
+        if fired.living:
             self.cancel_trigger(fired, r.reason)
 
     # --- prices and mode ----------------------------------------------------------------

@@ -15,11 +15,7 @@ def compiled_engine(symbol: Any, **limits: int) -> Any:
     from rsx.book.engine import Engine
 
     window_s = limits.pop("dedup_window_s")
-    try:
-        return Engine(symbol, dedup_window_ns=window_s * NS, **limits)
-    except TypeError:
-        del limits["triggers_max"], limits["open_triggers_per_user_max"]
-        return Engine(symbol, dedup_window_ns=window_s * NS, **limits)
+    return Engine(symbol, dedup_window_ns=window_s * NS, **limits)
 
 
 def model_engine(symbol: Any, **limits: int) -> ModelEngine:

@@ -20,8 +20,7 @@
 
 Orders and triggers are numbered by their line: the first of a table is #1. After the tif may follow
 the words of FLAGS, `market`, and values: `cid=a`, `reserved=50`, `until=100` (expiry, s),
-`stp=newest`, `group=7`, `reason=3107`, `kind=2` (from 2 on a trigger of
-the same number has fired before the line); `at=90` sets the clock (s) of this and later
+`stp=newest`, `group=7`, `reason=3107`, `kind=2`; `at=90` sets the clock (s) of this and later
 lines. A line that begins with `+` goes on with the one above. A comma stands between the events of
 one group, a semicolon between groups. A fill names the maker and what is left of taker/maker, a
 duplicate what the original has filled + open; other events name their order where it is not the
@@ -61,21 +60,6 @@ LINES = (
 )  # fmt: skip
 
 
-def fire_trigger(engine: Any, oid: int, user_id: int, ts_ns: int = 0) -> None:
-    """Let a trigger wait and fire, unseen, so that its order may come (TR-6); mark is reference_px.
-    """
-    symbol = engine.symbol
-    level = symbol.reference_px + symbol.tick
-    terms = {"kind": 2, "tif": 1, "qty": symbol.lot, "trigger_px": level}
-    named = {"oid": oid, "user_id": user_id, "symbol_id": symbol.id}
-    engine.submit(make_request("TRIGGER_REQUEST", **named, **terms), ts_ns)
-    fired = []
-    for px in (level, symbol.reference_px):
-        mark = make_request("MARK_UPDATE", mark_px=px, symbol_id=symbol.id)
-        fired += [as_event(e)["oid"] for e in engine.submit(mark, ts_ns)[1:]]
-    assert oid in fired
-
-
 class Table:
     """Runs lines against one engine and keeps what it answered."""
 
@@ -106,8 +90,6 @@ class Table:
     def on_order(self, user: str, side: str, qty: str, px: str, tif: str, rest: str) -> str:
         self.oid += 1
         terms = self.terms(user, side, qty, tif, rest)
-        if 2 <= terms.get("kind", 0) <= 6:
-            fire_trigger(self.engine, self.oid, int(user), self.ts_ns)
         return self.submit(order_new(oid=self.oid, px=int(px), **terms), self.oid)
 
     def on_trigger(
