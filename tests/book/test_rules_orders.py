@@ -31,7 +31,8 @@ class TestKinds:
         "order",
         [
             "GTC market", "GTD market until=9", "IOC market post", "GTC post market", "IOC post",
-            "FOK post", "IOC post reprice", "GTC reprice", "IOC reprice", "GTD", "GTC until=9", "IOC until=9", "FOK until=9",
+            "FOK post", "IOC post reprice", "GTC reprice", "IOC reprice", "GTD", "GTC until=9",
+            "IOC until=9", "FOK until=9",
             "GTC last", "IOC market last", "GTC kind=7", "GTC kind=255", "GTC stp=default",
             "GTC rests", "GTC kept", "GTC post rests",
         ],
