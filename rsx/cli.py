@@ -1,4 +1,4 @@
-"""The rsx command: run, test, token, deposit, watch, wal, replay, perf.
+"""The rsx command: run and test here, the others in rsx/commands.
 
 Exit codes: 0 done, 1 it could not be done (one line says why), 2 misuse or a bad configuration,
 70 a failed check stopped the exchange. Commands load what they need only when they run.
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LAZY = {
     "token": "rsx.commands.remote",
     "deposit": "rsx.commands.remote",
+    "account": "rsx.commands.remote",
+    "cancel-all": "rsx.commands.remote",
+    "mode": "rsx.commands.remote",
     "watch": "rsx.commands.remote",
     "wal": "rsx.commands.wal",
     "replay": "rsx.commands.replay",

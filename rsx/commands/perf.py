@@ -32,8 +32,13 @@ class BenchMissing(RsxError):
 
 @click.command()
 @click.argument("name", required=False, type=click.Choice(sorted(BENCHES)))
-@click.option("--scale", type=click.FloatRange(0.01, 10), default=1.0, show_default=True,
-              help="share of the full number of samples")
+@click.option(
+    "--scale",
+    type=click.FloatRange(0.01, 10),
+    default=1.0,
+    show_default=True,
+    help="share of the full number of samples",
+)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def perf(name: str | None, scale: float, as_json: bool) -> int:
     """Measure, and print each figure beside its floor. NAME runs one bench only."""
@@ -57,8 +62,10 @@ def perf(name: str | None, scale: float, as_json: bool) -> int:
         print(orjson.dumps({"machine": harness.machine(), "figures": rows}).decode())
         return 0
     machine = harness.machine()
-    print(f"{machine['cpu']}, {machine['cpus']} cores, Python {machine['python']}, "
-          f"Linux {machine['kernel']}")
+    print(
+        f"{machine['cpu']}, {machine['cpus']} cores, Python {machine['python']}, "
+        f"Linux {machine['kernel']}"
+    )
     harness.print_table(figures)
     return 0
 

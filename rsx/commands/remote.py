@@ -1,4 +1,4 @@
-"""Commands that talk to a running exchange: token, deposit, watch.
+"""Commands that talk to a running exchange: token, deposit, account, cancel-all, mode, watch.
 
 Source: specs/demo.md section 2.
 """
@@ -76,7 +76,7 @@ def json_option() -> Decorator:
     show_default=True,
     help="Seconds until the token expires.",
 )
-@click.option("--admin", is_flag=True, help="Allow deposits.")
+@click.option("--admin", is_flag=True, help="Allow what operators do: deposits, modes, accounts.")
 @data_option()
 @json_option()
 def token(user: int, ttl: int, admin: bool, data: Path, as_json: bool) -> None:
@@ -101,20 +101,144 @@ def deposit(user: int, amount: str, url: str, data: Path, as_json: bool) -> None
     from rsx.client import Admin, InvalidAmount, plain
     from rsx.client.models import Deposit
 
-    admin_token = _mint(data, ADMIN_USER, ADMIN_TTL_S, "admin")
-
-    async def pay() -> Deposit:
-        async with Admin(url, admin_token) as admin:
-            return await admin.deposit(user, amount)
+    async def pay(admin: Admin) -> Deposit:
+        return await admin.deposit(user, amount)
 
     try:
-        done = _run(pay, f"; is {data} the data folder of the exchange at {url}?")
+        done = _as_admin(pay, url, data)
     except InvalidAmount as error:
         raise click.BadParameter(str(error), param_hint="--amount") from None
     if as_json:
         _print_json(plain(done))
     else:
         click.echo(f"deposited {done.amount:f} to user {done.user} (log number {done.seq})")
+
+
+MODES = {"open": "open", "post-only": "post_only", "cancel-only": "cancel_only", "halt": "halt"}
+
+
+@click.command()
+@click.argument("symbol")
+@click.argument("mode", type=click.Choice(list(MODES)))
+@url_option()
+@data_option()
+@json_option()
+def mode(symbol: str, mode: str, url: str, data: Path, as_json: bool) -> None:
+    """Set a market's trading mode.
+
+    \b
+    open         all orders
+    post-only    new orders must be post-only
+    cancel-only  no new orders or amendments
+    halt         the same, and funding and liquidation pause
+    Cancels pass in every mode; stops fire only while it is open.
+    """
+    from rsx.client import Admin, ModeSet, plain
+
+    async def change(admin: Admin) -> ModeSet:
+        return await admin.mode(symbol.upper(), MODES[mode])
+
+    done = _as_admin(change, url, data)
+    if as_json:
+        _print_json(plain(done))
+    else:
+        now, before = (text.replace("_", "-") for text in (done.mode, done.previous))
+        click.echo(f"{done.symbol} is {now}, was {before} (log number {done.seq})")
+
+
+@click.command("cancel-all")
+@click.option("--user", type=USER, required=True, help="Account number, from 1.")
+@click.option("--symbol", help="Only in this market.")
+@url_option()
+@data_option()
+@json_option()
+def cancel_all(user: int, symbol: str | None, url: str, data: Path, as_json: bool) -> None:
+    """Cancel all orders and triggers of a user (reason ADMIN_CANCEL)."""
+    from rsx.client import Admin
+
+    name = symbol.upper() if symbol else None
+
+    async def cancel(admin: Admin) -> int:
+        return await admin.cancel_all(user, name)
+
+    count = _as_admin(cancel, url, data)
+    if as_json:
+        _print_json({"user": user, "symbol": name, "cancelled": count})
+    else:
+        where = f" in {name}" if name else ""
+        click.echo(f"cancelled {count} order{'' if count == 1 else 's'} of user {user}{where}")
+
+
+@click.command()
+@click.option("--user", type=USER, required=True, help="Account number, from 1.")
+@click.option(
+    "--owner-group",
+    type=click.IntRange(0, (1 << 32) - 1),
+    metavar="G",
+    help="Set which accounts are one owner's for self-trade prevention; 0 = none.",
+)
+@click.option(
+    "--stp",
+    type=click.Choice(["none", "newest", "oldest", "both"]),
+    help="Set what its orders do at an own resting order, unless they say otherwise.",
+)
+@url_option()
+@data_option()
+@json_option()
+def account(
+    user: int, owner_group: int | None, stp: str | None, url: str, data: Path, as_json: bool
+) -> None:
+    """Show an account: balances, positions, open orders, settings. Or change its settings."""
+    from rsx.client import AccountSettings, Admin
+
+    if owner_group is None and stp is None:
+        _show_account(user, url, data, as_json)
+        return
+
+    async def change(admin: Admin) -> AccountSettings:
+        return await admin.set_account(user, owner_group=owner_group, stp=stp)
+
+    done = _as_admin(change, url, data)
+    if as_json:
+        _print_json({"user": user, "owner_group": done.owner_group, "stp": done.stp})
+    else:
+        click.echo(f"user {user}: owner group {done.owner_group or 'none'}, stp {done.stp}")
+
+
+def _show_account(user: int, url: str, data: Path, as_json: bool) -> None:
+    from rsx.client import Client, plain
+
+    token = _mint(data, user, ADMIN_TTL_S, None)
+
+    async def ask() -> dict[str, Any]:
+        async with Client(url, token) as client:
+            return {
+                "user": user,
+                "account": plain(await client.account()),
+                "settings": plain(await client.settings()),
+                "positions": plain(await client.positions()),
+                "orders": plain(await client.orders()),
+            }
+
+    found = _run(ask, _whose(data, url))
+    if as_json:
+        _print_json(found)
+        return
+    settings = found["settings"]
+    click.echo(
+        f"user {user}: owner group {settings['owner_group'] or 'none'}, stp {settings['stp']}"
+    )
+    for name, value in found["account"].items():
+        click.echo(f"  {name.replace('_', ' '):<20}{value:>24}")
+    for each in found["positions"]:
+        click.echo(f"  position  {each['net_qty']} {each['symbol']} at {each['entry_price']}")
+    for each in found["orders"]:
+        at = each["price"] if each["kind"] in ("limit", "market") else (
+            f"{each['kind'].replace('_', '-')} {each['trigger_price'] or ''}".strip())  # fmt: skip
+        click.echo(
+            f"  {each['status']:<9} {each['side']} {each['remaining']} {each['symbol']} {at} "
+            f"[{each['oid']} {each['cid']}]"
+        )
 
 
 @click.command()
@@ -132,7 +256,24 @@ def watch(symbol: str | None, url: str, as_json: bool) -> None:
     _run(lambda: show(url, symbol.upper() if symbol else None, as_json))
 
 
-COMMANDS: list[click.Command] = [token, deposit, watch]
+COMMANDS: list[click.Command] = [token, deposit, account, cancel_all, mode, watch]
+
+
+def _as_admin(work: Callable[[Any], Any], url: str, data: Path) -> Any:
+    """Run something with an `Admin` whose token is minted for the moment."""
+    from rsx.client import Admin
+
+    admin_token = _mint(data, ADMIN_USER, ADMIN_TTL_S, "admin")
+
+    async def run() -> Any:
+        async with Admin(url, admin_token) as admin:
+            return await work(admin)
+
+    return _run(run, _whose(data, url))
+
+
+def _whose(data: Path, url: str) -> str:
+    return f"; is {data} the data folder of the exchange at {url}?"
 
 
 def _run(work: Callable[[], Any], hint: str = "") -> Any:

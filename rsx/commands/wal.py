@@ -20,18 +20,20 @@ import orjson
 
 from rsx.commands.remote import Failure, json_option
 from rsx.errors import Reason
-from rsx.records import BY_NAME, RECORD_SIZE, Kind, OrderFlag, Side, Tif, View, decode
+from rsx.records import BY_NAME, RECORD_SIZE, Kind, OrderFlag, Tif, View, decode
 from rsx.units import to_text
 
 FOLLOW_S = 0.1
 TYPES = [record.name for record in BY_NAME.values() if record.kind is Kind.LOGGED]
 SHOWN_APART = frozenset(("seq", "ts_ns", "symbol_id", "cid_len", "pad0"))
 LEFT_OUT_WHEN_ZERO = frozenset(
-    ("cid", "flags", "taker_flags", "maker_flags", "request_id", "received_ns", "reserved_ns",
-     "original_oid", "index_px")
+    ("cid", "flags", "taker_flags", "maker_flags", "original_flags", "request_id", "received_ns",
+     "index_px", "kind", "original_kind", "stp", "owner_group", "expire_s", "extra", "extra_qty",
+     "trigger_px", "trail_px", "trail_ppm", "original_reason",
+     *(f"tick_{part}{n}" for part in ("", "from_") for n in (1, 2, 3, 4)))
 )  # fmt: skip
-FLAG_NAMES = {OrderFlag.POST_ONLY: "post_only", OrderFlag.REDUCE_ONLY: "reduce_only",
-              OrderFlag.RESTS: "rests"}  # fmt: skip
+# Enums whose names are written as they are elsewhere; the others in lower case.
+IN_CAPITALS = (Tif, Reason)
 
 directory = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
@@ -215,14 +217,13 @@ def _word(view: View, field: Any, symbol_id: int, markets: Markets) -> str:
         text = orjson.dumps(view.client_id).decode()
     elif field.type.startswith("bytes["):
         text = value.rstrip(b"\0").decode("ascii", "replace")
-    elif name == "side" or name == "taker_side":
-        text = Side(value).name.lower()
-    elif name == "tif":
-        text = Tif(value).name
-    elif name == "reason":
-        text = Reason(value).name if value in Reason._value2member_map_ else str(value)
-    elif field.flags is not None:
-        text = "+".join(label for bit, label in FLAG_NAMES.items() if value & bit)
+    elif field.enum is not None:
+        member = field.enum(value)
+        text = member.name if field.enum in IN_CAPITALS else member.name.lower()
+    elif field.flags is not None and "flags" in name:
+        text = "+".join(flag.name.lower() for flag in OrderFlag if value & flag and flag.name)
+    elif name == "expire_s":
+        text = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%dT%H:%M:%SZ}"
     else:
         decimals = markets.decimals(field.unit, symbol_id)
         text = str(value) if decimals is None else to_text(value, decimals)

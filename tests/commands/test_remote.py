@@ -1,4 +1,4 @@
-"""The commands that talk to an exchange: DM-20 .. DM-24."""
+"""The commands that talk to an exchange: DM-20 .. DM-25."""
 
 from __future__ import annotations
 
@@ -107,6 +107,14 @@ def test_the_secret_of_the_data_folder_is_used_and_never_made(tmp_path):
         ["token", "--user", "1", "--ttl", "0"],
         ["deposit", "--user", "1"],
         ["deposit", "--user", "1", "--amount", "1", "--url", "localhost:8080"],
+        ["mode", "BTC-PERP"],
+        ["mode", "BTC-PERP", "closed"],
+        ["mode", "BTC-PERP", "post_only"],
+        ["cancel-all"],
+        ["cancel-all", "--user", "0"],
+        ["account"],
+        ["account", "--user", "1", "--stp", "all"],
+        ["account", "--user", "1", "--owner-group", "-1"],
         ["watch", "--url", "ftp://x"],
         ["watch", "A", "B"],
     ],
@@ -124,6 +132,64 @@ def test_deposit_pays_and_says_so(served):
     assert text.exit_code == 0 and "deposited 100.5" in text.stdout
     assert json.loads(full.stdout) == {"user": 5, "amount": "0.50000000", "seq": 2}
     assert served.exchange.balances[5] == 101 * 10**8
+
+
+def place(served: Served, user: int, cid: str, side: int = 0, px: int = 4_000_000) -> None:
+    served.call(served.exchange.place(user, 1, side, px, 10_000, cid))
+
+
+def test_mode_sets_a_market_s_trading_mode(served):
+    url = served.exchange.url
+    text = invoke("mode", "btc-perp", "post-only", "--url", url)
+    full = invoke("mode", "BTC-PERP", "halt", "--url", url, "--json")
+    unknown = invoke("mode", "DOGE-PERP", "halt", "--url", url)
+
+    assert text.exit_code == 0
+    assert text.stdout == "BTC-PERP is post-only, was open (log number 1)\n"
+    assert json.loads(full.stdout) == {
+        "symbol": "BTC-PERP", "mode": "halt", "previous": "post_only", "seq": 2,
+    }  # fmt: skip
+    assert served.exchange.markets[1].mode == 3
+    assert unknown.exit_code == 1 and "UNKNOWN_SYMBOL" in unknown.stderr
+
+
+def test_cancel_all_ends_a_user_s_orders(served):
+    url = served.exchange.url
+    for cid in "abc":
+        place(served, 5, cid)
+    place(served, 6, "other")
+    served.call(served.exchange.place(5, 2, 0, 100, 1000, "eth"))
+
+    one = invoke("cancel-all", "--user", "5", "--symbol", "eth-perp", "--url", url, "--json")
+    rest = invoke("cancel-all", "--user", "5", "--url", url)
+
+    assert json.loads(one.stdout) == {"user": 5, "symbol": "ETH-PERP", "cancelled": 1}
+    assert rest.stdout == "cancelled 3 orders of user 5\n"
+    assert [o.cid for o in served.exchange.orders.values() if o.is_open] == ["other"]
+    assert {o.reason for o in served.exchange.orders.values() if o.user == 5} == {3111}
+
+
+def test_account_shows_what_a_user_has_and_changes_its_settings(served):
+    url = served.exchange.url
+    served.exchange.balances[5] = 101 * 10**8
+    place(served, 5, "mine")
+    served.call(served.exchange.trigger(5, 1, 2, 1, 10_000, 4_500_000, 0, "st", None))
+
+    change = invoke("account", "--user", "5", "--owner-group", "7", "--stp", "oldest", "--url", url)
+    again = invoke("account", "--user", "5", "--stp", "both", "--url", url, "--json")
+    text = invoke("account", "--user", "5", "--url", url)
+    full = invoke("account", "--user", "5", "--url", url, "--json")
+
+    assert change.stdout == "user 5: owner group 7, stp oldest\n"
+    assert json.loads(again.stdout) == {"user": 5, "owner_group": 7, "stp": "both"}
+    assert "user 5: owner group 7, stp both" in text.stdout
+    assert "available" in text.stdout and "101.00000000" in text.stdout
+    assert "resting   buy 0.010000 BTC-PERP 40000.00" in text.stdout
+    assert "waiting   sell 0.010000 BTC-PERP stop-market 45000.00" in text.stdout
+    found = json.loads(full.stdout)
+    assert found["user"] == 5 and found["account"]["available"] == "101.00000000"
+    assert [o["kind"] for o in found["orders"]] == ["limit", "stop_market"]
+    assert found["settings"] == {"type": "settings", "stp": "both", "owner_group": 7}
 
 
 @pytest.mark.parametrize("amount", ["x", "1e-9", "NaN", "1,5"])
@@ -149,7 +215,12 @@ def test_what_the_exchange_refuses_is_one_line(served):
         assert part in result.stderr
 
 
-@pytest.mark.parametrize("args", [["deposit", "--user", "5", "--amount", "1"], ["watch"]])
+@pytest.mark.parametrize(
+    "args",
+    [["deposit", "--user", "5", "--amount", "1"], ["mode", "BTC-PERP", "halt"],
+     ["cancel-all", "--user", "5"], ["account", "--user", "5"],
+     ["account", "--user", "5", "--stp", "none"], ["watch"]],
+)  # fmt: skip
 def test_an_exchange_that_is_not_there_is_one_line(args):
     result = invoke(*args, "--url", "http://127.0.0.1:1")
     assert result.exit_code == 1
@@ -201,6 +272,17 @@ def test_watch_json_prints_one_object_a_line(served):
     assert then[4]["bid"] is None
 
 
+def test_watch_tells_of_the_trading_mode(served):
+    process = start("watch", "btc-perp", "--url", served.exchange.url, stdout=subprocess.PIPE)
+    with process:
+        assert b"bid" in process.stdout.readline()
+        served.call(served.exchange.set_mode(1, 2))
+        line = process.stdout.readline().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    assert "BTC-PERP mode cancel-only" in line
+
+
 def test_watch_into_a_closed_pipe_ends_quietly(served):
     process = start(
         "watch", "--url", served.exchange.url, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -227,6 +309,9 @@ def test_watch_draws_in_a_terminal_and_leaves_it_as_it_was(served, leave):
         assert "BTC-PERP" in screen and "50000.0 ▲" in screen and "q quit" in screen
         trade(served)
         read_until(outer, "0.0150")
+        served.call(served.exchange.set_mode(1, 3))
+        read_until(outer, "HALT")
+        served.call(served.exchange.set_mode(1, 0))
         served.call(served.exchange.stop())
         read_until(outer, "NO CONNECTION")
         served.call(served.exchange.start())

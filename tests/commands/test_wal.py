@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from world import BUY, IOC, SELL, World
 
+from rsx import records
 from rsx.cli import main
-from rsx.core.crc import record_crc
+from rsx.core.crc import record_crc, sealed
 from rsx.records import RECORD_SIZE
 from rsx.wal import inspect as inspection
 from rsx.wal.segments import list_segments
@@ -185,6 +186,84 @@ def test_dump_follows_a_log_that_is_being_written(
     monkeypatch.setattr("time.sleep", write_more)
     rows = dump(rsx, world, "--follow", "--to", str(last))
     assert [row["seq"] for row in rows] == list(range(1, last + 1))
+
+
+def log_of(folder: Path, *rows: bytes) -> Path:
+    """A log that begins as every log does, and goes on with these records."""
+    head = [
+        records.SEGMENT_STARTED.pack(exchange_id=7),
+        records.LOG_STARTED.pack(exchange_id=7, money_decimals=3),
+        records.SYMBOL_CONFIG.pack(
+            symbol_id=1, name=b"M1-PERP", price_decimals=1, qty_decimals=2, config_version=1
+        ),
+    ]
+    data = b"".join(sealed(row, seq, 1) for seq, row in enumerate([*head, *rows], 1))
+    path = folder / "wal" / f"{1:020d}.wal"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data.ljust(1 << 20, b"\0"))
+    return folder
+
+
+def test_dump_shows_the_terms_of_orders_triggers_and_modes_by_name(
+    rsx: Run, tmp_path: Path
+) -> None:
+    """And leaves out what says nothing."""
+    cid = {"cid": b"st-1", "cid_len": 4}
+    folder = log_of(
+        tmp_path,
+        records.SYMBOL_LIMITS.pack(
+            symbol_id=1, notional_min=5000, tick_from_1=10_000, tick_1=5, price_band_ppm=200_000,
+            market_band_ppm=50_000, config_version=1,
+        ),
+        records.TRIGGER_PLACED.pack(
+            oid=9, qty=150, trigger_px=995, trail_ppm=0, user_id=1, symbol_id=1, kind=2, side=1,
+            tif=1, flags=2 | 32, **cid,
+        ),
+        records.TRIGGER_FIRED.pack(
+            oid=9, qty=150, trigger_px=995, fired_px=990, user_id=1, symbol_id=1, kind=2, side=1,
+            tif=1, stp=2,
+        ),
+        records.ORDER_ACCEPTED.pack(
+            oid=10, px=1000, qty=100, user_id=1, symbol_id=1, tif=3, expire_s=2_000_000_000,
+            flags=1 | 8 | 16,
+        ),
+        records.ORDER_AMENDED.pack(oid=10, px=1000, qty=50, remaining=50, symbol_id=1, flags=64),
+        records.ORDER_DUPLICATE.pack(
+            oid=11, original_oid=10, original_px=1000, original_qty=50, original_remaining=50,
+            original_status=1, original_tif=3, symbol_id=1,
+        ),
+        records.TRADING_MODE.pack(symbol_id=1, mode=2, previous=0, user_id=4_294_000_000),
+        records.ACCOUNT_CONFIG.pack(user_id=1, owner_group=7, stp=3),
+        records.CANCEL_ALL_DONE.pack(symbol_id=1, user_id=1, cancelled=4, reason=3110),
+    )  # fmt: skip
+    code, out, _ = rsx("dump", folder)
+    lines = [line.split(" ", 1)[1] for line in (row.strip() for row in out.splitlines()[3:])]
+
+    assert code == 0
+    for line, parts in zip(lines, (
+        "notional_min=5.000 tick_from_1=1000.0 tick_1=0.5 price_band_ppm=200000",
+        'qty=1.50 trigger_px=99.5 user_id=1 kind=stop_market side=sell tif=IOC '
+        'flags=reduce_only+last_price cid="st-1"',
+        "trigger_px=99.5 fired_px=99.0 user_id=1 kind=stop_market stp=oldest side=sell",
+        "expire_s=2033-05-18T03:33:20Z user_id=1 side=buy tif=GTD "
+        "flags=post_only+reprice+on_disconnect",
+        "remaining=0.50", "original_status=resting original_side=buy original_tif=GTD",
+        "mode=cancel_only previous=open", "owner_group=7 stp=both",
+        "cancelled=4 reason=CANCEL_ALL",
+    ), strict=True):  # fmt: skip
+        assert parts in line.replace(" px=0.0", "").replace(" trail_px=0.0", ""), line
+    assert "flags=kept" in lines[4] and "tick_from_2" not in lines[0]
+
+
+def test_dump_shows_every_logged_type_whatever_it_holds(rsx: Run, tmp_path: Path) -> None:
+    logged = [r for r in records.RECORDS if r.kind is records.Kind.LOGGED]
+    folder = log_of(tmp_path, *(record.pack() for record in logged))
+
+    text, rows = rsx("dump", folder)[1], rsx("dump", folder, "--json")[1].splitlines()
+
+    assert [json.loads(row)["type"] for row in rows[3:]] == [record.name for record in logged]
+    for record, line in zip(logged, text.splitlines()[3:], strict=True):
+        assert f" {record.name} " in line
 
 
 # --- stats ------------------------------------------------------------------------------------
