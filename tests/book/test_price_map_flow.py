@@ -122,7 +122,7 @@ def test_best_and_neighbours_are_those_of_a_sorted_list(shape, tick, treatment):
     pair = Pair(make_engine(tick, level_slots_max=slots), tick)
     middle = 50_000
     most = rng.choice((3, 40, 250))
-    for step in range(900):
+    for step in range(500):
         if rng.random() < 0.01:
             middle = rng.choice((50_000, 51_000, 53_000, 70_000, 20_000, 1_000_000))
         if treatment != "left alone" and rng.random() < 0.03:
@@ -233,7 +233,7 @@ def requests(rng: random.Random, count: int) -> list[bytes]:
     return out
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_what_trades_does_not_depend_on_where_the_map_is(seed):
     """PM-2, PM-6, BOOK-29, BOOK-55, INV-14: one flow over maps of every kind."""
     rng = random.Random(seed)
@@ -246,7 +246,7 @@ def test_what_trades_does_not_depend_on_where_the_map_is(seed):
     ]
     thrown = engines[-1]
     kinds: set[str] = set()
-    for request in requests(rng, 2500):
+    for request in requests(rng, 1500):
         if rng.random() < 0.05:
             thrown.centre_on(rng.choice((1, 1000, 49_999, 50_000, 75_000, PX_MAX)))
         events = [ask(engine, request) for engine in engines]
@@ -257,4 +257,4 @@ def test_what_trades_does_not_depend_on_where_the_map_is(seed):
         engine.audit()
     assert {"FILL", "ORDER_RESTED", "ORDER_CANCELLED", "ORDER_REJECTED"} <= kinds
     assert len({engine.map_info()["recentrings"] for engine in engines}) > 1
-    assert thrown.map_info()["recentrings"] > 50
+    assert thrown.map_info()["recentrings"] > 30

@@ -18,7 +18,7 @@ from rsx.book.engine import Engine
 from rsx.book.shadow import Shadow
 
 FAR = 1 << 40
-MOVES = 8  # looked at by one request
+MOVES = 4  # looked at by one request
 CANCEL = 1 << 40
 
 
@@ -237,7 +237,7 @@ class TestHowMuch:
         engine.audit()
 
     def test_a_hundred_thousand_levels_move_as_lightly_as_ten(self):
-        """Steps, not time: 8 levels a request, and the trees they come to stay shallow."""
+        """Steps, not time: 4 levels a request, and the trees they come to stay shallow."""
         count = 50_000
         engine = make_engine(50_000, orders_max=2 * count + 8)
         for at in range(count):
