@@ -75,23 +75,27 @@ class OrderEntry(RequestEntry):
         Raises  RequestError; then nothing was done
         """
         now_ns = self.clock.now_ns()
-        if kind not in (checks.LIMIT, checks.MARKET):
-            raise RequestError(Reason.INVALID_VALUE, "kind", kind, detail="0 limit, 1 market")
-        checks.check_codes(side, tif, stp)
-        rules = self._rules(symbol_id)
-        if kind == checks.LIMIT:
-            checks.check_price(rules, px)
-        elif px:
-            detail = "a market order has no price"
-            raise RequestError(Reason.PRICE_OUT_OF_RANGE, "px", px, detail=detail)
-        checks.check_quantity(rules, qty)
-        if px:
-            checks.check_notional(rules, px, qty, flags)
+        rules = self.symbols.get(symbol_id)
+        # Nearly every order passes this; what does not is looked at step by step.
+        if not (
+            rules is not None
+            and not kind
+            and not flags
+            and not expire_s
+            and not rules.tick_table
+            and side in (0, 1)
+            and tif in (0, 1, 2)
+            and 0 <= stp <= STP_DEFAULT
+            and 0 < px <= rules.px_max
+            and not px % rules.tick
+            and 0 < qty <= rules.qty_max
+            and not qty % rules.lot
+            and rules.notional_min <= px * qty <= rules.notional_max
+        ):
+            self._check_order(
+                symbol_id, side, px, qty, cid, tif, flags, kind, stp, expire_s, now_ns
+            )
         data = cid_bytes(cid) if cid else b""
-        if kind or flags or tif:
-            checks.check_flags(kind, tif, flags)
-        if tif or expire_s:
-            checks.check_expiry(tif, expire_s, now_ns)
         self.admit(account, now_ns)
         if guard is not None:
             flags |= ON_DISCONNECT
@@ -105,6 +109,27 @@ class OrderEntry(RequestEntry):
         ), origin, on_first, guard)  # fmt: skip
         self.orders_total += 1
         return order
+
+    def _check_order(
+        self, symbol_id: int, side: int, px: int, qty: int, cid: str, tif: int, flags: int,
+        kind: int, stp: int, expire_s: int, now_ns: int,
+    ) -> None:  # fmt: skip
+        if kind not in (checks.LIMIT, checks.MARKET):
+            raise RequestError(Reason.INVALID_VALUE, "kind", kind, detail="0 limit, 1 market")
+        checks.check_codes(side, tif, stp)
+        rules = self._rules(symbol_id)
+        if kind == checks.LIMIT:
+            checks.check_price(rules, px)
+        elif px:
+            detail = "a market order has no price"
+            raise RequestError(Reason.PRICE_OUT_OF_RANGE, "px", px, detail=detail)
+        checks.check_quantity(rules, qty)
+        if px:
+            checks.check_notional(rules, px, qty, flags)
+        if cid:
+            cid_bytes(cid)
+        checks.check_flags(kind, tif, flags)
+        checks.check_expiry(tif, expire_s, now_ns)
 
     def place_trigger(
         self, account: Account, symbol_id: int, kind: int, side: int, qty: int, trigger_px: int,
