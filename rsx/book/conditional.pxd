@@ -57,3 +57,5 @@ cdef int conditional_recovered(engine_t* engine) except -1 nogil
 cdef int conditional_apply(engine_t* engine, const rsx_record_t* record) except -1 nogil
 cdef uint64_t conditional_hash(const engine_t* engine, uint64_t state) noexcept nogil
 cdef int conditional_audit(engine_t* engine) except -1
+cdef list conditional_fired(engine_t* engine)
+cdef list conditional_rows(engine_t* engine, uint32_t user_id)

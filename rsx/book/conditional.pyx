@@ -24,7 +24,7 @@ from rsx.book.matching cimport BLOCKED, DONE, MORE, ROOM, engine_t
 from rsx.book.orders cimport plan_expiry, user_slot_of
 from rsx.book.rules cimport is_market_kind, is_right_px, is_right_qty, mark_of, wrong_value
 from rsx.book.triggers cimport (
-    DUE, ENDED, FIRED, FREE, LAST_SOURCE, MARK_SOURCE, TRAILING, WAITING, is_reached, source_of,
+    DUE, ENDED, FIRED, FREE, LAST_SOURCE, MARK_SOURCE, WAITING, is_reached, source_of, trigger_extreme,
     trigger_t, triggers_audit, triggers_claim, triggers_drop, triggers_end, triggers_enter,
     triggers_find, triggers_fire, triggers_free, triggers_hash, triggers_have_room,
     triggers_are_moving, triggers_init, triggers_may_fire, triggers_price, triggers_step, triggers_t,
@@ -398,33 +398,40 @@ cdef void conditional_settle(engine_t* engine) noexcept nogil:
     plan_firing(engine)
 
 
+cdef void describe_fired(const engine_t* engine, const trigger_t* row,
+                         rsx_trigger_fired_t* event) noexcept nogil:
+    """What TRIGGER_FIRED tells, but its time."""
+    event.oid = row.oid
+    event.px = row.px
+    event.qty = row.qty
+    event.trigger_px = row.level_px
+    event.fired_px = row.fired_px
+    event.expire_s = row.expire_s
+    event.user_id = row.user_id
+    event.symbol_id = <uint16_t>engine.rules.symbol_id
+    event.kind = row.kind
+    event.stp = row.stp
+    event.side = row.side
+    event.tif = row.tif
+    event.flags = row.flags
+
+
 cdef int conditional_fire(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """Take prices through, then fire what is due (TR-5). MORE: others may have their turn, but no
     request; BLOCKED: the ring is full (M-12). Both: call again."""
     cdef triggers_t* triggers = &engine.triggers
-    cdef rsx_trigger_fired_t* event
     cdef const trigger_t* row
+    cdef uint32_t slot
     if not triggers_step(triggers, STEP_LIMIT):
         return MORE
     while engine.mode == RSX_MODE_OPEN and triggers_may_fire(triggers):
         if ring_free(out, ROOM) < ROOM:
             return BLOCKED
-        row = &triggers.rows[triggers.due_head]
-        event = <rsx_trigger_fired_t*>emit(engine, out, RSX_TRIGGER_FIRED, ts_ns)
-        event.oid = row.oid
-        event.px = row.px
-        event.qty = row.qty
-        event.trigger_px = row.level_px
-        event.fired_px = row.fired_px
-        event.expire_s = row.expire_s
-        event.user_id = row.user_id
-        event.symbol_id = <uint16_t>engine.rules.symbol_id
-        event.kind = row.kind
-        event.stp = row.stp
-        event.side = row.side
-        event.tif = row.tif
-        event.flags = row.flags
-        triggers_fire(triggers, triggers.due_head)
+        slot = triggers.due.head
+        row = &triggers.rows[slot]
+        describe_fired(engine, row, <rsx_trigger_fired_t*>emit(
+            engine, out, RSX_TRIGGER_FIRED, ts_ns))
+        triggers_fire(triggers, slot)
         if row.tif == RSX_GTD:
             plan_expiry(engine)
         finish(out)
@@ -499,3 +506,55 @@ cdef int conditional_audit(engine_t* engine) except -1:
             if entry.live != CID_TRIGGER or entry.slot != slot or entry.oid != row.oid:
                 return fail(8, row.oid, entry.slot)
     return 0
+
+
+# --- for Python -------------------------------------------------------------------------------
+
+
+cdef list conditional_fired(engine_t* engine):
+    """Packed TRIGGER_FIRED of those whose answer from risk is awaited, as they fired (TR-9)."""
+    cdef list out = []
+    cdef uint32_t slot = engine.triggers.fired.head
+    cdef rsx_trigger_fired_t record
+    while slot:
+        rsx_record_init(&record, RSX_TRIGGER_FIRED, <uint16_t>engine.rules.symbol_id)
+        describe_fired(engine, &engine.triggers.rows[slot], &record)
+        out.append((<char*>&record)[:RSX_RECORD_SIZE])
+        slot = engine.triggers.rows[slot].next
+    return out
+
+
+cdef dict row_of(engine_t* engine, const trigger_t* row):
+    cdef const cid_entry_t* entry
+    cid = b""
+    if row.cid_place:
+        entry = cids_at(&engine.cids, row.cid_place)
+        cid = (<char*>entry.cid)[:entry.cid_len]
+    return {
+        "oid": row.oid, "user_id": row.user_id, "side": row.side, "kind": row.kind,
+        "tif": row.tif, "flags": row.flags, "stp": row.stp, "px": row.px, "qty": row.qty,
+        "trigger_px": row.trigger_px, "trail_px": 0 if row.is_ppm else row.trail,
+        "trail_ppm": row.trail if row.is_ppm else 0, "expire_s": row.expire_s,
+        "extreme": trigger_extreme(&engine.triggers, row), "state": row.state,
+        "cid": cid.decode("utf-8", "replace"),
+    }
+
+
+cdef list conditional_rows(engine_t* engine, uint32_t user_id):
+    """Triggers that have not ended, of one user the youngest first, or (user_id 0) all by slot.
+
+    state: 1 waits for its price, 2 trails, 3 due, 4 fired; extreme 0 = none.
+    """
+    cdef const triggers_t* triggers = &engine.triggers
+    cdef list out = []
+    cdef uint32_t slot
+    if user_id:
+        slot = triggers.user_heads[idmap_get(&engine.user_slots, user_id)]
+        while slot:
+            out.append(row_of(engine, &triggers.rows[slot]))
+            slot = triggers.rows[slot].older
+        return out
+    for slot in range(1, triggers.untouched):
+        if triggers.rows[slot].state != FREE and triggers.rows[slot].state != ENDED:
+            out.append(row_of(engine, &triggers.rows[slot]))
+    return out

@@ -9,6 +9,7 @@ from rsx.book.book cimport (
     NONE, best_level, best_px, book_take, level_at, order_px, order_t, worse_level,
 )
 from rsx.book.cids cimport cid_entry_t, cids_at
+from rsx.book.conditional cimport conditional_fired, conditional_rows
 from rsx.book.fold cimport engine_apply, engine_audit, engine_hash
 from rsx.book.matching cimport (
     BLOCKED, DONE, IDLE, engine_free, engine_idle, engine_init, engine_recovered, engine_request,
@@ -219,6 +220,20 @@ cdef class Engine:
                 level = worse_level(&self.engine.book, side, level)
         return out
 
+    def triggers(self, uint32_t user_id=0):
+        """Triggers that wait or have fired, a dict each, of one user the youngest first, or all.
+
+        Fields of TRIGGER_PLACED, cid as text; extreme (0 = none); state: 1 waits for its price,
+        2 trails, 3 due, 4 fired.
+        """
+        return conditional_rows(&self.engine, user_id)
+
+    def fired(self):
+        """TRIGGER_FIRED, 128 bytes each, of those whose answer from risk is awaited (TR-9), as
+        they fired; without number and time.
+        """
+        return conditional_fired(&self.engine)
+
     def client_ids(self, oids):
         """{order id: client id} of those orders in oids whose client id is remembered."""
         cdef uint64_t at
@@ -293,6 +308,7 @@ cdef class Engine:
             "fills": self.engine.fills,
             "requests": self.engine.requests,
             "users": self.engine.users_used,
+            "triggers": self.engine.triggers.live - self.engine.triggers.ended,
             "client_ids": self.engine.cids.newest - self.engine.cids.oldest,
             "recentrings_total": self.engine.book.recentrings,
         }

@@ -34,7 +34,7 @@ cdef struct trigger_t:
     uint32_t user_slot
     uint32_t younger        # of the same user
     uint32_t older
-    uint32_t next           # due later; or the next free slot
+    uint32_t next           # in the line of due or of fired ones; or the next free slot
     uint32_t prev
     uint32_t place          # in the one heap of prices (or of ids) it stands in
     uint32_t expiry_place
@@ -66,6 +66,12 @@ cdef struct trailing_t:
     heap_t moves            # groups by extreme: the first one moves first
     heap_t fires            # groups by negated firing price: the first one fires first
 
+# First in, first out, linked through next and prev.
+cdef struct line_t:
+    uint32_t head
+    uint32_t tail
+    uint32_t count
+
 # A price on its way through the book, and the one that comes after it.
 cdef struct step_t:
     int64_t px
@@ -86,11 +92,9 @@ cdef struct triggers_t:
     heap_t expiries
     heap_t sorting          # due trailing stops, by id, until the others are in line
     step_t step
-    uint32_t due_head
-    uint32_t due_tail
-    uint32_t due            # in that line
-    uint32_t fired          # fired and not yet back: FIRED and ENDED
-    uint32_t ended          # of these, cancelled meanwhile: they take no place (TR-7)
+    line_t due              # next to fire; without those being sorted
+    line_t fired            # and not yet back, as they fired
+    uint32_t ended          # not back either, but cancelled: they take no place (TR-7)
     uint32_t user_max       # triggers of one user
     uint32_t capacity       # triggers that fit; the slab has FIRED_MAX slots more
     uint32_t slots
@@ -154,4 +158,4 @@ cdef inline bint triggers_are_moving(const triggers_t* book) noexcept nogil:
 
 cdef inline bint triggers_may_fire(const triggers_t* book) noexcept nogil:
     """Whether the next trigger in line may fire (TR-5)."""
-    return book.due_head != 0 and book.fired < FIRED_MAX
+    return book.due.count != 0 and book.fired.count + book.ended < FIRED_MAX

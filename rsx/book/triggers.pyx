@@ -147,21 +147,30 @@ cdef void triggers_enter(triggers_t* book, uint32_t slot, int64_t px) noexcept n
         heap_put(waiting_of(book, row), slot, waiting_key(row), row.oid)
 
 
-cdef void leave_line(triggers_t* book, trigger_t* row) noexcept nogil:
-    """Out of the line of due ones, or out of those being sorted for it."""
-    if row.place:
-        heap_remove(&book.sorting, <uint32_t>(row - book.rows))
-        return
+cdef void enter_line(triggers_t* book, line_t* line, uint32_t slot) noexcept nogil:
+    """To the end of a line."""
+    cdef trigger_t* row = &book.rows[slot]
+    row.next = 0
+    row.prev = line.tail
+    if line.tail:
+        book.rows[line.tail].next = slot
+    else:
+        line.head = slot
+    line.tail = slot
+    line.count += 1
+
+
+cdef void leave_line(triggers_t* book, line_t* line, trigger_t* row) noexcept nogil:
     if row.prev:
         book.rows[row.prev].next = row.next
     else:
-        book.due_head = row.next
+        line.head = row.next
     if row.next:
         book.rows[row.next].prev = row.prev
     else:
-        book.due_tail = row.prev
+        line.tail = row.prev
     row.next = row.prev = 0
-    book.due -= 1
+    line.count -= 1
 
 
 cdef void leave_prices(triggers_t* book, uint32_t slot) noexcept nogil:
@@ -172,8 +181,10 @@ cdef void leave_prices(triggers_t* book, uint32_t slot) noexcept nogil:
     elif row.state == TRAILING:
         row.extreme = trailing_extreme(book, slot)
         trailing_remove(book, slot)
+    elif row.state == DUE and row.place:
+        heap_remove(&book.sorting, slot)
     elif row.state == DUE:
-        leave_line(book, row)
+        leave_line(book, &book.due, row)
     heap_remove(&book.expiries, slot)
 
 
@@ -191,11 +202,11 @@ cdef void leave_user(triggers_t* book, trigger_t* row) noexcept nogil:
 cdef void triggers_drop(triggers_t* book, uint32_t slot) noexcept nogil:
     """Forget a trigger, whatever its state."""
     cdef trigger_t* row = &book.rows[slot]
-    if row.state == FIRED or row.state == ENDED:
-        book.fired -= 1
     if row.state == ENDED:
         book.ended -= 1
     else:
+        if row.state == FIRED:
+            leave_line(book, &book.fired, row)
         leave_prices(book, slot)
         leave_user(book, row)
     idmap_remove(&book.ids, row.oid)
@@ -212,6 +223,7 @@ cdef void triggers_end(triggers_t* book, uint32_t slot) noexcept nogil:
     if row.state != FIRED:
         triggers_drop(book, slot)
         return
+    leave_line(book, &book.fired, row)
     leave_user(book, row)
     row.state = ENDED
     row.cid_place = 0
@@ -267,16 +279,8 @@ cdef inline void next_phase(triggers_t* book) noexcept nogil:
 
 cdef void line_up(triggers_t* book, uint32_t slot) noexcept nogil:
     """To the end of the line of due ones."""
-    cdef trigger_t* row = &book.rows[slot]
-    row.state = DUE
-    row.next = 0
-    row.prev = book.due_tail
-    if book.due_tail:
-        book.rows[book.due_tail].next = slot
-    else:
-        book.due_head = slot
-    book.due_tail = slot
-    book.due += 1
+    book.rows[slot].state = DUE
+    enter_line(book, &book.due, slot)
 
 
 cdef bint take_waiting(triggers_t* book, uint8_t way) noexcept nogil:
@@ -353,7 +357,7 @@ cdef void triggers_fire(triggers_t* book, uint32_t slot) noexcept nogil:
     """The trigger is told to risk: not due any more, and it does not expire (EX-2)."""
     leave_prices(book, slot)
     book.rows[slot].state = FIRED
-    book.fired += 1
+    enter_line(book, &book.fired, slot)
 
 
 # --- looking ----------------------------------------------------------------------------------
@@ -437,16 +441,16 @@ cdef int audit_row(triggers_t* book, uint32_t slot) except -1:
     return 0
 
 
-cdef int audit_line(triggers_t* book) except -1:
-    cdef uint32_t slot = book.due_head, prev = 0, count = 0
+cdef int audit_line(triggers_t* book, const line_t* line, int state) except -1:
+    cdef uint32_t slot = line.head, prev = 0, count = 0
     while slot:
-        if book.rows[slot].state != DUE or book.rows[slot].prev != prev:
+        if book.rows[slot].state != state or book.rows[slot].prev != prev:
             return fail(8, book.rows[slot].oid, prev)
         count += 1
         prev = slot
         slot = book.rows[slot].next
-    if prev != book.due_tail or count != book.due:
-        return fail(8, count, book.due)
+    if prev != line.tail or count != line.count:
+        return fail(8, count, line.count)
     return 0
 
 
@@ -465,8 +469,10 @@ cdef int audit_heaps(triggers_t* book, const uint32_t* count) except -1:
         return fail(8, book.sorting.count, 0)
     if waiting != count[WAITING] or trailing != count[TRAILING]:
         return fail(8, waiting, trailing)
-    if book.due + book.sorting.count != count[DUE]:
-        return fail(8, book.due, count[DUE])
+    if book.due.count + book.sorting.count != count[DUE]:
+        return fail(8, book.due.count, count[DUE])
+    if book.fired.count != count[FIRED]:
+        return fail(8, book.fired.count, count[FIRED])
     return 0
 
 
@@ -483,7 +489,8 @@ cdef int triggers_audit(triggers_t* book) except -1:
         expiring += book.rows[slot].expiry_place != 0
         if book.rows[slot].state != ENDED and book.rows[slot].younger == 0:
             listed += audit_user(book, slot)
-    audit_line(book)
+    audit_line(book, &book.due, DUE)
+    audit_line(book, &book.fired, FIRED)
     audit_heaps(book, count)
     slot = book.free_head
     while slot:
@@ -497,8 +504,8 @@ cdef int triggers_audit(triggers_t* book) except -1:
         return fail(8, book.ids.count, book.live)
     if listed != book.live - book.ended or count[ENDED] != book.ended:
         return fail(8, listed, book.ended)
-    if book.fired != count[FIRED] + count[ENDED] or book.live - book.ended > book.capacity:
-        return fail(8, book.fired, book.live)
+    if book.live - book.ended > book.capacity:
+        return fail(8, book.live, book.capacity)
     return 0
 
 
@@ -568,7 +575,7 @@ cdef class TriggerBook:
 
     def fire(self):
         """(oid, level, price) of the next in line, now fired; None: nobody may fire."""
-        cdef uint32_t slot = self.book.due_head
+        cdef uint32_t slot = self.book.due.head
         if not triggers_may_fire(&self.book):
             return None
         triggers_fire(&self.book, slot)
@@ -605,8 +612,8 @@ cdef class TriggerBook:
 
     def counts(self):
         """Places taken, due, and fired but not back."""
-        return {"live": self.book.live - self.book.ended, "due": self.book.due,
-                "fired": self.book.fired}
+        return {"live": self.book.live - self.book.ended, "due": self.book.due.count,
+                "fired": self.book.fired.count + self.book.ended}
 
     def audit(self):
         """Raise InvariantError where a link, heap or count is wrong."""

@@ -13,12 +13,12 @@ from libc.stdint cimport uint64_t
 from rsx.book.engine cimport Engine
 from rsx.book.lookahead cimport engine_prefetch, engine_prefetch_order
 from rsx.book.matching cimport (
-    BLOCKED, IDLE, NEVER, engine_idle, engine_is_idle, engine_recovered, engine_request,
+    BLOCKED, IDLE, NEVER, ROOM, engine_idle, engine_is_idle, engine_recovered, engine_request,
     engine_t,
 )
 from rsx.core.clock cimport Clock, monotonic_ns
 from rsx.core.ring cimport (
-    Ring, ring_available, ring_peek, ring_release, ring_t, ring_wake,
+    Ring, ring_available, ring_free, ring_peek, ring_release, ring_t, ring_wake,
 )
 from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport rsx_record_t
@@ -70,9 +70,10 @@ cdef class MatchingTile(Tile):
         return done != 0 or engine.book.is_moving or target.producer.claimed != claimed
 
     cdef int wait(self, ring_t* target) noexcept nogil:
-        """Before a full ring: come back soon, consumers wake nobody."""
+        """Before a full ring: come back soon, consumers wake nobody. With room: prices are on their
+        way through the triggers, come back at once."""
         ring_wake(target)
-        self.due_ns = monotonic_ns() + RETRY_NS
+        self.due_ns = monotonic_ns() + (RETRY_NS if ring_free(target, ROOM) < ROOM else 0)
         return 0
 
     def counters(self):
