@@ -71,7 +71,7 @@ class Tape:
         self.frames.append((frame, u, self.bytes_made))
         self.bytes_made += len(frame)
         self.bytes_kept += len(frame)
-        while self.bytes_kept > TAPE_BYTES:
+        while self.bytes_kept > TAPE_BYTES and len(self.frames) > 1:
             self.bytes_kept -= len(self.frames.popleft()[0])
             self.first += 1
 

@@ -35,8 +35,11 @@ def test_the_compiled_books_are_those_of_the_plain_ones_after_every_record(seed,
                 assert compiled.whole(each) == plain.whole(each)
                 assert compiled.bbo(each) == plain.bbo(each)
                 assert compiled.last(each) == plain.last(each)
+                assert compiled.mode(each) == plain.mode(each)
                 for side in (0, 1):
                     assert compiled.depth(each, side, 5) == plain.depth(each, side, 5)
-            assert set(plain.changed()) <= set(compiled.changed())
+            assert plain.changed() == compiled.changed()
+        for oid, order in flow.resting.items():
+            assert compiled.queue_ahead(order[0], oid) == plain.queue_ahead(order[0], oid)
         assert compiled.take_trades() == plain.take_trades()
     compiled.audit()
