@@ -6,16 +6,16 @@
     engine_recovered   what a log that ends within a request left open (F-2)
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.book cimport book_t
 from rsx.book.cids cimport cids_t
+from rsx.book.limits cimport rules_t
 from rsx.book.triggers cimport triggers_t
 from rsx.core.heap cimport heap_t
 from rsx.core.idmap cimport idmap_t
 from rsx.core.ring cimport ring_t
 from rsx.records_c cimport rsx_record_t
-from rsx.units cimport rsx_divisor_t
 
 cdef enum:
     BLOCKED = 0     # the output ring is full; call again later (M-12)
@@ -26,7 +26,6 @@ cdef enum:
     # Most records one step writes without looking for room again: ACCEPTED or AMENDED, REDUCED
     # and the end of the order; RELEASED and CANCELLED; two ends of one self-trade.
     ROOM = 4
-    TICK_ROWS = 5
 
 cdef extern from "<stdint.h>" nogil:
     const uint64_t NEVER "UINT64_MAX"   # a time that does not come
@@ -37,26 +36,6 @@ cdef enum:
     MATCHING = 1    # the order in hand, and the trims after its fills
     CANCELLING = 2  # a cancel-all
     PRICING = 3     # prices reach triggers, due ones fire
-
-# Row of the tick table (PX-1): `tick` holds from this price on.
-cdef struct tick_row_t:
-    int64_t from_px
-    int64_t tick
-    rsx_divisor_t steps
-
-cdef struct rules_t:
-    uint32_t symbol_id
-    uint32_t rows_used
-    tick_row_t rows[TICK_ROWS]
-    int64_t lot
-    int64_t px_max
-    int64_t qty_max
-    int64_t notional_max
-    int64_t notional_min    # 0 = off
-    rsx_divisor_t lot_steps
-    int32_t maker_fee_ppm
-    int32_t taker_fee_ppm
-    uint32_t price_band_ppm  # 0 = off
 
 # 64 bytes. The simulated position serves one feasibility count (M-6) and is valid for its mark.
 cdef struct user_t:

@@ -274,7 +274,8 @@ cdef void keep_amended(engine_t* engine, uint32_t slot, int64_t qty, int64_t rem
 
 
 cdef int audit_list(engine_t* engine, uint32_t user_slot, bint is_reduce) except -1:
-    """Links and members of one list of a user, and RO-1; returns how many orders it has."""
+    """Links and members of one list of a user, and RO-1 where no trim is owed (F-2); returns how
+    many orders it has."""
     cdef user_t* user = &engine.users[user_slot]
     cdef uint32_t slot = user.newest_reduce if is_reduce else user.newest
     cdef uint32_t prev = NONE
@@ -290,6 +291,9 @@ cdef int audit_list(engine_t* engine, uint32_t user_slot, bint is_reduce) except
             return fail(8, slot, engine.owns[slot].expire_s)
         if is_reduce and order.remaining > user.reduce_max:
             return fail(17, order.oid, user.reduce_max)
+        if is_reduce and not engine.trims.user and (
+                order.remaining > reducible(user.net, order.side)):
+            return fail(17, order.oid, user.net)
         count += 1
         prev = slot
         slot = engine.owns[slot].next

@@ -3,7 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from rsx.book.book cimport best_px
-from rsx.book.matching cimport engine_t, rules_t, tick_row_t
+from rsx.book.limits cimport rules_t, tick_row_t
+from rsx.book.matching cimport engine_t
 from rsx.records_c cimport *
 from rsx.units cimport rsx_product_within, rsx_steps
 

@@ -7,7 +7,8 @@ Reads the engine, changes nothing. Source: specs/matching.md section 3, M-2, M-2
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.book cimport best_px
-from rsx.book.matching cimport TICK_ROWS, engine_t, rules_t
+from rsx.book.limits cimport TICK_ROWS, rules_t
+from rsx.book.matching cimport engine_t
 from rsx.records_c cimport *
 from rsx.units cimport rsx_divisor, rsx_product_above, rsx_product_within
 
