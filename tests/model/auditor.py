@@ -124,7 +124,7 @@ class Auditor(RuleChecks):
         if self.is_new(r, "rejected"):
             self.rejected.add(r.oid)
             if trigger := self.triggers.get(r.oid):
-                trigger.status, trigger.reason = REJECTED, r.reason
+                trigger.status, trigger.reason, trigger.px = REJECTED, r.reason, r.px
 
     def on_order_duplicate(self, r: View) -> None:
         """M-1, D-4: terminal for the request, and what it tells of the original is true."""

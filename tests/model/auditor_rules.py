@@ -61,6 +61,7 @@ class Row:
 @dataclass(slots=True)
 class TriggerRow:
     placed: View
+    px: int
     fired: bool = False
     ended: bool = False
     status: int = WAITING
@@ -201,7 +202,14 @@ class RuleChecks:
             user = row.user
         elif trigger is not None:
             p, user = trigger.placed, trigger.user
-            due = (trigger.status, p.px, p.qty, 0, 0 if trigger.ended else p.qty, trigger.reason)
+            due = (
+                trigger.status,
+                trigger.px,
+                p.qty,
+                0,
+                0 if trigger.ended else p.qty,
+                trigger.reason,
+            )
         else:
             return self.wrong("M-1", f"order {r.oid} is like {r.original_oid}, which is unknown")
         if told != due or user != r.user_id:
@@ -215,7 +223,7 @@ class RuleChecks:
             self.wrong(2, f"trigger {r.oid} is placed after another answer")
         if self.modes[r.symbol_id] > POST_ONLY_MODE:
             self.wrong("MO-3", f"trigger {r.oid} is placed in mode {self.modes[r.symbol_id]}")
-        self.triggers[r.oid] = TriggerRow(r)
+        self.triggers[r.oid] = TriggerRow(r, r.px)
 
     def on_trigger_rejected(self, r: View) -> None:
         if r.oid in self.rows or r.oid in self.rejected or r.oid in self.triggers:

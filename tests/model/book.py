@@ -435,7 +435,7 @@ class ModelEngine(Book):
             self.symbol.id, self.ts_ns, oid=r.oid, qty=qty, released=released,
             original_oid=original.oid, original_px=original.px, original_qty=original.qty,
             original_filled=original.filled, original_remaining=original.remaining,
-            user_id=r.user_id, symbol_id=r.symbol_id, original_reason=original.reason,
+            user_id=r.user_id, symbol_id=self.symbol.id, original_reason=original.reason,
             original_status=original.status, original_side=original.side,
             original_tif=original.tif, original_kind=original.kind,
             original_flags=original.flags, side=told["side"], flags=told["flags"],

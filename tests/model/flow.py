@@ -77,7 +77,7 @@ PROFILES = (
     Profile("sweeps", qty_max=400, width=6, users=12, reduce=25),
     Profile("triggers", trigger=250, mark=120, cids=50, drift=5, late=40),
     Profile("amendments", amend=400, gtd=30, post=40, reduce=25),
-    Profile("modes and cancel-alls", mode=40, cancel_all=60, trigger=120, mark=60),
+    Profile("modes and cancel-alls", mode=40, cancel_all=40, trigger=120, mark=60, amend=250),
     Profile("far away", width=3000, drift=900, users=20, cancel=300),
 )
 
@@ -141,7 +141,7 @@ class Flow:
 
     def restarted(self) -> None:
         """TR-9: risk is given again what has fired and was not cancelled."""
-        living = self.model.triggers.living
+        living = self.model.triggers.fired
         self.fired = deque((due, f) for due, f in self.fired if f.oid in living)
 
     # --- values -------------------------------------------------------------------------
@@ -265,17 +265,20 @@ class Flow:
                 qty = order.qty - self.below(order.remaining // lot + 2) * lot
             else:
                 qty = filled + (1 + self.below(self.profile.qty_max)) * lot
-        if self.chance(self.profile.wrong):
+        if self.chance(3 * self.profile.wrong):
             wrong = spoil(self.rng, self.symbol)
             px, qty = wrong.get("px", px), wrong.get("qty", qty)
         left = max(1, qty - filled)
         more = self.below(filled + 1) if self.random() < 0.3 else 0
-        grows = self.random() < 0.5
+        reserved = self.below(2000)
+        held = order.reserved if order is not None else 0
+        extra = max(0, reserved - held)  # what risk has to add; it may hold more than that
+        if self.random() < 0.3:
+            extra += self.below(100)
         return ORDER_AMEND(
             oid=oid, px=px, qty=qty, request_id=self.step, assumed=min(left + more, (1 << 63) - 1),
-            reserved=self.below(2000), extra=self.below(500) if grows else 0,
-            extra_qty=self.below(9) if grows else 0, user_id=user, symbol_id=self.symbol.id,
-            side=side,
+            reserved=reserved, extra=extra, extra_qty=self.below(9) if extra else 0,
+            user_id=user, symbol_id=self.symbol.id, side=side,
         )  # fmt: skip
 
     def make_trigger(self) -> bytes:
@@ -285,7 +288,7 @@ class Flow:
         kind = rng.choice((2, 2, 3, 4, 5, 6, 6))
         flags = (LAST if self.chance(50) else 0) | (REDUCE if self.chance(p.reduce) else 0)
         price = self.model.last_px if flags & LAST else self.model.mark_px
-        away = 1 + self.below(p.width)
+        away = 1 + self.below(p.width) if self.random() < 0.95 else -self.below(3)
         rises = (kind in (2, 3)) == (side == 0) if kind != 6 else side == 1
         level = price // self.symbol.tick + (away if rises else -away)
         values: dict[str, Any] = {"trigger_px": self.px(level)}
@@ -341,7 +344,10 @@ class Flow:
 
     def make_mode(self) -> bytes:
         return MODE_REQUEST(
-            mode=self.below(4), request_id=self.step, user_id=99, symbol_id=self.symbol.id
+            mode=self.rng.choice((0, 1, 1, 2, 3)),
+            request_id=self.step,
+            user_id=99,
+            symbol_id=self.symbol.id,
         )
 
     def make_tick(self) -> None:

@@ -318,6 +318,46 @@ class Book:
             for o in self.levels[side][px].values()
         ]
 
+    def orders(self) -> list[tuple[Any, ...]]:
+        """(oid, user, px, remaining, reserved, side, tif, flags, qty, cid, expire_s, kind, stp)."""
+        return [
+            (o.oid, o.user.id, o.px, o.remaining, o.reserved, o.side, o.tif, o.flags, o.qty,
+             o.cid.decode(), o.expire_s, o.kind, o.stp)
+            for side in (0, 1) for px in self.prices(side) for o in self.levels[side][px].values()
+        ]  # fmt: skip
+
+    def triggers_of(self, user_id: int) -> list[dict[str, Any]]:
+        """Living triggers, the youngest first. state: 1 waits, 2 trails, 3 due, 4 fired."""
+        names = ("oid", "side", "kind", "tif", "flags", "stp", "px", "qty", "trigger_px",
+                 "trail_px", "trail_ppm", "expire_s", "extreme")  # fmt: skip
+        states = {"waiting": 1, "due": 3, "fired": 4}
+        user = self.users.get(user_id) or User(user_id)
+        return [
+            {name: getattr(t, name) for name in names}
+            | {"user_id": user_id, "cid": t.cid.decode()}
+            | {"state": 2 if t.active and t.state == "waiting" else states[t.state]}
+            for t in reversed(user.triggers.values())
+        ]
+
+    def fired_ids(self) -> list[int]:
+        """What risk has to answer, as it fired."""
+        return [t.oid for t in self.triggers.fired.values() if t.living]
+
+    def client_ids(self, oids: set[int]) -> dict[int, str]:
+        found = (e for e in self.memory.places if e.key is not None)
+        return {e.thing.oid: e.key[1].decode() for e in found if e.thing.oid in oids}
+
+    def owner(self, user_id: int) -> int:
+        return self.users[user_id].group if user_id in self.users else 0
+
+    @property
+    def last(self) -> int:
+        return self.last_px
+
+    @property
+    def mark(self) -> int:
+        return self.mark_px
+
     def net(self, user_id: int) -> int:
         return self.users[user_id].net if user_id in self.users else 0
 
