@@ -23,11 +23,14 @@ from rsx.book.events cimport emit, emit_duplicate, finish, known_flags, known_si
 from rsx.book.matching cimport BLOCKED, DONE, MORE, ROOM, engine_t
 from rsx.book.orders cimport plan_expiry, user_slot_of
 from rsx.book.rules cimport is_market_kind, is_right_px, is_right_qty, mark_of, wrong_value
+from rsx.book.trigger cimport (
+    DUE, ENDED, FIRED, FREE, LAST_SOURCE, MARK_SOURCE, WAITING, is_reached, source_of, trigger_t,
+)
+from rsx.book.trigger_audit cimport triggers_audit, triggers_hash
 from rsx.book.triggers cimport (
-    DUE, ENDED, FIRED, FREE, LAST_SOURCE, MARK_SOURCE, WAITING, is_reached, source_of, trigger_extreme,
-    trigger_t, triggers_audit, triggers_claim, triggers_drop, triggers_end, triggers_enter,
-    triggers_find, triggers_fire, triggers_free, triggers_hash, triggers_have_room,
-    triggers_are_moving, triggers_init, triggers_may_fire, triggers_price, triggers_step, triggers_t,
+    trigger_extreme, triggers_are_moving, triggers_claim, triggers_drop, triggers_end,
+    triggers_enter, triggers_find, triggers_fire, triggers_free, triggers_have_room,
+    triggers_init, triggers_may_fire, triggers_price, triggers_step, triggers_t,
 )
 from rsx.core.check cimport fail
 from rsx.core.heap cimport heap_first
@@ -299,8 +302,8 @@ cdef bint conditional_take(engine_t* engine, rsx_order_new_t* order,
                           uint32_t* cid_place) except -1 nogil:
     """TR-6: ORDER_NEW, or its answer when folded, of a trigger that has fired: it is one no more.
 
-    The order gets the trigger's client id, and cid_place the place of it. False when the trigger was
-    cancelled meanwhile (TR-7).
+    The order gets the trigger's client id, and cid_place the place of it. False when the trigger
+    was cancelled meanwhile (TR-7).
     """
     cdef uint32_t slot = triggers_find(&engine.triggers, order.oid)
     cdef trigger_t* row = &engine.triggers.rows[slot]

@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t
 
-from rsx.book.triggers cimport trailing_t, triggers_t
+from rsx.book.trigger cimport trailing_t
+from rsx.book.triggers cimport triggers_t
 
 cdef void trailing_add(triggers_t* book, uint32_t slot, int64_t px) noexcept nogil
 cdef void trailing_remove(triggers_t* book, uint32_t slot) noexcept nogil

@@ -2,9 +2,10 @@
 """Active trailing stops of one price and side: a new price costs O(log n), whatever their number.
 
 Every price raises all extremes that it passes to itself, so stops that share an extreme share it
-for good: they form a group, and a price that passes groups merges them. Within a group the stop with
-the least distance fires first, whatever the extreme: a leftist tree of distances in price units, and
-one of those in ppm. The groups stand in two heaps: by extreme (who moves first) and by firing price.
+for good: they form a group, and a price that passes groups merges them. Within a group the stop
+with the least distance fires first, whatever the extreme: a leftist tree of distances in price
+units, and one of those in ppm. The groups stand in two heaps: by extreme (who moves first) and by
+firing price.
 
 Both sides are one here: prices of a buy are negated, so that an extreme only rises and a stop fires
 at or below it. Source: specs/matching.md TR-2. Never: allocates, orders by anything but price and
@@ -13,9 +14,8 @@ distance.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from rsx.book.triggers cimport (
-    TRAILING, group_t, source_of, trailing_t, trigger_t, triggers_t,
-)
+from rsx.book.trigger cimport TRAILING, group_t, source_of, trailing_t, trigger_t
+from rsx.book.triggers cimport triggers_t
 from rsx.core.check cimport fail
 from rsx.core.heap cimport heap_audit, heap_first, heap_first_key, heap_put, heap_remove
 from rsx.records_c cimport RSX_BUY
