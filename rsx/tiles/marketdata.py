@@ -219,7 +219,7 @@ class MarketData(AsyncTile):
     def _catch_up(self) -> None:
         """Apply what has been released by now: who was told of an event finds it here."""
         last = self._released() if self._released is not None else 0
-        while self._advance() and self.shadow.next_seq <= last:
+        while (self._advance() or self._look_for_left_out()) and self.shadow.next_seq <= last:
             self._collect()
         self._collect()
 

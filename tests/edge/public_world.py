@@ -172,11 +172,11 @@ class Stuck:
                 yield next(iter(orjson.loads(payload).items()))
 
 
-async def stuck_client(world):
+async def stuck_client(world, request='{"S":[1,7,1000]}'):
     before = set(world.edge.clients)
     stuck = Stuck(world.url)
     world.stuck.append(stuck)
-    stuck.send('{"S":[1,7,1000]}')
+    stuck.send(request)
     await world.until(lambda: world.edge.clients - before)
     (client,) = world.edge.clients - before
     client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

@@ -12,6 +12,8 @@ from edge.public_world import (
     stuck_client,
 )
 
+from rsx.edge import public_orders
+
 
 async def flood(world, until):
     """Trades and changes of many levels until `until()`, each published and given its turn."""
@@ -64,7 +66,7 @@ def test_a_reader_that_stays_slow_is_closed_with_4008_while_another_gets_everyth
 async def follow(ws, follower):
     async for message in ws:
         ((key, fields),) = orjson.loads(message.data).items()
-        if key in ("B", "D", "BBO", "T"):
+        if key in ("B", "D", "BBO", "T", "LS", "L"):
             follower.feed(key, fields)
 
 
@@ -150,3 +152,45 @@ def test_a_flood_of_requests_delays_nobody():
         assert client in world.edge.clients
 
     run(test)
+
+
+def test_a_stuck_reader_of_orders_holds_a_bounded_backlog_and_delays_nobody(monkeypatch):
+    monkeypatch.setattr(public_orders, "TAPE_BYTES", 60_000)
+
+    async def test(world):
+        stuck, client = await stuck_client(world, '{"S":[1,8]}')
+        ws = await world.connect()
+        follower = Follower()
+        await ws.send_str('{"S":[1,8]}')
+        reading = asyncio.ensure_future(follow(ws, follower))
+        orders = world.edge.feeds._feeds[1].orders
+        most = 0
+        while orders.places[client].at >= orders.live.first:
+            oids = [world.flow.order(1, 0, 900 + at, 1) for at in range(40)]
+            world.flow.cancel_all(1, oids[3:])
+            world.clock.advance(20_000_000)
+            world.work()
+            most = max(most, client.transport.get_write_buffer_size())
+            await asyncio.sleep(0)
+        assert 20_000 < most <= 20_000 + 64 * 1024
+        await world.until(lambda: follower.orders.u == orders.u)
+        assert follower.orders.gaps == []
+        assert follower.orders.resting() == world.shadow.books[1].resting_orders()
+        reading.cancel()
+
+        def caught_up():
+            assert stuck.read()
+            world.later(0.1)
+            frames = list(stuck.frames())
+            return ("LS", 1) in [(key, fields[2]) for key, fields in frames[3:] if key == "LS"]
+
+        await world.until(caught_up)
+        follower = Follower()
+        for key, fields in stuck.frames():
+            if key in ("LS", "L"):
+                follower.feed(key, fields)
+        assert len(follower.orders.gaps) == 1
+        assert follower.orders.resting() == world.shadow.books[1].resting_orders()
+        assert client in world.edge.clients
+
+    run(test, public_backlog_bytes=20_000, slow_reader_ms=600_000, idle_s=36_000, heartbeat_s=3600)
