@@ -21,7 +21,7 @@ from model.symbols import make_symbol
 from model.wire import numbered, order_cancel, raw_view, view
 
 SOAK = int(os.environ.get("RSX_SOAK", "0"))
-OPERATIONS = SOAK or 120_000
+OPERATIONS = SOAK or 300_000
 DRAWN = int.from_bytes(os.urandom(4), "little") if SOAK else 17
 SEED = int(os.environ.get("RSX_SEED", DRAWN))
 RUNS = [(profile, limits) for limits in (ROOMY, TIGHT) for profile in PROFILES]

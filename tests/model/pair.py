@@ -171,7 +171,7 @@ class Run:
         self.name = f"seed {seed}, tick {tick}, {profile.name}, {limits['orders_max']} orders"
         self.rng = random.Random(seed)
         self.market = make_market(self.rng, tick)
-        depth = self.rng.choice((8, 8, 16, 0, 0))
+        depth = self.rng.choice((4, 8, 16, 0, 0))
         self.pair = Pair(self.market, limits, ring_depth=depth)
         self.flow = Flow(seed, self.market, profile, self.pair.model)
         self.log: list[bytes] | None = []
@@ -205,7 +205,7 @@ class Run:
             for engine in (pair.engine, pair.folded):
                 if rng.random() < 0.6:
                     engine.centre_on(rng.randint(1, self.market.px_max))
-        elif draw < 0.53:
+        elif draw < 0.62:
             if self.steps > keep:
                 self.log = None
             pair.restart(self.log)
