@@ -196,9 +196,11 @@ class Demo:
                 await admin.deposit(user, amount)
 
     async def _withdraw(self, maker: Maker) -> None:
-        """Take the quotes away while the connection is still there (DM-11)."""
+        """Take the quotes and stops away while the connections are still there (DM-11)."""
         try:
             async with asyncio.timeout(STOP_S):
                 await maker.cancel_all()
+                for taker in self.takers:
+                    await taker.cancel_all()
         except (ClientError, TimeoutError) as error:
             log.info("quotes were left in the book: %s", error)

@@ -7,8 +7,9 @@ slides over the grid with the index:
     |--b--------|-------b---|......|.....a-----|---a-------|
                             reference
 
-Only what leaves the window is cancelled and only what enters it is placed. There is no state but
-the exchange's: what is quoted is what the client knows as open (DM-6).
+Only what leaves the window is moved, by an amendment, to what enters it: orders keep their ids,
+and a side never has fewer levels in between. There is no state but the exchange's: what is quoted
+is what the client knows as open (DM-6).
 Source: specs/demo.md DM-3 .. DM-6.
 """
 
@@ -18,12 +19,14 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
 from rsx.client.client import Client
-from rsx.client.decimals import from_units, to_units
+from rsx.client.decimals import from_units, plus, to_units
 from rsx.client.errors import ClientClosed, ClientError
 from rsx.client.models import SIDES, Order
 
@@ -40,8 +43,13 @@ FAR_SLACK = 3
 LEVELS_MIN = 20
 # One burst at most: the exchange limits each user's requests a second.
 AT_ONCE = 50
+# What a market that takes no new orders answers: no trouble, it is waited for.
+CLOSED = ("HALTED", "CANCEL_ONLY")
+# An order ended while a request of it was on its way: what every maker sees all day.
+ENDED = ("ORDER_NOT_OPEN", "ORDER_NOT_FOUND", "ORDER_DONE")
 
 Index = Callable[[int], int | None]
+Work = Callable[[], Awaitable[None]]
 
 
 class Market(Protocol):
@@ -65,6 +73,9 @@ class Market(Protocol):
     def px_max(self) -> int: ...
     @property
     def reference_px(self) -> int: ...
+    @property
+    def notional_min(self) -> int: ...
+    def tick_at(self, px: int) -> int: ...
 
 
 class Troubles:
@@ -75,6 +86,8 @@ class Troubles:
 
     def note(self, who: str, error: Exception) -> None:
         name = getattr(error, "name", type(error).__name__)
+        if name in CLOSED:
+            return
         self.counts[name] += 1
         if self.counts[name] == 1:
             log.warning("%s: %s (more of the same are only counted)", who, error)
@@ -96,15 +109,18 @@ class Ladder:
         self.market = market
         self.levels = max(levels, LEVELS_MIN)
         step = market.reference_px // (BASIS_POINTS * LEVELS_PER_BASIS_POINT)
-        self.step = max(step // market.tick, 1) * market.tick
+        self.tick = market.tick_at(market.reference_px)
+        self.step = max(step // self.tick, 1) * self.tick
         self._middle = 0
 
     def price(self, number: int) -> int:
-        """Price of a grid level: always the same, strictly rising with its number."""
-        ticks = self.step // self.market.tick
+        """Price of a grid level: always the same, rising with its number."""
+        ticks = self.step // self.tick
         # Knuth's multiplicative hash: any mixing does, but it must never change.
         mixed = ((number + (self.market.id << 20)) * 2_654_435_761 >> 7) & 0xFFFF
-        return number * self.step + mixed % ticks * self.market.tick
+        px = number * self.step + mixed % ticks * self.tick
+        # Far above the reference price a coarser tick may hold; then levels may fall together.
+        return px - px % self.market.tick_at(max(px, 0))
 
     def window(self, reference: int, extra: int = 0) -> list[Quote]:
         """The levels to quote around a reference, best first; `extra` levels more at the ends."""
@@ -136,8 +152,9 @@ def qty_for(market: Market, value: int, px: int, rng: random.Random) -> int:
     thousandths = max(1, round(1000 * rng.lognormvariate(0.0, 0.6)))
     unit = 10 ** (market.price_decimals + market.qty_decimals)
     lots = value * unit * thousandths // (1000 * px * market.lot)
-    most = market.qty_max // market.lot // 100 or 1
-    return min(max(lots, 1), most) * market.lot
+    least = max(-(-market.notional_min // (px * market.lot)), 1)
+    most = max(market.qty_max // market.lot // 100, least)
+    return min(max(lots, least), most) * market.lot
 
 
 class Maker:
@@ -154,6 +171,7 @@ class Maker:
     ):
         self.client = client
         self.placed = 0
+        self.moved = 0
         self.cancelled = 0
         self._ladders = [Ladder(market, levels) for market in markets]
         self._index = index
@@ -171,30 +189,48 @@ class Maker:
     async def round(self, ladder: Ladder) -> None:
         """Bring one market's quotes to where they belong (DM-5)."""
         reference = self._index(ladder.market.id)
-        if not reference or reference <= 0:
+        if not reference or reference <= 0 or not self._open(ladder.market):
             return
         wanted = {(q.side, q.px): q for q in ladder.window(reference)}
         kept = {(q.side, q.px) for q in ladder.window(reference, FAR_SLACK)}
         if not wanted:
             return
-        best = {side: q.px for q in reversed(list(wanted.values())) for side in (q.side,)}
         quoted = self._quoted(ladder.market)
-        near, far = [], []
-        for key, order in quoted.items():
-            side, px = key
-            limit = best.get(side, px)
-            if px > limit if side == 0 else px < limit:
-                near.append(order)
-            elif key not in kept:
-                far.append(order)
-        await self._all(self._cancel(order) for order in near)
-        missing = [quote for key, quote in wanted.items() if key not in quoted]
-        await self._all(self._place(ladder, quote) for quote in missing)
-        await self._all(self._cancel(order) for order in far)
+        near: list[Work] = []
+        rest: list[Work] = []
+        for side in (0, 1):
+            missing = [q for key, q in wanted.items() if q.side == side and key not in quoted]
+            best = next((q.px for q in wanted.values() if q.side == side), 0)
+            leaving = [(key[1], o) for key, o in quoted.items()
+                       if key[0] == side and key not in kept]  # fmt: skip
+            # Those beyond the best price must move first: the other side is to come there.
+            too_near = [px > best if side == 0 else px < best for px, _ in leaving]
+            moves = self._moves(ladder, [o for _, o in leaving], missing)
+            for number, work in enumerate(moves):
+                first = number < len(leaving) and too_near[number]
+                (near if first else rest).append(work)
+        await self._all(near)
+        await self._all(rest)
+
+    def _moves(self, ladder: Ladder, leaving: list[Order], missing: list[Quote]) -> list[Work]:
+        """One request for each order that leaves, then for each level that is still missing."""
+        # The farthest missing levels take the orders, so that a new best price is a new order's.
+        work: list[Work] = []
+        targets = list(missing)
+        for order in leaving:
+            if targets:
+                work.append(partial(self._move, ladder, order, targets.pop()))
+            else:
+                work.append(partial(self._cancel, order))
+        return work + [partial(self._place, ladder, quote) for quote in targets]
+
+    def _open(self, market: Market) -> bool:
+        """Whether the market takes a maker's orders now."""
+        return self.client.symbol(market.name).mode in ("open", "post_only")
 
     async def cancel_all(self) -> None:
         """Take all quotes away."""
-        await self._all(self._cancel(order) for order in list(self.client.open_orders.values()))
+        await self.client.cancel_all()
 
     def _quoted(self, market: Market) -> dict[tuple[int, int], Order]:
         return {
@@ -203,35 +239,42 @@ class Maker:
             if o.symbol == market.name
         }
 
-    async def _all(self, work: Iterable) -> None:
-        await asyncio.gather(*work)
+    async def _all(self, work: Iterable[Work]) -> None:
+        await asyncio.gather(*(each() for each in work))
 
     async def _place(self, ladder: Ladder, quote: Quote) -> None:
-        market = ladder.market
-        qty = ladder.size(quote.depth, quote.px, self._rng)
-        async with self._slots:
-            try:
-                await self.client.place(
-                    market.name,
-                    SIDES[quote.side],
-                    price=from_units(quote.px, market.price_decimals),
-                    qty=from_units(qty, market.qty_decimals),
-                    post_only=True,
-                )
-                self.placed += 1
-            except ClientClosed:
-                raise
-            except ClientError as error:
-                self._troubles.note("maker", error)
+        px, qty = self._terms(ladder, quote)
+        name, side = ladder.market.name, SIDES[quote.side]
+        if await self._try(
+            partial(self.client.place, name, side, price=px, qty=qty, post_only=True)
+        ):
+            self.placed += 1
+
+    async def _move(self, ladder: Ladder, order: Order, quote: Quote) -> None:
+        px, qty = self._terms(ladder, quote)
+        # An order's whole quantity has what it traded in it.
+        whole = plus(order.filled, qty)
+        if await self._try(partial(self.client.amend, order, price=px, qty=whole)):
+            self.moved += 1
 
     async def _cancel(self, order: Order) -> None:
+        if await self._try(partial(self.client.cancel, order)):
+            self.cancelled += 1
+
+    def _terms(self, ladder: Ladder, quote: Quote) -> tuple[Decimal, Decimal]:
+        market = ladder.market
+        qty = ladder.size(quote.depth, quote.px, self._rng)
+        return from_units(quote.px, market.price_decimals), from_units(qty, market.qty_decimals)
+
+    async def _try(self, request: Callable[[], Awaitable[Order]]) -> bool:
+        """Make a request when there is room; whether it was done."""
         async with self._slots:
             try:
-                await self.client.cancel(order.oid, order.symbol)
-                self.cancelled += 1
+                await request()
             except ClientClosed:
                 raise
             except ClientError as error:
-                # Filled meanwhile: what every maker sees all day.
-                if getattr(error, "name", "") not in ("ORDER_NOT_OPEN", "ORDER_NOT_FOUND"):
+                if getattr(error, "name", "") not in ENDED:
                     self._troubles.note("maker", error)
+                return False
+        return True

@@ -1,6 +1,6 @@
-"""The demo's takers: a Poisson stream of IOC orders with bounded inventory.
+"""The demo's takers: a Poisson stream of IOC orders and stops with bounded inventory.
 
-Source: specs/demo.md DM-7, DM-8.
+Source: specs/demo.md DM-7, DM-8, DM-12.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ SWEEP_VALUE = 10 * NEAR_VALUE
 SWEEP_REACH = 3
 SWEEP_ONE_IN = 40
 INVENTORY_MAX = 250_000
+# Stops: how often instead of an order, how far from the reference, how many wait at most.
+STOP_ONE_IN = 12
+STOP_REACH = 4
+STOPS_MAX = 3
 
 
 class Taker:
@@ -36,11 +40,13 @@ class Taker:
     ):
         self.client = client
         self.orders = 0
+        self.stops = 0
         self._markets = markets
         self._index = index
         self._rng = rng
         self._troubles = troubles
         self._net: dict[str, int] = {}
+        self._waiting = 0
 
     async def run(self, orders_per_second: float) -> None:
         """Trade until cancelled."""
@@ -60,16 +66,30 @@ class Taker:
                 self._troubles.note("taker", error)
 
     async def trade(self) -> None:
-        """Send one order, unless its market has no price now."""
+        """Send one order or stop, unless its market has no price or is not open now."""
         market = self._rng.choice(self._markets)
         reference = self._index(market.id)
-        if not reference or reference <= 0:
+        if not reference or reference <= 0 or self.client.symbol(market.name).mode != "open":
             return
+        waiting = sum(order.is_trigger for order in self.client.open_orders.values())
+        if waiting < self._waiting:
+            # One has fired: what it traded is not known here.
+            await self._ask_positions()
+        self._waiting = waiting
+        if self._rng.randrange(STOP_ONE_IN) == 0 and waiting < STOPS_MAX:
+            await self._place_stop(market, reference)
+        else:
+            await self._take(market, reference)
+
+    async def cancel_all(self) -> None:
+        """Take all stops away."""
+        await self.client.cancel_all(scope="triggers")
+
+    async def _take(self, market: Market, reference: int) -> None:
         sweep = self._rng.randrange(SWEEP_ONE_IN) == 0
         value, reach = (SWEEP_VALUE, SWEEP_REACH) if sweep else (TYPICAL_VALUE, TYPICAL_REACH)
         side = self.choose_side(market, reference)
-        px = reference + (1, -1)[side] * reference * reach // BASIS_POINTS
-        px = min(max(px // market.tick, 1) * market.tick, market.px_max)
+        px = _beyond(market, side, reference, reach)
         order = await self.client.place(
             market.name,
             SIDES[side],
@@ -80,6 +100,19 @@ class Taker:
         self.orders += 1
         filled = to_units(order.filled, market.qty_decimals, "filled")
         self._net[market.name] = self._net.get(market.name, 0) + (1, -1)[side] * filled
+
+    async def _place_stop(self, market: Market, reference: int) -> None:
+        side = self.choose_side(market, reference)
+        px = _beyond(market, side, reference, STOP_REACH)
+        qty = qty_for(market, TYPICAL_VALUE, px, self._rng)
+        await self.client.place_stop(
+            market.name,
+            SIDES[side],
+            qty=from_units(qty, market.qty_decimals),
+            trigger_price=from_units(px, market.price_decimals),
+        )
+        self.stops += 1
+        self._waiting += 1
 
     def choose_side(self, market: Market, reference: int) -> int:
         """A coin bent by the inventory: fair when flat, certain at the bound (DM-8)."""
@@ -95,3 +128,10 @@ class Taker:
             for p in await self.client.positions()
             if p.symbol in by_name
         }
+
+
+def _beyond(market: Market, side: int, reference: int, reach: int) -> int:
+    """A price on tick so many basis points beyond the reference, as the side sees it."""
+    px = reference + (1, -1)[side] * reference * reach // BASIS_POINTS
+    tick = market.tick_at(max(px, 0))
+    return min(max(px // tick, 1) * tick, market.px_max)

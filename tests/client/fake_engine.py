@@ -446,6 +446,8 @@ class Engine:
         """A new mark: triggers fire."""
         market = self.markets[sym]
         market.mark = px
+        if market.mode:
+            return  # MO-3
         waiting = [o for o in self.orders.values() if o.status == WAITING and o.market is market]
         for order in [o for o in waiting if o.fires(px)]:
             order.status, order.fired_px = PENDING, px

@@ -1,4 +1,4 @@
-"""The demo against the fake exchange: DM-1, DM-2, DM-5, DM-6, DM-9, DM-11."""
+"""The demo against the fake exchange: DM-1, DM-2, DM-5, DM-6, DM-9, DM-11, DM-12."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ QUIET = Settings(levels=22, requote_s=0.05, trades_per_second=0)
 
 def prepare(exchange: FakeExchange) -> dict[int, int]:
     exchange.markets = {
-        s.id: Market(s.id, s.name, s.tick, s.lot, s.price_decimals, s.qty_decimals) for s in SYMBOLS
+        s.id: Market(s.id, s.name, s.tick, s.lot, s.price_decimals, s.qty_decimals, s.reference_px)
+        for s in SYMBOLS
     }
     return {s.id: s.reference_px for s in SYMBOLS}
 
@@ -107,18 +108,67 @@ def test_quotes_follow_the_index_with_few_orders(run):
         index = prepare(exchange)
         async with Running(exchange, QUIET, index=index.get) as demo:
             await until(lambda: demo.maker and demo.maker.placed == 22 * 2 * len(SYMBOLS))
-            placed = demo.maker.placed
+            before = {o.oid for m in exchange.markets.values() for o in m.bids + m.asks}
             step = demo.maker._ladders[0].step
             index[1] += 3 * step
-            await until(lambda: demo.maker.placed > placed)
-            await until(lambda: exchange.markets[1].bids[0].px > index[1] - 4 * step)
-            await until(lambda: deep(exchange, 22))
-            assert demo.maker.placed - placed <= 10
+            await until(lambda: demo.maker.moved > 0)
+            ladder = demo.maker._ladders[0]
+            wanted = {(q.side, q.px) for q in ladder.window(index[1])}
+            kept = {(q.side, q.px) for q in ladder.window(index[1], 3)}
+            await until(lambda: wanted <= set(demo.maker._quoted(ladder.market)) <= kept)
+            assert exchange.markets[1].bids[0].px > index[1] - 4 * step and deep(exchange, 22)
+            after = {o.oid for m in exchange.markets.values() for o in m.bids + m.asks}
+            assert before <= after, "orders that leave the window keep their ids"
+            moved = demo.maker.moved + demo.maker.cancelled + demo.maker.placed
+            assert moved - 22 * 2 * len(SYMBOLS) <= 10
             assert exchange.markets[1].asks[0].px > index[1]
             quiet = len(exchange.frames)
             for _ in range(3):
                 await demo.maker.round(demo.maker._ladders[0])
             assert len(exchange.frames) == quiet, "an index that rests moves no order"
+
+    run(test)
+
+
+def test_a_market_that_is_halted_is_waited_for_quietly(run, caplog):
+    """DM-9: no order, no cancel, no complaint; it goes on when the market opens."""
+
+    async def test(exchange):
+        index = prepare(exchange)
+        async with Running(exchange, QUICK, index=index.get) as demo:
+            await until(lambda: deep(exchange))
+            await exchange.set_mode(1, 3)
+            await until(lambda: demo.maker.client.symbol("BTC-PERP").mode == "halt")
+            count = [len(exchange.markets[sym].trades) for sym in (1, 2)]
+            index[1] += 30 * demo.maker._ladders[0].step
+            await until(lambda: len(exchange.markets[2].trades) > count[1] + 20)
+            assert len(exchange.markets[1].trades) == count[0]
+            assert exchange.markets[1].bids[0].px < index[1] - 20 * demo.maker._ladders[0].step
+            await exchange.price(1, index[1])
+            await exchange.set_mode(1, 0)
+            await until(lambda: len(exchange.markets[1].trades) > count[0] + 5)
+            await until(lambda: deep(exchange))
+        assert not demo.troubles.counts and not caplog.records
+
+    run(test)
+
+
+def test_takers_place_stops_that_fire(run):
+    """DM-12."""
+
+    async def test(exchange):
+        index = prepare(exchange)
+        async with Running(exchange, QUICK, index=index.get) as demo:
+            await until(lambda: sum(taker.stops for taker in demo.takers) > 3)
+            stops = [o for o in exchange.orders.values() if o.kind == 2]
+            assert all(o.user > MAKER_USER and o.tif == 1 for o in stops)
+            # Both ways, so that every stop's price comes.
+            for sym, px in index.items():
+                for swing in (px * 999 // 1000, px * 1001 // 1000, px):
+                    await exchange.price(sym, swing)
+            assert all(o.fired_px for o in stops)
+            await until(lambda: sum(taker.stops for taker in demo.takers) > len(stops) + 3)
+        assert not [o for o in exchange.orders.values() if o.is_open], "stops are taken away too"
 
     run(test)
 

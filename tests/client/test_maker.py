@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsx.client import RequestRefused
 from rsx.client.maker import Ladder, Troubles, qty_for
 from rsx.client.takers import INVENTORY_MAX, Taker
 from rsx.config import load
@@ -28,6 +30,10 @@ class Small:
     qty_max: int = 10**9
     px_max: int = 100_000
     reference_px: int = 300
+    notional_min: int = 0
+
+    def tick_at(self, px: int) -> int:
+        return self.tick
 
 
 LADDERS = st.sampled_from([*MARKETS, Small()]).map(lambda market: Ladder(market, 25))
@@ -37,8 +43,11 @@ MOVES = st.lists(st.integers(-2000, 2000), min_size=1, max_size=20)
 @given(LADDERS, st.integers(1, 10**6))
 def test_grid_prices_rise_lie_on_the_tick_and_never_change(ladder, number):
     prices = [ladder.price(number + i) for i in range(30)]
-    assert prices == sorted(set(prices))
-    assert all(px % ladder.market.tick == 0 for px in prices)
+    assert prices == sorted(prices)
+    # Where a coarser tick holds, levels may fall together.
+    rows = getattr(ladder.market, "tick_table", ())
+    assert (rows and prices[-1] >= rows[0][0]) or len(set(prices)) == 30
+    assert all(px % ladder.market.tick_at(px) == 0 for px in prices)
     assert prices == [ladder.price(number + i) for i in range(30)]
 
 
@@ -94,6 +103,26 @@ def test_sizes_are_whole_lots_within_the_market_s_limits(market, value, seed):
     assert 0 < qty <= market.qty_max and qty % market.lot == 0
 
 
+def test_sizes_are_worth_the_market_s_least_order():
+    market = msgspec.structs.replace(MARKETS[0], notional_min=30_000 * 10**8)
+    for seed in range(50):
+        qty = qty_for(market, 1, market.reference_px, random.Random(seed))
+        assert qty * market.reference_px >= market.notional_min
+        assert (qty - market.lot) * market.reference_px < market.notional_min
+
+
+@given(st.integers(100, 10**6))
+def test_prices_lie_on_the_tick_of_their_row(number):
+    """PX-1: also where a coarser tick than the grid's holds."""
+    table = ((100_000, 50), (5_000_000, 1000))
+    market = msgspec.structs.replace(MARKETS[0], reference_px=90_000, tick_table=table)
+    ladder = Ladder(market, 25)
+    px = ladder.price(number)
+    assert px % market.tick_at(px) == 0
+    for quote in ladder.window(px + 1):
+        assert quote.px % market.tick_at(quote.px) == 0
+
+
 def test_sizes_grow_outwards():
     ladder, rng = Ladder(MARKETS[0], 25), random.Random(1)
 
@@ -121,6 +150,13 @@ def test_a_taker_is_fair_when_flat_and_only_reduces_at_its_bound():
     assert sells() == 1000
     taker._net[market.name] = -full
     assert sells() == 0
+
+
+def test_a_market_that_is_closed_is_no_trouble(caplog):
+    troubles = Troubles()
+    for code in (3011, 3012):
+        troubles.note("maker", RequestRefused(code, "closed"))
+    assert not troubles.counts and not caplog.records
 
 
 def test_only_the_first_trouble_of_a_kind_is_logged(caplog):
