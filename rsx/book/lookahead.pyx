@@ -26,12 +26,17 @@ cdef void engine_prefetch(engine_t* engine, const rsx_record_t* request) noexcep
             cids_prefetch(&engine.cids, order.user_id, order.cid, order.cid_len)
     elif request.type == RSX_ORDER_CANCEL:
         idmap_prefetch(&engine.book.ids, (<const rsx_order_cancel_t*>request).oid)
+    elif request.type == RSX_ORDER_AMEND:
+        idmap_prefetch(&engine.book.ids, (<const rsx_order_amend_t*>request).oid)
 
 
 cdef void engine_prefetch_order(engine_t* engine, const rsx_record_t* request) noexcept nogil:
-    """The same for the next request, whose id's home has come: the order it cancels."""
-    cdef uint32_t slot
+    """The same for the next request, whose id's home has come: the order it cancels or amends."""
+    cdef uint32_t slot = NONE
     if request.type == RSX_ORDER_CANCEL:
         slot = book_find(&engine.book, (<const rsx_order_cancel_t*>request).oid)
-        if slot != NONE:
-            rsx_prefetch(&engine.book.orders[slot])
+    elif request.type == RSX_ORDER_AMEND:
+        slot = book_find(&engine.book, (<const rsx_order_amend_t*>request).oid)
+    if slot != NONE:
+        rsx_prefetch(&engine.book.orders[slot])
+        rsx_prefetch(&engine.owns[slot])

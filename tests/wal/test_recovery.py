@@ -155,9 +155,9 @@ def test_client_ids_are_remembered_over_a_start(world: World) -> None:
     world.place(1, SELL, 1000, 50, cid="again")
     world.run()
 
-    refused = world.released[-1]
-    assert (refused.record.name, refused.reason) == ("ORDER_REJECTED", 3001)
-    assert refused.original_oid == oid
+    told = world.released[-1]
+    assert told.record.name == "ORDER_DUPLICATE"
+    assert (told.original_oid, told.original_remaining) == (oid, 50)
 
 
 # --- damage -----------------------------------------------------------------------------------
