@@ -24,6 +24,7 @@ from model.auditor_rules import (
     KEPT,
     REJECTED,
     REPRICE,
+    RESTART,
     RESTING_TIFS,
     RESTS,
     SELL,
@@ -208,7 +209,7 @@ class Auditor(RuleChecks):
                 f"order {row.oid}: {r.cancelled_qty} cancelled and {r.filled_qty} filled, "
                 f"should be {row.left} and {row.filled}",
             )
-        if row.tif == FOK:
+        if row.tif == FOK and r.reason != RESTART:
             self.wrong(20, f"fill-or-kill order {row.oid} is cancelled")
         self.cancelled_by_the_rules(r, row)
         row.left = 0

@@ -8,6 +8,7 @@ enough to go on as if nothing had been. Price maps are centred anywhere, on each
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from model.book import ModelEngine
@@ -67,7 +68,8 @@ class Pair:
         else:
             due = self.model.submit(request, ts_ns)
             is_done = self.engine.begin(request, ts_ns, self.ring)
-        seen = b"" if is_done else self.go_on(ts_ns, rng)
+        again = self.engine.idle if request is None else self.engine.resume
+        seen = b"" if is_done else self.go_on(again, ts_ns, rng)
         while more := self.ring.pop(self.ring_depth):
             seen += more
         if seen != b"".join(due):
@@ -77,14 +79,16 @@ class Pair:
             apply(record)
         return due
 
-    def go_on(self, ts_ns: int, rng: random.Random | None) -> bytes:
+    def go_on(
+        self, again: Callable[[Ring, int], bool], ts_ns: int, rng: random.Random | None
+    ) -> bytes:
         """Take the events a few at a time, so that the engine has to stop and go on (M-12)."""
         seen = b""
         is_done = False
         while not is_done:
             self.blocked += 1
             seen += self.ring.pop(rng.randint(1, self.ring_depth) if rng else self.ring_depth)
-            is_done = self.engine.resume(self.ring, ts_ns)
+            is_done = again(self.ring, ts_ns)
         return seen
 
     def same_hash(self) -> None:
