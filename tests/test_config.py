@@ -178,6 +178,7 @@ def test_every_integer_key_of_the_file_has_its_range_tested():
         ("source", '"nowhere"',
          'mark.source = \'nowhere\': must be "auto" or "last" or "synthetic"'),
         ("enabled", "1", "demo.enabled = 1: expected bool, got int"),
+        ("l3", "1", "edge.l3 = 1: expected bool, got int"),
         ("requote_s", "0.01", "demo.requote_s = 0.01: expected float >= 0.05"),
         ("requote_s", "nan", "demo.requote_s = nan: expected float >= 0.05"),
         ("trades_per_second", "1001", "demo.trades_per_second = 1001: expected float <= 1000.0"),

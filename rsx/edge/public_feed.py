@@ -246,7 +246,7 @@ class Feed:
             if sub.need:
                 data = self.frames(sub, batch)
             else:
-                key = (sub.mask, sub.depth if sub.mask & BOOK else 0)
+                key = (sub.mask & ~ORDERS, sub.depth if sub.mask & BOOK else 0)
                 if key not in shared:
                     shared[key] = self.frames(sub, batch)
                 data = shared[key]
@@ -440,6 +440,11 @@ class Feeds:
         """When `publish` has something to do next; 0 = nothing waits."""
         return min((feed.next_ns for feed in self._due.values()), default=0)
 
+    @property
+    def order_readers(self) -> int:
+        """Subscriptions to the order-by-order channel."""
+        return sum(len(feed.orders.places) for feed in self._active.values())
+
     def subscribe(self, reader: Reader, symbol_id: int, mask: int, depth: int, now_ns: int) -> None:
         """Subscribe and send what the channels begin with. Raises RequestError."""
         feed = self._feed(symbol_id)
@@ -484,6 +489,7 @@ class Feeds:
         if sub.mask & ORDERS:
             if feed.orders.places[sub.reader].waiting:
                 feed.orders.advance()
+                self._due[feed.symbol_id] = feed  # others may now have something to get
             feed.serve_orders(sub, now_ns)
         if feed.busy:
             self._due[feed.symbol_id] = feed

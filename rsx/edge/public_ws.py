@@ -198,6 +198,7 @@ class PublicEdge:
         feeds = {f"public_{name}": value for name, value in self.feeds.stats.items()}
         return feeds | {
             "public_connections": len(self.clients),
+            "public_l3_readers": self.feeds.order_readers,
             "public_closed_slow": self._closed_slow,
             "public_closed_idle": self._closed_idle,
             "public_refused": self._refused,

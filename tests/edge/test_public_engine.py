@@ -1,8 +1,8 @@
 """The public feed over the real engine: what is published is the engine's book (INV-26).
 
-Requests of every kind go through the compiled engine; its records through the shadow books and the
-feeds. After each request the levels, the quote, the orders in their queues and the place of an order
-are compared with the engine's own, and with what the plain shadow folds.
+Requests of every kind go through the compiled engine; its records through the shadow books and
+the feeds. After each request the levels, the quote, the orders in their queues and the place of an
+order are compared with the engine's own, and with what the plain shadow folds.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Chain:
             px, sum(ahead), len(ahead), remaining, sum(row[3] for row in level), len(level),
             self.shadow.last(1)[0],
         )  # fmt: skip
-        assert self.shadow.queue_ahead(1, oid, user_id + 1) is None
+        assert self.shadow.queue_ahead(1, oid, user_id % 1000 + 5000) is None
 
     def check_readers(self):
         self.publish()
@@ -137,6 +137,7 @@ class Chain:
 @pytest.mark.parametrize("tick", [1, 10])
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 def test_what_is_published_is_the_engines_book(profile, tick):
+    """INV-26, BOOK-90, BOOK-92 to BOOK-95."""
     chain = Chain(PROFILES.index(profile) * 2 + tick, profile, tick)
     for number in range(1000):
         if number % 200 == 0:

@@ -10,6 +10,7 @@ from rsx.edge.public_feed import (
     BBO,
     BOOK,
     FEEDS_PER_PASS,
+    ORDERS,
     PUBLISH_GAP_NS,
     SUBSCRIPTIONS_MAX,
     TRADES,
@@ -62,6 +63,68 @@ def test_the_worked_example_of_a_batch_trades_then_delta_then_quote():
         ("D", [1, [], [[1001, 3, 1], [1000, 0, 0]], 5000, 5, 2]),
         ("BBO", [1, 0, 0, 0, 1001, 3, 1, 5000, 5, 2]),
     ]
+
+
+def test_the_worked_example_of_a_batch_with_mode_and_orders():
+    """W-21, BOOK-95: the numbers are those of the log."""
+    world, reader = World(), Listener()
+    maker = world.flow.order(1, 1, 1000, 5)
+    world.apply()
+    world.subscribe(reader, 1, ALL)
+    assert [key for key, _ in reader.read(modes=True)] == ["MO", "B", "BBO", "LS", "LS"]
+    world.flow.order(1, 0, 1000, 2)
+    world.flow.set_mode(1, 2)
+    world.apply()
+    world.publish()
+
+    assert reader.read(modes=True) == [
+        ("MO", [1, 2, 4000, 4]),
+        ("T", [1, 1000, 2, 0, 3000, 3, 0]),
+        ("D", [1, [], [[1000, 3, 1]], 4000, 4, 1]),
+        ("BBO", [1, 0, 0, 0, 1000, 3, 1, 4000, 4, 1]),
+        ("L", [1, [[1, maker, 1, 1000, 2, 3, 3000, 3]], 3, 1]),
+    ]
+
+
+def test_a_mode_that_changed_while_a_reader_was_slow_is_told_once_as_it_is_now():
+    world, reader = World(), Listener()
+    world.subscribe(reader, 1, TRADES)
+    reader.read()
+    reader.slow = True
+    for mode in (1, 2, 3):
+        world.flow.set_mode(1, mode)
+        world.apply()
+        world.publish()
+    assert reader.held
+    reader.slow = False
+    world.feeds.recover(reader, world.now_ns)
+
+    assert reader.read(modes=True) == [("MO", [1, 3, 3000, 3])]
+
+
+def test_every_subscription_is_told_the_mode_first():
+    world, reader = World(), Listener()
+    world.flow.set_mode(1, 1)
+    world.apply()
+    for mask in (BBO, BOOK, TRADES, ORDERS, ALL):
+        reader.followers.clear()
+        world.subscribe(reader, 1, mask)
+        assert reader.read(modes=True)[0] == ("MO", [1, 1, 1000, 1])
+
+
+def test_events_that_a_new_reader_brought_forward_reach_the_others_too():
+    world, first, second = World(), Listener(), Listener()
+    world.subscribe(first, 1, ORDERS)
+    first.read()
+    world.flow.order(1, 1, 1000, 5)
+    world.flow.order(1, 0, 1000, 2)
+    world.shadow.apply(world.flow.take())
+    world.subscribe(second, 1, ORDERS)
+    world.publish()
+
+    for reader in (first, second):
+        reader.read()
+        assert reader.follow(1).orders.resting() == [(1, 1, 1000, 3)]
 
 
 def test_subscribing_again_begins_anew():

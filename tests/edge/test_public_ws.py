@@ -187,6 +187,8 @@ def test_orders_are_followed_over_a_socket():
         world.work()
         row = [1, first, 1, 1000, 2, 3, 3000, 3]
         assert await receive(ws) == ("L", [1, [row], 3, 1])
+        counters = world.edge.counters()
+        assert (counters["public_l3_readers"], counters["public_l3_snapshots"]) == (1, 1)
 
     run(test)
 

@@ -108,6 +108,7 @@ def make(request):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_lapped_tile_tells_every_change_of_an_order_once(make, seed):
+    """GUA-23: what was left out is applied by the same fold, and published."""
     world, dice = World(make), random.Random(seed)
     readers = [world.join()]
     for _ in range(150):
