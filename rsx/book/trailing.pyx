@@ -19,7 +19,7 @@ from rsx.book.triggers cimport triggers_t
 from rsx.core.check cimport fail
 from rsx.core.heap cimport heap_audit, heap_first, heap_first_key, heap_put, heap_remove
 from rsx.records_c cimport RSX_BUY
-from rsx.units cimport rsx_requirement
+from rsx.units cimport rsx_add, rsx_requirement
 
 cdef int64_t NEVER = 0x7FFFFFFFFFFFFFFF
 
@@ -113,13 +113,21 @@ cdef void free_group(triggers_t* book, trailing_t* own, uint32_t group) noexcept
     book.free_group = group
 
 
+cdef int64_t key_of(const trigger_t* row, int64_t extreme) noexcept nogil:
+    """The negated price at which a trigger fires; NEVER for one beyond 64 bits."""
+    cdef int64_t key = 0
+    if rsx_add(distance(row, extreme), -extreme, &key):
+        return NEVER
+    return key
+
+
 cdef int64_t fire_key(const triggers_t* book, const group_t* group) noexcept nogil:
-    """The negated price at which the group's first member fires."""
+    """That of the group's member that fires first."""
     cdef int64_t key = NEVER
     cdef int tree
     for tree in range(2):
         if group.roots[tree]:
-            key = min(key, distance(&book.rows[group.roots[tree]], group.extreme) - group.extreme)
+            key = min(key, key_of(&book.rows[group.roots[tree]], group.extreme))
     return key
 
 
@@ -189,17 +197,17 @@ cdef bint trailing_move(triggers_t* book, trailing_t* own, int64_t px,
 cdef uint32_t trailing_fire(triggers_t* book, trailing_t* own, int64_t px) noexcept nogil:
     """Take out a trigger that px, signed, fires, with its extreme and level noted; 0 = none."""
     cdef const group_t* group = &book.groups[heap_first(&own.fires)]
-    cdef int64_t extreme = group.extreme, level
+    cdef int64_t extreme = group.extreme, key
     cdef uint32_t slot = group.roots[0]
     cdef trigger_t* row
-    if heap_first_key(&own.fires) > -px:
+    if heap_first_key(&own.fires) > -px or heap_first_key(&own.fires) == NEVER:
         return 0
-    if slot == 0 or px > extreme - distance(&book.rows[slot], extreme):
+    if slot == 0 or key_of(&book.rows[slot], extreme) > -px:
         slot = group.roots[1]
     row = &book.rows[slot]
-    level = extreme - distance(row, extreme)
+    key = key_of(row, extreme)
     row.extreme = -extreme if row.side == RSX_BUY else extreme
-    row.level_px = -level if row.side == RSX_BUY else level
+    row.level_px = key if row.side == RSX_BUY else -key
     trailing_remove(book, slot)
     return slot
 

@@ -281,7 +281,7 @@ cdef bint take_waiting(triggers_t* book, uint8_t way) noexcept nogil:
     cdef heap_t* heap = &book.waiting[step.source][way]
     cdef uint32_t slot = heap_first(heap)
     cdef trigger_t* row
-    if heap_first_key(heap) > (step.px if way == 0 else -step.px):
+    if slot == 0 or heap_first_key(heap) > (step.px if way == 0 else -step.px):
         return False
     heap_remove(heap, slot)
     row = &book.rows[slot]

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from rsx.book.triggers import TriggerBook
 
 USERS = 4
+I64_MAX = (1 << 63) - 1
 KINDS = [STOP, STOP_LIMIT, PROFIT, PROFIT_LIMIT, TRAILING, TRAILING, TRAILING]
 SMALL = st.integers(1, 30)
-LARGE = st.integers(1, 1 << 60)
+LARGE = st.one_of(st.integers(1, 1 << 60), st.integers(I64_MAX - 40, I64_MAX))
 PX = st.one_of(SMALL, SMALL, LARGE)
 PLACE = st.tuples(
     st.just("place"), st.sampled_from(KINDS), st.integers(0, 1), PX, st.booleans(),
@@ -70,7 +71,7 @@ class Pair:
         now = self.px[last]
         rising = (side == SELL) if kind >= PROFIT else (side == BUY)
         px = now + 1 + px % (1 << 59) if rising else now - 1 - px % now
-        if px < 1:
+        if not 1 <= px <= I64_MAX:
             return
         more = {}
         if kind == TRAILING:
@@ -297,6 +298,36 @@ def test_due_or_waiting_makes_no_difference_to_the_hash_but_extreme_and_fired_do
     assert books[1].hash != trailed
     books[0].settle(1)
     assert books[0].hash == books[1].hash
+
+
+def test_a_price_that_concerns_nobody_is_through_at_once():
+    """The quiet range of trailing stops lies between the level of the nearest and the lowest high.
+    """
+    book = TriggerBook(16)
+    book.place(1, 1, STOP, BUY, 110)
+    book.place(2, 1, TRAILING, SELL, 0, trail_px=5, px=100)
+    book.place(3, 1, TRAILING, BUY, 0, trail_ppm=70_000, px=96)
+
+    for px in (100, 99, 97, 96):
+        book.price(px, then_px=px - 1 if px > 96 else 0)
+        assert not book.is_moving(), px
+    for px in (95, 110):
+        book.price(px)
+        assert book.is_moving(), px
+        assert book.step()
+
+
+def test_levels_beyond_64_bits_never_fire():
+    book = TriggerBook(16)
+    book.place(1, 1, TRAILING, BUY, 0, trail_ppm=999_999, px=I64_MAX)
+    book.place(2, 1, TRAILING, BUY, 0, trail_px=I64_MAX, px=I64_MAX)
+    book.place(3, 1, TRAILING, BUY, 0, trail_px=4, px=I64_MAX)
+    book.place(4, 1, TRAILING, SELL, 0, trail_px=I64_MAX, px=I64_MAX)
+    move(book, I64_MAX - 9)
+    move(book, I64_MAX)
+
+    assert due_order(book) == [3]
+    book.audit()
 
 
 def test_a_price_takes_one_trigger_at_a_time_when_asked_to():
