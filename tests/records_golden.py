@@ -1,4 +1,4 @@
-"""Golden bytes: what each record type of version 2 looks like on disk. Never changed, only added to."""
+"""Golden bytes: each record type of version 2 as it is on disk. Never changed, only added to."""
 
 GOLDEN = {
     "ORDER_REQUEST": (
