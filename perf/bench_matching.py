@@ -5,10 +5,13 @@
 match   a one-lot IOC meets a side of 200,000 resting ten-lot orders over 5,000 ticks: acceptance
         and fill with fees and reservations, both records written; every tenth takes a maker out.
         Repeated with fewer and more resting orders.
+sweep   one IOC eats 100 one-lot makers; time of each fill.
+gap     a one-lot IOC clears a level whose neighbour is far away.
 mixed   60 % limits uniform within 20 ticks of mid, quantity 1-20; 40 % cancels of any earlier id,
         dead or alive; about 75,000 resting at the end. Fixed seed.
 Floor: a C++ map of lists (perf/map_book.cpp) in the same run, which writes no records and keeps
-no fees, reservations, client ids or positions.
+no fees, reservations, client ids or positions; beside it the same map when it reads its requests
+from memory and writes 128-byte records, as the engine has to.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from rsx import records
 MID = 50_000
 MIXED_OPS = 1_000_000
 LOTS = 10
+PX_LEVELS = 1_000_000  # where a taker meets every offer
+GAP_LEVELS, GAP = 900, 97
 
 
 def engine(orders_max: int = 1 << 21) -> Any:
@@ -104,6 +109,47 @@ def mixed_flow(ops: int, seed: int = 1) -> bytes:
     return bytes(out)
 
 
+def measure_sweep(makers: int, takers_count: int) -> tuple[float, list[int]]:
+    """(ns of one fill, samples per taker / makers) of takers that eat `makers` one-lot makers."""
+    kernels, runs, samples = build.kernels(), [], []
+    for run in range(4):
+        e = engine()
+        block = bytearray()
+        for i in range(makers * takers_count):
+            block += request(i + 1, 1 + i % 1000, 1, MID + 1 + i % 1000, 1)
+        kernels.run_requests(e, bytes(block))
+        sweepers = b"".join(
+            request(10_000_000 + i, 2000, 0, 100_000, makers, tif=1) for i in range(takers_count)
+        )
+        if run == 3:
+            samples = [ns // makers for ns in kernels.sample_requests(e, sweepers)]
+        else:
+            runs.append(kernels.run_requests(e, sweepers)[0] / (makers * takers_count))
+        if e.counts()["fills"] != makers * takers_count:
+            raise RuntimeError(f"a taker did not fill: {e.counts()}")
+        e.audit()
+    return harness.median(runs), samples
+
+
+def measure_gap(levels: int, gap: int) -> tuple[float, list[int]]:
+    """(ns, samples) of a one-lot taker that clears a level and finds the next `gap` ticks away."""
+    kernels, runs, samples = build.kernels(), [], []
+    for run in range(4):
+        e = engine()
+        block = b"".join(request(i + 1, 1, 1, MID + 1 + i * gap, 1) for i in range(levels))
+        kernels.run_requests(e, block)
+        clearing = b"".join(
+            request(10_000_000 + i, 2, 0, PX_LEVELS, 1, tif=1) for i in range(levels)
+        )
+        if run == 3:
+            samples = kernels.sample_requests(e, clearing)
+        else:
+            runs.append(kernels.run_requests(e, clearing)[0] / levels)
+        if e.counts()["fills"] != levels or e.best() != (0, 0):
+            raise RuntimeError(f"a level was left: {e.counts()}")
+    return harness.median(runs), samples
+
+
 def floor(*arguments: object) -> float | None:
     program = build.cpp_floor()
     if program is None:
@@ -117,22 +163,39 @@ def floor(*arguments: object) -> float | None:
     return harness.median(values)
 
 
+def with_events(*arguments: object) -> str:
+    """The floor that reads requests and writes records as the engine has to, as text."""
+    value = floor(*arguments)
+    return "" if value is None else f"; the map reading requests and writing records: {value:.0f} ns"
+
+
 def measure(scale: float = 1.0) -> list[Figure]:
-    """match and mixed, beside the C++ floor."""
+    """match, one fill of a sweep, a cleared level and mixed, beside the C++ floor."""
     kernels = build.kernels()
     figures = []
-    for resting, levels, aim in ((200_000, 5_000, "<= 18 ns"), (1_000, 100, ""),
+    for resting, levels, aim in ((200_000, 5_000, "<= 18 ns"), (100, 100, "flat"),
                                  (1_000_000, 5_000, "flat")):  # fmt: skip
         if scale < 1 and resting > 200_000:
             continue
         mean, samples = measure_match(resting, levels)
-        base = floor("match", resting, levels, max(resting, 200_000))
+        shape = (resting, levels, max(resting, 200_000))
         figures.append(
             Figure(
-                f"match, one lot, {resting:,} resting a side", mean, "ns", aim, base,
-                "C++ map of lists", harness.spread(samples),
+                f"match, one lot, {resting:,} resting a side", mean, "ns", aim,
+                floor("match", *shape), "C++ map of lists",
+                harness.spread(samples) + with_events("events", *shape),
             )
         )  # fmt: skip
+    mean, samples = measure_sweep(100, 2000)
+    figures.append(
+        Figure("one fill of a sweep of 100 makers", mean, "ns", "<= 18 ns",
+               floor("sweep", 100, 2000), "C++ map of lists", harness.spread(samples))
+    )  # fmt: skip
+    mean, samples = measure_gap(GAP_LEVELS, GAP)
+    figures.append(
+        Figure(f"clear a level, next {GAP} ticks away", mean, "ns", "<= 100 ns",
+               floor("gap", GAP_LEVELS, GAP), "C++ map of lists", harness.spread(samples))
+    )  # fmt: skip
     ops = int(MIXED_OPS * min(scale, 1))
     flow = mixed_flow(ops)
     runs = []
@@ -147,7 +210,8 @@ def measure(scale: float = 1.0) -> list[Figure]:
         Figure(
             "mixed flow, one operation", harness.median(runs), "ns", "<= 45 ns, p99 <= 400",
             floor("mixed", ops), "C++ map of lists",
-            f"{harness.spread(samples)}; {e.counts()['resting']:,} resting at the end",
+            f"{harness.spread(samples)}; {e.counts()['resting']:,} resting at the end"
+            + with_events("mixed-events", ops),
         )
     )  # fmt: skip
     return figures

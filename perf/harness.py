@@ -124,7 +124,7 @@ def bench_config(**changes: Any) -> Any:
     config = load()
     symbol = msgspec.structs.replace(
         config.symbols[0], qty_max=1 << 40, notional_max=1 << 60, initial_margin_ppm=10_000,
-        maintenance_margin_ppm=5_000,
+        maintenance_margin_ppm=5_000, notional_min=0, price_band_ppm=0,
     )  # fmt: skip
     config = msgspec.structs.replace(config, symbols=(symbol,))
     return config.replace(demo={"enabled": False}, **changes)
