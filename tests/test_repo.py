@@ -322,6 +322,18 @@ def test_every_reason_has_a_sentence_a_band_and_a_line_in_the_spec(reason):
     assert re.search(rf"^\| {int(reason)} \| {reason.name} \|", SPECS["records.md"], re.MULTILINE)
 
 
+def test_every_reason_is_given_somewhere_and_by_its_name():
+    """One table, used the same everywhere: no number of its own in any code that gives one."""
+    tables = {"rsx/errors.py", "rsx/records.h", "rsx/records_c.pxd"}
+    code = {name(p): text(p) for p in files(".py", ".pyx", ".pxd", under=("rsx",))}
+    together = "\n".join(content for path, content in code.items() if path not in tables)
+    given = set(re.findall(r"\b(?:Reason\.|RSX_R_)([A-Z0-9_]+)\b", together))
+    assert given >= {reason.name for reason in Reason} - {"NONE"}
+    for path, content in code.items():
+        bare = re.findall(r"(?:RequestError|RequestRefused|Refused|reject\w*)\((\d{4})\b", content)
+        assert not bare, f"{path}: {bare}"
+
+
 def test_no_sentence_or_status_is_left_over():
     assert SENTENCES.keys() == set(Reason)
     assert HTTP_STATUS.keys() <= set(Reason)

@@ -37,6 +37,7 @@ from rsx.client.models import (
     status_reason,
 )
 from rsx.client.orders import TRIGGERS_ON
+from rsx.errors import SENTENCES, Reason
 
 
 class Symbols:
@@ -60,7 +61,9 @@ class Symbols:
             return self.by_name[name]
         except KeyError:
             known = ", ".join(self.by_name) or "none"
-            raise RequestRefused(1007, f"no such symbol (known: {known})", "symbol", name) from None
+            code = Reason.UNKNOWN_SYMBOL
+            text = f"{SENTENCES[code]} (known: {known})"
+            raise RequestRefused(code, text, "symbol", name) from None
 
 
 # --- private frames -----------------------------------------------------------------------
@@ -210,7 +213,7 @@ def position_of_row(row: list[Any], symbols: Symbols) -> Position:
 def refusal(fields: list[Any]) -> RequestRefused:
     """`E`."""
     code, message, field, value, ref = (*fields, *[None] * 5)[:5]
-    return RequestRefused(int(code or 9001), str(message), field, value, ref)
+    return RequestRefused(int(code or Reason.INTERNAL), str(message), field, value, ref)
 
 
 # Field of a frame -> what the caller calls it.
