@@ -368,7 +368,8 @@ cdef uint64_t book_hash(const book_t* book) noexcept nogil:
                 order = &book.orders[slot]
                 state = mix(mix(mix(state, order.oid), book.levels[handle].px), order.remaining)
                 state = mix(mix(mix(state, order.reserved), order.qty), order.user_id)
-                state = mix(state, order.side | order.tif << 8 | order.flags << 16)
+                state = mix(state, order.side | order.tif << 8 | order.flags << 16
+                            | <uint64_t>order.kind << 24 | <uint64_t>order.stp << 32)
                 slot = order.next
             handle = worse_level(book, side, handle)
     return state
