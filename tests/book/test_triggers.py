@@ -301,8 +301,7 @@ def test_due_or_waiting_makes_no_difference_to_the_hash_but_extreme_and_fired_do
 
 
 def test_a_price_that_concerns_nobody_is_through_at_once():
-    """The quiet range of trailing stops lies between the level of the nearest and the lowest high.
-    """
+    """The quiet range lies between the nearest level of a trailing stop and the lowest high."""
     book = TriggerBook(16)
     book.place(1, 1, STOP, BUY, 110)
     book.place(2, 1, TRAILING, SELL, 0, trail_px=5, px=100)
