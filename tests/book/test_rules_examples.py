@@ -283,7 +283,7 @@ class TestMatching:
             u2 buy 1 @ 90 GTC reduce                               -> rejected 3004
             u2 sell 2 @ 109 GTC                                    -> accepted rests
             mode halt                                              -> mode halt was open
-            u1 buy 0 @ 200 GTD cid=a until=1 at=2 reduce post      -> duplicate #1 resting 0+2 of 2 @ 100
+            u1 buy 0 @ 9 GTD cid=a until=1 at=2 -> duplicate #1 resting 0+2 of 2 @ 100
             u1 buy 0 @ 200 GTD until=1 reduce post                 -> rejected 3008
             u1 buy 1 @ 99 GTD until=1 post                         -> rejected 3016
             u1 buy 1 @ 99 GTC post                                 -> rejected 3009
@@ -349,7 +349,8 @@ class TestValues:
     @pytest.mark.parametrize(
         ("tick", "lot", "px", "qty", "due"),
         [
-            (10, 1, 5_000_001, 1, 3008), (1000, 1, 5_000_000, 1, 0), (1, 1000, 5_000_000, 1500, 3008),
+            (10, 1, 5_000_001, 1, 3008), (1000, 1, 5_000_000, 1, 0),
+            (1, 1000, 5_000_000, 1500, 3008),
             (1, 1000, 5_000_000, 2000, 0), (1, 1, 0, 1, 3008), (1, 1, -1, 1, 3008),
             (1, 1, (1 << 63) - 1, 1, 3008), (1, 1, 1 << 62, 1, 3008), (1, 1, 1, 0, 3008),
             (1, 1, 1, -1, 3008), (1, 1, 1, (1 << 63) - 1, 3008), (1, 1000, 1, 1, 3008),
