@@ -92,7 +92,7 @@ class Witness:
         except OrderRejected as refused:
             self.hear_order(refused.order)
         except RequestRefused as refused:
-            if refused.name not in ("ORDER_NOT_FOUND", "ORDER_NOT_OPEN"):
+            if refused.name not in ("ORDER_NOT_FOUND", "ORDER_NOT_OPEN", "ORDER_DONE"):
                 raise
         except ClientError:
             return False
