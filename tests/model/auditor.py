@@ -166,9 +166,11 @@ class Auditor(RuleChecks):
     def on_order_released(self, r: View) -> None:
         """AM-2, TR-7: for a trigger cancelled on its way, or an order about to end."""
         row, trigger = self.rows.get(r.oid), self.triggers.get(r.oid)
-        gone = trigger is not None and trigger.ended and trigger.fired
+        gone = trigger is not None and trigger.ended and trigger.fired and not trigger.back
         if not gone and (row is None or row.ended):
             self.wrong(11, f"margin of {r.oid} goes back, which has none in flight")
+        if trigger is not None and row is None:
+            trigger.back = True
         if r.released < 0 or r.qty < 0:
             self.wrong(11, f"{r.oid} releases {r.released} for {r.qty}")
 

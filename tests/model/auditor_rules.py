@@ -64,6 +64,7 @@ class TriggerRow:
     px: int
     fired: bool = False
     ended: bool = False
+    back: bool = False  # the order of one that was cancelled has come
     status: int = WAITING
     reason: int = 0
 

@@ -28,6 +28,7 @@ class LogFacts:
     ends: dict[int, View] = field(default_factory=dict)
     fills: dict[int, View] = field(default_factory=dict)
     deposits: dict[int, View] = field(default_factory=dict)
+    triggers: dict[int, View] = field(default_factory=dict)  # placed
     by_cid: dict[tuple[int, int, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     last_seq: int = 0
 
@@ -37,10 +38,17 @@ class LogFacts:
         match record.record.name:
             case "ORDER_ACCEPTED":
                 self.accepted[record.oid] = record
-                if record.client_id:
-                    key = (record.user_id, record.symbol_id, record.client_id)
-                    self.by_cid[key].append(record.oid)
-            case "ORDER_CANCELLED" | "ORDER_REJECTED":
+                self.note_cid(record)
+            case "TRIGGER_PLACED":
+                self.triggers[record.oid] = record
+                self.note_cid(record)
+            case (
+                "ORDER_CANCELLED"
+                | "ORDER_REJECTED"
+                | "ORDER_DUPLICATE"
+                | "TRIGGER_REJECTED"
+                | "TRIGGER_CANCELLED"
+            ):
                 self.ends[record.oid] = record
             case "DEPOSIT":
                 self.deposits[record.seq] = record
@@ -51,6 +59,12 @@ class LogFacts:
                 if record.maker_remaining == 0:
                     self.ends[record.maker_oid] = record
 
+    def note_cid(self, record: View) -> None:
+        """A trigger and the order that it becomes are one."""
+        oids = self.by_cid[record.user_id, record.symbol_id, record.client_id]
+        if record.client_id and record.oid not in oids:
+            oids.append(record.oid)
+
     @property
     def cut_off(self) -> set[int]:
         """Orders whose request the log ends in the middle of: the next start cancels them."""
@@ -60,6 +74,11 @@ class LogFacts:
     def open_oids(self) -> set[int]:
         """Orders that rest after the next start."""
         return self.accepted.keys() - self.ends.keys() - self.cut_off
+
+    @property
+    def open_triggers(self) -> set[int]:
+        """Triggers that wait, or have fired and not been answered."""
+        return self.triggers.keys() - self.accepted.keys() - self.ends.keys()
 
     def frozen(self, user: int) -> int:
         """Margin that the user's resting orders hold after the next start."""
