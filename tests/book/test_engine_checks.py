@@ -196,7 +196,7 @@ def test_a_full_ring_before_anything_is_said_and_nothing_is_done(engine):
 
 
 def test_the_end_of_an_order_outlives_the_move_of_living_entries(engine):
-    """D-1, D-4: the circle turns over many times; a living order's entry moves, and ends at last."""
+    """D-1, D-4: the circle turns over many times; a living entry moves, and ends at last."""
     ask(engine, new(1, 1, BUY, 10, 90, cid="old"))
     for oid in range(2, 1200):
         ask(engine, new(oid, 2, BUY, 1, 80, tif=IOC, cid=f"c{oid}"))
