@@ -140,6 +140,23 @@ def test_a_lapped_tile_tells_every_change_of_an_order_once(make, seed):
     assert all(readers[0].follow(each).orders.gaps == [] for each in (1, 2))
 
 
+def test_a_book_that_nobody_looks_at_is_kept(make):
+    """BOOK-91: whoever comes after a long quiet time gets all of it."""
+    world = World(make, depth=1024)
+    oids = [world.flow.order(1, 0, 900 + at, 5) for at in range(30)]
+    world.release()
+    world.settle()
+    world.edge.feeds.drop(world.join())
+    for _ in range(3000):
+        world.clock.advance(SWEEP_NS)
+        world.tile.step()
+
+    reader = world.join()
+    reader.read()
+    assert [row[0] for row in reader.follow(1).orders.resting()] == oids[::-1]
+    assert len(reader.follow(1).window(0)) == 20
+
+
 def test_a_snapshot_of_a_tile_that_lags_is_of_its_own_number(make):
     world = World(make, depth=1024)
     for _ in range(3):
