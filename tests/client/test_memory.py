@@ -214,3 +214,87 @@ def test_any_outage_is_made_up_for_exactly_once(log, data):
     for oid in seen_ended:
         end = max(i for i, n in enumerate(names) if n[0] in ("filled", "cancelled") and n[1] == oid)
         assert all(i < end for i, n in enumerate(names) if n[0] == "fill" and n[1] == oid)
+
+
+# --- amendments, cuts and triggers (CL-35) ----------------------------------------------------
+
+
+def row(oid: int, **changes) -> Order:
+    """As `O` lists it: without a log number."""
+    return msgspec.structs.replace(order(oid), seq=0, **changes)
+
+
+def states(events) -> list[tuple]:
+    return [(e.order.status, e.order.price, e.order.qty, e.order.remaining) for e in events]
+
+
+AMENDED = {"price": D(49999), "qty": D(8), "remaining": D(8)}
+CUT = {"remaining": D(6)}
+FIRED = {"status": "pending", "fired_price": D(45000), "kind": "stop_limit"}
+TRIGGER = {"status": "waiting", "kind": "stop_limit"}
+
+
+def test_an_amendment_is_news_each_time_and_only_once():
+    memory = Memory()
+    memory.on_update(order(1, seq=1))
+
+    assert memory.on_update(order(1, seq=2, kept_place=False, **AMENDED))
+    assert not memory.on_update(order(1, seq=2, kept_place=False, **AMENDED))
+    assert memory.on_update(order(1, seq=3, kept_place=False, **AMENDED)), "asked for again"
+    assert memory.open[1].price == D(49999)
+
+
+def test_what_changed_in_an_outage_is_told_once_and_what_did_not_is_not():
+    for before, after, told in (
+        ({}, {}, False),
+        ({}, AMENDED, True),
+        ({}, CUT, True),
+        ({}, {"filled": D(4), "remaining": D(6)}, False),
+        ({}, {"filled": D(4), "remaining": D(2)}, True),
+        (TRIGGER, TRIGGER, False),
+        (TRIGGER, FIRED, True),
+        (TRIGGER, {**FIRED, "status": "resting"}, True),
+        ({}, {"status": "pending"}, False),
+    ):
+        memory = Memory()
+        memory.on_update(order(1, seq=1, **before))
+        events = memory.recover([row(1, **after)], [], [])
+        assert states(events) == (states([OrderUpdate(order=row(1, **after))]) if told else [])
+        assert memory.recover([row(1, **after)], [], []) == []
+        known = memory.open[1]
+        assert (known.filled, known.remaining) == (
+            row(1, **after).filled,
+            row(1, **after).remaining,
+        )
+
+
+def test_a_live_update_of_what_the_list_had_already_is_no_news():
+    for changes, live in (
+        (AMENDED, {**AMENDED, "kept_place": False}),
+        (CUT, {**CUT, "reason": "REDUCE_ONLY_EXCESS"}),
+    ):
+        memory = Memory()
+        memory.on_update(order(1, seq=1))
+        assert len(memory.recover([row(1, **changes)], [], [])) == 1
+        assert not memory.on_update(order(1, seq=5, **live))
+        later = {**live, "remaining": D(3), "qty": D(5)}
+        assert memory.on_update(order(1, seq=9, **later))
+
+
+def test_fills_that_are_newer_than_the_list_are_kept():
+    memory = Memory()
+    memory.on_update(order(1, seq=1))
+
+    events = memory.recover([row(1, **AMENDED)], [fill(1, 8, 3)], [])
+
+    assert [name(e) for e in events] == [("fill", 1, 8), ("resting", 1)]
+    assert (memory.open[1].filled, memory.open[1].remaining) == (D(3), D(5))
+
+
+def test_a_fired_trigger_that_was_never_known_is_news_and_a_handed_over_order_is_not():
+    memory = Memory()
+
+    assert memory.on_update(order(1, seq=1, **FIRED))
+    assert not memory.on_update(order(2, "pending"))
+    memory.prime([row(3, status="pending"), row(4, **FIRED), row(5, **TRIGGER)], [])
+    assert set(memory.open) == {1, 4, 5}
