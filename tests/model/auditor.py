@@ -86,7 +86,7 @@ class Auditor(RuleChecks):
             handler(record)
         if record.record.name.startswith(GROUPED):
             self.groups[record.symbol_id].append(record)
-        if record.header_flags & GROUP_END:
+        if record.header_flags & GROUP_END and "symbol_id" in record.record.offsets:
             self.end_of_group(record.symbol_id)
 
     def on_deposit(self, r: View) -> None:

@@ -150,7 +150,7 @@ class Exchange:
         if not resting:
             return
         order = rng.choice(resting)
-        request = order_cancel(oid=order.oid, user_id=order.user, symbol_id=market.id)
+        request = order_cancel(oid=order.oid, user_id=order.user.id, symbol_id=market.id)
         self.waiting.extend(self.engines[market.id].submit(request, self.now_ns))
 
     # --- comparing ----------------------------------------------------------------------
