@@ -25,6 +25,7 @@ class LogFacts:
 
     auditor: Auditor = field(default_factory=Auditor)
     accepted: dict[int, View] = field(default_factory=dict)
+    terms: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     ends: dict[int, View] = field(default_factory=dict)
     fills: dict[int, View] = field(default_factory=dict)
     deposits: dict[int, View] = field(default_factory=dict)
@@ -38,10 +39,13 @@ class LogFacts:
         match record.record.name:
             case "ORDER_ACCEPTED":
                 self.accepted[record.oid] = record
+                self.terms[record.oid].append((record.px, record.qty))
                 self.note_cid(record)
             case "TRIGGER_PLACED":
                 self.triggers[record.oid] = record
                 self.note_cid(record)
+            case "ORDER_AMENDED":
+                self.terms[record.oid].append((record.px, record.qty))
             case (
                 "ORDER_CANCELLED"
                 | "ORDER_REJECTED"
@@ -49,6 +53,7 @@ class LogFacts:
                 | "TRIGGER_REJECTED"
                 | "TRIGGER_CANCELLED"
             ):
+                assert record.oid not in self.ends, f"{record.oid} ends twice: {record}"
                 self.ends[record.oid] = record
             case "DEPOSIT":
                 self.deposits[record.seq] = record
@@ -66,14 +71,19 @@ class LogFacts:
             oids.append(record.oid)
 
     @property
+    def taken(self) -> dict[int, View]:
+        """Orders and triggers that the match took."""
+        return self.triggers | self.accepted
+
+    @property
     def cut_off(self) -> set[int]:
         """Orders whose request the log ends in the middle of: the next start cancels them."""
         return {row.oid for row in self.auditor.in_hand.values()}
 
     @property
     def open_oids(self) -> set[int]:
-        """Orders that rest after the next start."""
-        return self.accepted.keys() - self.ends.keys() - self.cut_off
+        """Orders that rest and triggers that wait after the next start."""
+        return self.taken.keys() - self.ends.keys() - self.cut_off
 
     @property
     def open_triggers(self) -> set[int]:
@@ -82,7 +92,7 @@ class LogFacts:
 
     def frozen(self, user: int) -> int:
         """Margin that the user's resting orders hold after the next start."""
-        rows = (self.auditor.rows[oid] for oid in self.open_oids)
+        rows = (self.auditor.rows[oid] for oid in self.open_oids & self.accepted.keys())
         return sum(row.reserved for row in rows if row.user == user)
 
 

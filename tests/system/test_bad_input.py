@@ -55,6 +55,41 @@ FRAMES: list[tuple[str | bytes, int]] = [
     ('{"C":[-5]}', 1014),
     ('{"C":[1.5]}', 1014),
     ('{"C":[123456789]}', 1005),
+    ('{"N":[1,0,5000000,10000,"x",3]}', 1026),
+    ('{"N":[1,0,5000000,10000,"x",3,0,0,{"expire_s":1}]}', 1026),
+    ('{"N":[1,0,5000000,10000,"x",0,0,0,{"expire_s":4000000000}]}', 1026),
+    ('{"N":[1,0,5000000,10000,"x",0,0,0,{"expire_s":-1}]}', 1026),
+    ('{"N":[1,0,5000000,10000,"x",0,0,0,[]]}', 1014),
+    ('{"N":[1,0,5000000,10000,"x",0,0,0,{"stp":9}]}', 1014),
+    ('{"N":[1,0,5000000,10000,"x",0,0,0,{"nonsense":1}]}', 1002),
+    ('{"N":[1,0,5000000,10000,"x",0,0,0,{"kind":1}]}', 1015),
+    ('{"N":[1,0,0,10000,"x",0,0,0,{"kind":1}]}', 1018),
+    ('{"N":[1,0,5000000,10000,"x",0,0,0,{"reprice":1}]}', 1018),
+    ('{"N":[1,0,10,100,"x",0]}', 3009),
+    ('{"TN":[1,2,1,10000]}', 1002),
+    ('{"TN":[1,9,1,10000,4500000,0,"x",null]}', 1014),
+    ('{"TN":[1,2,1,10000,0,0,"x",null]}', 1015),
+    ('{"TN":[1,2,1,10000,4500001,0,"x",null]}', 1008),
+    ('{"TN":[1,2,1,10000,4500000,10,"x",null]}', 1027),
+    ('{"TN":[1,2,1,10000,4500000,0,"x",0]}', 1018),
+    ('{"TN":[1,6,1,10000,4500000,0,"x",null]}', 1027),
+    ('{"TN":[1,6,1,10000,0,0,"x",null,0,{"trail_px":9223372036854775807}]}', 1027),
+    ('{"R":["x"]}', 1005),
+    ('{"R":["x",5000000,10000,1]}', 3007),
+    ('{"R":[[],1]}', 1014),
+    ('{"CA":[99]}', 1007),
+    ('{"CA":[0,9]}', 1014),
+    ('{"BN":[]}', 1025),
+    (orjson.dumps({"BN": [[1]] * 26}).decode(), 1025),
+    ('{"BN":[[1]]}', 1002),
+    ('{"BC":[7]}', 1002),
+    ('{"BR":[[5,5]]}', 1005),
+    ('{"CD":["on"]}', 1014),
+    ('{"DM":[999]}', 1014),
+    ('{"DM":[86400001]}', 1014),
+    ('{"AS":[9]}', 1014),
+    ('{"Q":["x"]}', 1005),
+    ('{"DU":[1]}', 1004),
     ('{"FL":[0,0]}', 1014),
     ('{"FL":[99]}', 1007),
 ]
@@ -79,7 +114,18 @@ REST: list[tuple[str, str, bytes | None]] = [
      b'{"symbol":"BTC-PERP","side":"buy","price":"50000.005","qty":"0.01"}'),
     ("POST", "/v1/orders",
      b'{"symbol":"BTC-PERP","side":"buy","price":50000,"qty":"0.01"}'),
-    ("POST", "/v1/orders", b"x" * 5000),
+    ("POST", "/v1/orders", b"x" * 20000),
+    ("POST", "/v1/orders",
+     b'{"symbol":"BTC-PERP","side":"buy","type":"trailing_stop","qty":"0.01","trail":"x"}'),
+    ("POST", "/v1/orders/batch", b"{}"),
+    ("POST", "/v1/orders/batch", b'{"place":[]}'),
+    ("PATCH", "/v1/orders/5", b'{"price":"5"}'),
+    ("DELETE", "/v1/orders?cid=&symbol=BTC-PERP", None),
+    ("GET", "/v1/orders/5/queue", None),
+    ("POST", "/v1/deadman", b'{"timeout_ms":"5"}'),
+    ("POST", "/v1/account/settings", b'{"stp":"default"}'),
+    ("POST", "/v1/admin/mode", b'{"symbol":"BTC-PERP","mode":"halt"}'),
+    ("POST", "/v1/admin/cancel", b'{"user":1}'),
     ("POST", "/v1/admin/deposits", b'{"user":1,"amount":"5"}'),
     ("PUT", "/v1/orders", b"{}"),
 ]  # fmt: skip
@@ -97,9 +143,9 @@ async def trade_meanwhile(exchange: ExchangeProcess, done: asyncio.Event) -> int
         Client(exchange.url, exchange.token(2)) as taker,
     ):
         while not done.is_set() or count < 20:
-            await maker.place("ETH-PERP", "sell", price="3000", qty="0.001")
-            taken = await taker.place("ETH-PERP", "buy", price="3000", qty="0.001", tif="IOC")
-            assert taken.filled == Decimal("0.001")
+            await maker.place("ETH-PERP", "sell", price="3000", qty="0.002")
+            taken = await taker.place("ETH-PERP", "buy", price="3000", qty="0.002", tif="IOC")
+            assert taken.filled == Decimal("0.002")
             count += 1
         fills = await taker.fills(limit=500)
         assert len(fills) == min(count, 500)
@@ -228,7 +274,7 @@ def test_frames_too_large_and_bytes_that_are_no_http_close_only_their_own_connec
             async with http.ws_connect(
                 exchange.url + path, headers=headers(exchange.token(3))
             ) as ws:
-                await ws.send_str("x" * 5000)
+                await ws.send_str("x" * 20000)
                 while (await ws.receive(timeout=WAIT_S)).type == aiohttp.WSMsgType.TEXT:
                     pass
                 assert ws.close_code == 1009
@@ -259,10 +305,17 @@ def test_another_user_s_order_cannot_be_seen_or_cancelled(tmp_path):
                 for fields in ([target], [target, 1]):
                     await ws.send_json({"C": fields})
                     assert (await answer(ws, "E"))[0] in (1005, 3007)
-        for method in ("GET", "DELETE"):
-            url = f"{exchange.url}/v1/orders/{order.oid}"
-            async with http.request(method, url, headers=mine) as reply:
-                assert reply.status == 404
+                    await ws.send_json({"Q": fields})
+                    assert (await answer(ws, "E"))[0] in (1005, 3007)
+                await ws.send_json({"R": [target, 4000000, 20000, 1]})
+                assert (await answer(ws, "E"))[0] == 3007
+            await ws.send_json({"CA": []})
+            assert await answer(ws, "CA") == [0, 0]
+        for method, path in (("GET", ""), ("DELETE", ""), ("PATCH", ""), ("GET", "/queue")):
+            url = f"{exchange.url}/v1/orders/{order.oid}{path}"
+            body = b'{"price":"1"}' if method == "PATCH" else None
+            async with http.request(method, url, headers=mine, data=body) as reply:
+                assert reply.status == 404, (method, path)
         async with Client(exchange.url, exchange.token(1)) as owner:
             assert [o.oid for o in await owner.orders("BTC-PERP")] == [order.oid]
 

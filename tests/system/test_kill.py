@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from decimal import Decimal
 
 import pytest
@@ -17,10 +18,11 @@ from system.audit_log import LogFacts, audited
 from system.process import ExchangeProcess, until, write_config
 from system.witness import SYMBOLS, Load, Witness
 
-from rsx.client import Client, Fill
+from rsx.client import Client, Fill, Order
+from rsx.errors import Reason
 
 ROUNDS = int(os.environ.get("RSX_KILL_ROUNDS", "3"))
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60 + 20 * ROUNDS)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(60 + 30 * ROUNDS)]
 
 USERS = range(11, 15)
 SYMBOL_IDS = {"BTC-PERP": 1, "ETH-PERP": 2}
@@ -49,8 +51,11 @@ def check_log(load: Load, facts: LogFacts) -> None:
             assert (fill.price, fill.qty) == (record.px * PRICE_UNIT, record.qty * QTY_UNIT)
             fee = record.maker_fee if maker else record.taker_fee
             assert fill.fee == fee * MONEY_UNIT
-        for oid in witness.resting:
-            assert oid in facts.accepted, f"{oid} was told resting and is not in the log"
+        for oid, order in witness.resting.items():
+            assert oid in facts.taken, f"{oid} was told {order.status} and is not in the log"
+        for oid, price, qty in witness.amended:
+            terms = (price / PRICE_UNIT, qty / QTY_UNIT)
+            assert terms in facts.terms[oid], f"{oid} was told amended to {price}, {qty}"
         for oid, order in witness.ended.items():
             assert oid in facts.ends, f"{oid} was told {order.status} and is open in the log"
     for seq, (user, amount) in load.deposits.items():
@@ -61,6 +66,16 @@ def check_log(load: Load, facts: LogFacts) -> None:
         assert (trade.price, trade.qty) == (record.px * PRICE_UNIT, record.qty * QTY_UNIT)
     twice = {key: oids for key, oids in facts.by_cid.items() if len(oids) > 1}
     assert not twice, f"accepted more than once: {twice}"
+
+
+def settle(exchange: ExchangeProcess) -> None:
+    """Wait until the log has stood still for a while."""
+    last, since = -1.0, time.monotonic()
+    while time.monotonic() - since < 0.3:
+        seq = exchange.metrics()["rsx_gateway_seq"]
+        if seq != last:
+            last, since = seq, time.monotonic()
+        time.sleep(0.05)
 
 
 async def all_fills(client: Client) -> list[Fill]:
@@ -91,16 +106,19 @@ async def check_user(witness: Witness, facts: LogFacts, client: Client) -> None:
             same = ("symbol", "side", "price", "qty", "fee", "maker", "ts_ns")
             assert all(getattr(now, name) == getattr(fill, name) for name in same), (now, fill)
     open_now = {order.oid: order for order in await client.orders()}
-    mine = {oid for oid in facts.open_oids if facts.accepted[oid].user_id == user}
+    mine = {oid for oid in facts.open_oids if facts.taken[oid].user_id == user}
     assert open_now.keys() == mine
     assert not open_now.keys() & witness.ended.keys()
     for oid, order in witness.resting.items():
         assert oid in open_now or oid in facts.ends, f"{oid} was told resting and is gone"
         if oid in open_now:
-            now, row = open_now[oid], facts.auditor.rows[oid]
-            assert (now.price, now.qty, now.side) == (order.price, order.qty, order.side)
-            assert now.remaining == row.left * QTY_UNIT
-            assert now.cid == order.cid
+            now, taken = open_now[oid], facts.taken[oid]
+            price, qty = facts.terms[oid][-1] if oid in facts.terms else (taken.px, taken.qty)
+            assert (now.price, now.qty) == (price * PRICE_UNIT, qty * QTY_UNIT), (now, order)
+            left = facts.auditor.rows[oid].left if oid in facts.accepted else qty
+            assert now.remaining == left * QTY_UNIT
+            assert (now.cid, now.side, now.kind) == (order.cid, order.side, order.kind)
+            assert (now.status == "waiting") == (oid not in facts.accepted), now
     nets = {p.symbol: p.net_qty for p in await client.positions()}
     for symbol, symbol_id in SYMBOL_IDS.items():
         position = facts.auditor.positions[user, symbol_id].net
@@ -108,6 +126,16 @@ async def check_user(witness: Witness, facts: LogFacts, client: Client) -> None:
     account = await client.account()
     assert account.collateral == facts.auditor.collateral[user] * MONEY_UNIT
     assert account.frozen == facts.frozen(user) * MONEY_UNIT
+
+
+def check_original(told: Order, facts: LogFacts) -> None:
+    """What a duplicate is told of the original is what the log says (D-4)."""
+    end = facts.ends.get(told.oid)
+    assert told.is_open == (end is None), (told, end)
+    if told.oid in facts.accepted:
+        assert told.filled == facts.auditor.rows[told.oid].filled * QTY_UNIT
+    if end is not None and end.record.name != "FILL":
+        assert told.reason == Reason(end.reason).name
 
 
 async def check_dedup(
@@ -123,15 +151,16 @@ async def check_dedup(
                 known = facts.by_cid.get((witness.user, SYMBOL_IDS[symbol], cid), [])
                 # Far from the market: it rests, and is cancelled at once.
                 again = await client.place(
-                    symbol, "buy", price=middle - 5000 * tick, qty=lot, cid=cid
+                    symbol, "buy", price=middle - 5000 * tick, qty=3 * lot, cid=cid
                 )
                 if again.duplicate:
-                    assert again.oid in known, f"{cid} is a duplicate of {again}, not in the log"
+                    assert [again.oid] == known, f"{cid} is {again.oid}, in the log {known}"
+                    check_original(again, facts)
                     witness.sent[symbol, cid] = again
                 else:
                     assert not known, f"{cid} is {known} in the log and was taken again"
                     witness.hear_order(await client.cancel(again))
-                    assert again.oid > max(facts.accepted)
+                    assert again.oid > max(facts.taken)
 
 
 @pytest.mark.parametrize("durability", ["fill", "all"])
@@ -150,10 +179,15 @@ def test_nothing_that_was_told_is_lost_when_the_exchange_is_killed(tmp_path, dur
                 asyncio.run(load.fund(exchange, "1000000"))
             asyncio.run(load_and_kill(load, exchange, rng))
             assert "ERROR" not in exchange.stderr, exchange.stderr
+        check_log(load, audited(data))
+        # Triggers whose price had come fire on; when they have, nothing moves by itself.
+        with ExchangeProcess(data, "--config", str(config)) as exchange:
+            settle(exchange)
+            assert exchange.stop() == 0
         facts = audited(data)
         check_log(load, facts)
         with ExchangeProcess(data, "--config", str(config)) as exchange:
             asyncio.run(check_restarted(load, facts, exchange))
             asyncio.run(check_dedup(load, facts, exchange, rng))
-            assert exchange.banner["epoch"] == 2 * round_number + 2
+            assert exchange.banner["epoch"] == 3 * round_number + 3
             assert exchange.stop() == 0

@@ -179,7 +179,7 @@ def test_a_client_id_stays_taken_over_a_restart_and_the_answer_names_its_order(t
 
     with ExchangeProcess(tmp_path / "data") as exchange:
         again = asyncio.run(place(exchange, "mine"))
-        assert again.duplicate and (again.oid, again.status) == (first.oid, "resting")
+        assert (again.duplicate, again.oid, again.status) == (True, first.oid, "resting")
         found = asyncio.run(look_up(exchange, "mine"))
         assert (found.oid, found.status) == (first.oid, "resting")
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from system.process import ExchangeProcess
 
@@ -44,11 +46,15 @@ class Witness:
     ended: dict[int, Order] = field(default_factory=dict)
     rejected: dict[int, Order] = field(default_factory=dict)
     sent: dict[tuple[str, str], Order | None] = field(default_factory=dict)  # None = unanswered
+    amended: set[tuple[int, Decimal, Decimal]] = field(default_factory=set)  # oid, price, qty
+    busy: set[int] = field(default_factory=set)
     order_count: int = 0
 
     def hear_order(self, order: Order) -> None:
         """An order's state as told. Told twice: it must be the same end."""
         self.sent[order.symbol, order.cid] = order
+        if order.kept_place is not None:
+            self.amended.add((order.oid, order.price, order.qty))
         if order.status == "rejected":
             self.rejected[order.oid] = order
         elif not order.is_open:
@@ -73,7 +79,7 @@ class Witness:
                     return
 
     async def trade(self, client: Client, rng: random.Random) -> None:
-        """Place and cancel, crossing often, until the exchange does not answer any more.
+        """Place, amend and cancel, crossing often, until the exchange does not answer any more.
 
         In bursts: so that the exchange is killed while it has something to do.
         """
@@ -83,43 +89,117 @@ class Witness:
             alive = all(await asyncio.gather(*burst))
 
     async def _request(self, client: Client, rng: random.Random) -> bool:
-        """One order or cancel; whether it was answered."""
+        """One request; whether it was answered."""
+        act = rng.choices(
+            (self._place, self._cancel, self._amend, self._wait_for_price, self._batch,
+             self._cancel_all),
+            (50, 20, 15, 8, 5, 2),
+        )[0]  # fmt: skip
         try:
-            if self.resting and rng.random() < 0.35:
-                await self._cancel(client, rng)
-            else:
-                await self._place(client, rng)
+            await act(client, rng)
         except OrderRejected as refused:
             self.hear_order(refused.order)
         except RequestRefused as refused:
-            if refused.name not in ("ORDER_NOT_FOUND", "ORDER_NOT_OPEN", "ORDER_DONE"):
+            # The edge knows these orders to be gone; the others come from risk and match.
+            if refused.name != "ORDER_NOT_FOUND" and refused.code < 2000:
                 raise
         except ClientError:
             return False
         return True
 
-    async def _place(self, client: Client, rng: random.Random) -> None:
+    def _terms(self, rng: random.Random) -> tuple[str, Decimal, Decimal, str]:
+        """Symbol, a price near the market, a quantity above the least, a new client id."""
         symbol = rng.choice(list(SYMBOLS))
         middle, tick, lot = SYMBOLS[symbol]
         self.order_count += 1
         cid = f"{self.user}-{self.order_count}"
         self.sent[symbol, cid] = None
-        order = await client.place(
-            symbol,
-            rng.choice(("buy", "sell")),
-            price=middle + tick * rng.randint(-6, 6),
-            qty=lot * rng.randint(1, 20),
-            tif=rng.choices(("GTC", "IOC", "FOK"), (8, 2, 1))[0],
-            reduce_only=rng.random() < 0.2,
-            cid=cid,
-        )
+        return symbol, middle + tick * rng.randint(-6, 6), lot * rng.randint(2, 20), cid
+
+    def _order(self, rng: random.Random) -> dict[str, Any]:
+        """Arguments of an order of any kind."""
+        symbol, price, qty, cid = self._terms(rng)
+        order: dict[str, Any] = {
+            "symbol": symbol, "side": rng.choice(("buy", "sell")), "qty": qty, "cid": cid,
+            "reduce_only": rng.random() < 0.2,
+            "stp": rng.choice((None, "none", "newest", "oldest", "both")),
+        }  # fmt: skip
+        kind = rng.random()
+        if kind < 0.08:
+            return order | {"kind": "market", "tif": rng.choice(("IOC", "FOK"))}
+        if kind < 0.25:
+            return order | {"price": price, "post_only": True, "reprice": rng.random() < 0.5}
+        if kind < 0.35:  # later than any round ends
+            return order | {"price": price, "tif": "GTD", "expire_s": int(time.time()) + 3600}
+        return order | {
+            "price": price, "tif": rng.choices(("GTC", "IOC", "FOK"), (8, 2, 1))[0],
+        }  # fmt: skip
+
+    async def _place(self, client: Client, rng: random.Random) -> None:
+        order = await client.place(**self._order(rng))
         if not order.is_open:  # one that rests may have traded on since: the events tell
             self.hear_order(order)
 
+    async def _batch(self, client: Client, rng: random.Random) -> None:
+        answers = await client.place_batch([self._order(rng) for _ in range(rng.randint(1, 8))])
+        for answer in answers:
+            if isinstance(answer, OrderRejected):
+                self.hear_order(answer.order)
+            elif isinstance(answer, ClientError):
+                raise answer
+            elif not answer.is_open:
+                self.hear_order(answer)
+
+    async def _wait_for_price(self, client: Client, rng: random.Random) -> None:
+        """A trigger on the last price, close enough to fire soon."""
+        symbol, price, qty, cid = self._terms(rng)
+        side = rng.choice(("buy", "sell"))
+        terms: dict[str, Any] = {"cid": cid, "trigger_on": "last",
+                                 "reduce_only": rng.random() < 0.5}  # fmt: skip
+        tick = SYMBOLS[symbol][1]
+        match rng.choice(("stop", "stop_limit", "take_profit", "trailing")):
+            case "stop":
+                order = await client.place_stop(symbol, side, qty, price, **terms)
+            case "stop_limit":
+                order = await client.place_stop(symbol, side, qty, price, price, **terms)
+            case "take_profit":
+                order = await client.place_take_profit(symbol, side, qty, price, **terms)
+            case _:
+                order = await client.place_trailing_stop(
+                    symbol, side, qty, tick * rng.randint(1, 9), **terms
+                )
+        if not order.is_open:
+            self.hear_order(order)
+
     async def _cancel(self, client: Client, rng: random.Random) -> None:
-        order = rng.choice(list(self.resting.values()))
-        target = order if rng.random() < 0.5 else order.cid
-        self.hear_order(await client.cancel(target, symbol=order.symbol))
+        if self.resting:
+            order = rng.choice(list(self.resting.values()))
+            target = order if rng.random() < 0.5 else order.cid
+            self.hear_order(await client.cancel(target, symbol=order.symbol))
+
+    async def _amend(self, client: Client, rng: random.Random) -> None:
+        free = [
+            o for oid, o in self.resting.items() if o.status == "resting" and oid not in self.busy
+        ]
+        if not free:
+            return
+        order = rng.choice(free)
+        _, tick, lot = SYMBOLS[order.symbol]
+        self.busy.add(order.oid)  # a client has one amendment of an order in flight
+        try:
+            amended = await client.amend(
+                order,
+                price=order.price + tick * rng.randint(-3, 3) if rng.random() < 0.5 else None,
+                qty=max(lot, order.qty + lot * rng.randint(-9, 5)),
+            )
+        finally:
+            self.busy.discard(order.oid)
+        if not amended.is_open:
+            self.hear_order(amended)
+
+    async def _cancel_all(self, client: Client, rng: random.Random) -> None:
+        symbol = rng.choice((None, *SYMBOLS))
+        await client.cancel_all(symbol, scope=rng.choice(("all", "orders", "triggers")))
 
 
 @dataclass
