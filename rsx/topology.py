@@ -24,8 +24,8 @@ from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from rsx.core.tile import Idle, Runner, Tile
 from rsx.edge.app import make_gateway
-from rsx.edge.orders import time_of
 from rsx.edge.public_ws import PublicEdge
+from rsx.edge.recovery import load_arguments
 from rsx.errors import ConfigError
 from rsx.tiles.mark import Mark
 from rsx.tiles.marketdata import MarketData
@@ -178,7 +178,7 @@ def build_tiles(
         config, symbols, secret, clock.copy(), rings["gateway_risk"], rings["risk_gateway"],
         rings["wal_gateway"],
     )  # fmt: skip
-    gateway.load(*_gateway_state(recovered))
+    gateway.load(**load_arguments(recovered))
     shadow = Shadow(
         symbols, config.matching.orders_max, start.next_seq, config.matching.level_slots_max
     )
@@ -196,26 +196,6 @@ def build_tiles(
     gateway.marketdata = marketdata
     mark = Mark(config, symbols, clock.copy(), rings["mark_risk"])
     return Tiles(risk, matching, wal, wal_sync, gateway, marketdata, mark)
-
-
-def _gateway_state(recovered: Recovered) -> tuple[Any, ...]:
-    """open_orders, recent_fills, order id floor, epoch, number, client ids for Gateway.load."""
-    state, start = recovered.state, recovered.start
-    # The book keeps what was ordered less what was cut; clients are told what was ordered.
-    open_orders = [
-        (
-            oid, user, symbol_id, side, px, qty + state.cuts.get(oid, 0), qty - remaining, tif,
-            flags, cid, time_of(oid), 0, remaining,
-        )
-        for symbol_id, engine in state.engines.items()
-        for oid, user, px, remaining, _, side, tif, flags, qty, cid, *_ in engine.orders()
-    ]  # fmt: skip
-    fills = state.recent_fills()
-    traded = {oid for fill in fills for oid in (fill.taker_oid, fill.maker_oid)}
-    client_ids: dict[int, str] = {}
-    for engine in state.engines.values():
-        client_ids |= engine.client_ids(traded)
-    return open_orders, fills, state.oid_max, start.epoch, start.next_seq - 1, client_ids
 
 
 @dataclass(frozen=True, slots=True)

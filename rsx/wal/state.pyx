@@ -34,8 +34,9 @@ cdef class State:
 
     Attributes: engines {symbol id: Engine}; ledger; next_seq; epoch; exchange_id (0 = new log);
     configs, limits {symbol id: last SYMBOL_CONFIG, SYMBOL_LIMITS view}; oid_max, the highest order
-    id seen; cuts {order id: quantity cut off while the order lived on}, for all that rest and some
-    that ended. on_config(view) is called at each SYMBOL_CONFIG and may raise.
+    id seen; cuts {order id: quantity cut off since it was accepted or amended}, for all that rest
+    and some that ended; settings {user: (owner group, stp)} of accounts that ever had any set.
+    on_config(view) is called at each SYMBOL_CONFIG and may raise.
     """
 
     cdef readonly dict engines
@@ -47,7 +48,9 @@ cdef class State:
     cdef readonly dict configs
     cdef readonly dict limits
     cdef readonly dict cuts
+    cdef readonly dict settings
     cdef Py_ssize_t cuts_limit
+    cdef bint has_cuts
     cdef bytearray fills
     cdef uint8_t* fills_at
     cdef uint64_t fill_count
@@ -63,6 +66,7 @@ cdef class State:
         self.configs = {}
         self.limits = {}
         self.cuts = {}
+        self.settings = {}
         self.cuts_limit = 65536
         self.fills = bytearray(RECENT_FILLS * RSX_RECORD_SIZE)
         self.fills_at = <uint8_t*>self.fills
@@ -126,7 +130,9 @@ cdef class State:
                 self.fills_at + (self.fill_count % RECENT_FILLS) * RSX_RECORD_SIZE, record)
             self.fill_count += 1
         ledger_apply(&self.ledger.ledger, record, False)
-        return record.type == RSX_ORDER_REDUCED
+        if record.type == RSX_ORDER_AMENDED:
+            return self.has_cuts
+        return record.type == RSX_ORDER_REDUCED or record.type == RSX_ACCOUNT_CONFIG
 
     def recent_fills(self):
         """The youngest FILL records as decoded views, oldest first."""
@@ -144,10 +150,15 @@ cdef class State:
             self.limits[view.symbol_id] = view
         elif view.record.name == "ORDER_REDUCED":
             self._note_cut(view)
+        elif view.record.name == "ORDER_AMENDED":
+            self.cuts.pop(view.oid, None)  # its quantity is new, and what was cut is not in it
+        elif view.record.name == "ACCOUNT_CONFIG":
+            self.settings[view.user_id] = (view.owner_group, view.stp)
         else:
             self.exchange_id = view.exchange_id
 
     def _note_cut(self, view):
+        self.has_cuts = True
         self.cuts[view.oid] = self.cuts.get(view.oid, 0) + view.cancelled_qty
         if len(self.cuts) > self.cuts_limit:
             resting = {row[0] for engine in self.engines.values() for row in engine.orders()}

@@ -8,8 +8,8 @@ from world import BUY, SELL, World
 
 from rsx.edge.events import Events
 from rsx.edge.orders import Tracker
+from rsx.edge.recovery import load_arguments
 from rsx.records import OrderFlag
-from rsx.topology import _gateway_state
 
 
 def test_an_order_that_was_cut_keeps_its_quantity_over_a_restart(world: World):
@@ -23,7 +23,7 @@ def test_an_order_that_was_cut_keeps_its_quantity_over_a_restart(world: World):
 
     world.restart()
 
-    (row,) = [row for row in _gateway_state(world.recovered)[0] if row[0] == cut]
+    (row,) = [row for row in load_arguments(world.recovered)["open_orders"] if row[0] == cut]
     entry = SimpleNamespace(tracker=Tracker())
     Events(entry, SimpleNamespace()).load([row], [])
     order = entry.tracker.orders[cut]
