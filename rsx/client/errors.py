@@ -67,6 +67,8 @@ class OrderRejected(ClientError):
 def _at(order: Order) -> str:
     if order.trigger_price is not None:
         return f"when at {order.trigger_price:f}"
+    if order.kind == "trailing_stop":
+        return "trailing"
     return f"at {order.price:f}" if order.price else "at market"
 
 
@@ -91,7 +93,7 @@ class RequestRefused(ClientError):
         self.field = field
         self.value = value
         self.ref = ref
-        where = f" [{field} = {value!r}]" if field else ""
+        where = f" [{field} = {value!r}]" if field and value is not None else ""
         super().__init__(f"{self.name} ({code}): {message}{where}")
 
 

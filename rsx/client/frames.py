@@ -216,6 +216,7 @@ def refusal(fields: list[Any]) -> RequestRefused:
     return RequestRefused(int(code or Reason.INTERNAL), str(message), field, value, ref)
 
 
+RISK = 2  # the band of its reasons
 # Field of a frame -> what the caller calls it.
 NAMES = {
     "px": "price", "qty": "qty", "trigger_px": "trigger_price", "trail_px": "trail",
@@ -225,6 +226,9 @@ NAMES = {
 
 def in_decimals(refused: RequestRefused, symbol: Symbol) -> RequestRefused:
     """A refusal in the words of the caller, who knows nothing of integer units."""
+    if refused.code // 1000 == RISK:
+        # What follows the sentence is in money units.
+        return RequestRefused(refused.code, reason_sentence(refused.code), ref=refused.ref)
     name = NAMES.get(refused.field or "")
     if name is None or isinstance(refused.value, bool) or not isinstance(refused.value, int):
         return refused

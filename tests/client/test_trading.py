@@ -351,6 +351,31 @@ def test_a_refused_amendment_leaves_the_order_as_it_was(run):
     run(test)
 
 
+def test_a_refused_amendment_speaks_no_units_of_the_wire(run):
+    async def test(exchange):
+        async with Client(exchange.url, token=mint(1)) as client:
+            order = await client.place("BTC-PERP", "buy", "50000", "0.01", cid="a")
+            exchange.on_frame = lambda user, key, fields: "ignore" if key == "R" else None
+            for fields, text in (
+                ([2001, "not enough free margin: 22 is needed, 9 is free", None, None],
+                 "INSUFFICIENT_MARGIN (2001): not enough free margin"),
+                ([3010, "the price is too far beyond the mark price", "id", None],
+                 "OUTSIDE_PRICE_BAND (3010): the price is too far beyond the mark price"),
+                ([1008, "the price is not a multiple of the tick: 5 of 10", "px", 5],
+                 "PRICE_OFF_TICK (1008): the price is not a multiple of the tick "
+                 "[price = '0.05']"),
+            ):  # fmt: skip
+                amending = asyncio.create_task(client.amend(order, qty="0.02"))
+                count = len(exchange.frames)
+                await until(lambda count=count: len(exchange.frames) > count)
+                await exchange.tell(1, "E", [*fields, order.oid])
+                with pytest.raises(RequestRefused) as caught:
+                    await amending
+                assert str(caught.value) == text
+
+    run(test)
+
+
 def test_an_order_that_fills_first_is_not_amended(run):
     async def test(exchange):
         async with Client(exchange.url, token=mint(1)) as client:
