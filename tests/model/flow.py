@@ -65,15 +65,28 @@ class Profile:
     wrong: int = 2
     late: int = 12  # longest wait of a fired trigger for risk, in requests
     pause_ms: int = 400  # longest time between two requests
+    grain_ms: int = 0  # the clock moves in steps of this, so that ages meet their limits exactly
 
 
 PROFILES = (
     Profile("mixed"),
     Profile("two users who trade with themselves", users=2, reduce=40, stp=70, width=4),
     Profile("reduce-only", users=5, reduce=70, cancel=90, qty_max=60, amend=120),
-    Profile("fill or kill", fok=60, cancel=100, ioc=5, reduce=25, stp=50),
+    Profile("fill or kill", fok=60, cancel=60, ioc=5, reduce=25, stp=40),
+    Profile(
+        "fill or kill among reduce-only",
+        users=3,
+        fok=50,
+        cancel=20,
+        ioc=10,
+        reduce=45,
+        stp=10,
+        qty_max=40,
+        width=6,
+    ),
     Profile("deep", users=40, width=400, cancel=150, ioc=5, fok=5, reduce=3, drift=8),
-    Profile("client ids", cids=100, cid_pool=12, cancel_cid=150, pause_ms=9000, wrong=0),
+    Profile("client ids", cids=100, cid_pool=12, cancel_cid=150, pause_ms=9000, grain_ms=1000),
+    Profile("more client ids than places", users=4, cids=100, cid_pool=50, cancel=80, pause_ms=50),
     Profile("sweeps", qty_max=400, width=6, users=12, reduce=25),
     Profile("triggers", trigger=250, mark=120, cids=50, drift=5, late=40),
     Profile("amendments", amend=400, gtd=30, post=40, reduce=25),
@@ -113,11 +126,12 @@ class Flow:
 
     def next(self) -> tuple[bytes | None, int]:
         self.step += 1
-        self.now += self.below(self.profile.pause_ms * 1_000_000)
-        if self.random() < 0.004:
-            self.now -= self.below(NS)  # a clock that was set back
-        elif self.random() < 0.01:
-            self.now -= self.now % NS  # a full second, for expiries
+        self.now += self.pause()
+        if not self.profile.grain_ms:
+            if self.random() < 0.004:
+                self.now -= self.below(NS)  # a clock that was set back
+            elif self.random() < 0.01:
+                self.now -= self.now % NS  # a full second, for expiries
         if self.random() < 0.02:
             self.drift()
         if self.fired and self.fired[0][0] <= self.step:
@@ -125,6 +139,12 @@ class Flow:
         if self.model.mode and self.random() < 0.05:
             return MODE_REQUEST(symbol_id=self.symbol.id), self.now
         return self.kinds[int(self.random() * len(self.kinds))](), self.now
+
+    def pause(self) -> int:
+        p = self.profile
+        if p.grain_ms:
+            return self.below(p.pause_ms // p.grain_ms + 1) * p.grain_ms * 1_000_000
+        return self.below(p.pause_ms * 1_000_000)
 
     def drift(self) -> None:
         moved = self.middle + self.rng.randint(-self.profile.drift, self.profile.drift)
@@ -261,6 +281,8 @@ class Flow:
             filled, side = order.filled, order.side
             way = self.random()
             px = order.px if way < 0.5 else self.px(self.near())
+            if self.random() < 0.1:  # just at the other side's best
+                px = self.model.best_px(1 - side) or px
             if way < 0.35:
                 qty = order.qty - self.below(order.remaining // lot + 2) * lot
             else:
@@ -277,7 +299,7 @@ class Flow:
             extra += self.below(100)
         return ORDER_AMEND(
             oid=oid, px=px, qty=qty, request_id=self.step, assumed=min(left + more, (1 << 63) - 1),
-            reserved=reserved, extra=extra, extra_qty=self.below(9) if extra else 0,
+            reserved=reserved, extra=extra, extra_qty=self.below(3),
             user_id=user, symbol_id=self.symbol.id, side=side,
         )  # fmt: skip
 

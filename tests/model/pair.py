@@ -159,9 +159,11 @@ def make_market(rng: random.Random, tick: int | str) -> Any:
     if tick == TICK_TABLE:
         tick, table = 1, ((6_000, 5), (9_000, 10), (10_000, 20), (10_500, 100))
     assert isinstance(tick, int)
+    lot, reference_px = rng.choice((1, 5)), 10_000 * tick
     return make_symbol(
-        tick=tick, tick_table=table, lot=rng.choice((1, 5)), px_max=20_000 * tick, qty_max=5000,
-        reference_px=10_000 * tick, notional_max=1 << 40,
+        tick=tick, tick_table=table, lot=lot, px_max=20_000 * tick, qty_max=5000,
+        reference_px=reference_px,
+        notional_max=rng.choice((1 << 40, 1 << 40, 18 * lot * reference_px)),
         notional_min=rng.choice((0, 0, 30_000 * tick)),
         price_band_ppm=rng.choice((0, 0, 500, 100_000)),
         taker_fee_ppm=rng.choice((0, 500, 333)), maker_fee_ppm=rng.choice((0, -100, 77)),
