@@ -2,12 +2,19 @@
 
     auth      tokens and the secret
     limits    rate limit
+    rules     what an order must satisfy before it is handed over
     orders    order ids, tracked orders, accounts
-    entry     the inner interface: place, cancel, query, deposit, look up
+    requests  requests on their way: limits, answers, timeouts
+    entry     the inner interface: place, amend, cancel, look up
+    events    released records to tracked orders and those who hear of them
+    answers   released records to requests
+    guards    cancels when a connection ends or a dead-man timer runs out
+    recovery  what the gateway takes over from the log
     codec     bytes <-> checked values; the only home of JSON
     sessions  connections of all users: caps, heartbeats, expiry, flushing
-    ws        the private WebSocket
-    rest      the REST routes
+    ws        the private WebSocket: life of a connection
+    frames    what each of its frames does
+    rest      the REST routes, with rest_orders, rest_admin and forms
     app       the aiohttp application and its server
     handoff   moves an accepted connection to another event loop
     metrics   Prometheus text

@@ -204,83 +204,83 @@ def test_modes_owner_groups_and_the_operators_cancel(tmp_path: Path) -> None:
     run(tmp_path, story)
 
 
+async def trade_until_killed(exchange: ExchangeProcess, kept: dict[str, Order]) -> None:
+    await fund(exchange, 1, 2)
+    async with contextlib.AsyncExitStack() as stack:
+        one = await stack.enter_async_context(Client(exchange.url, exchange.token(1)))
+        kept["order"] = await one.place(BTC, "buy", price="49000", qty=4 * LOT, cid="kept")
+        kept["order"] = await one.amend("kept", price="49100", qty=3 * LOT)
+        kept["stop"] = await one.place_stop(BTC, "sell", LOT, "45000", "44000", cid="stop")
+        kept["gone"] = await one.place(BTC, "buy", price="40500", qty=LOT, cid="gone")
+        await one.cancel("gone")
+        await one.set_stp("both")
+        two = await stack.enter_async_context(
+            Client(exchange.url, exchange.token(2), cancel_on_disconnect=True)
+        )
+        kept["guarded"] = await two.place(BTC, "buy", price="48000", qty=LOT)
+        kept["trigger"] = await two.place_stop(BTC, "buy", LOT, "60000")
+        async with Client(exchange.url, exchange.token(2), cancel_on_disconnect=True) as leaving:
+            order = await leaving.place(BTC, "buy", price="47000", qty=LOT)
+        assert (await ended(two, order.oid)).reason == "DISCONNECTED"
+        async with Admin(exchange.url, exchange.admin_token()) as admin:
+            await admin.mode("ETH-PERP", "cancel_only")
+        exchange.kill()
+        await asyncio.gather(one.close(), two.close())
+
+
+async def look_again(exchange: ExchangeProcess, kept: dict[str, Order]) -> None:
+    async with clients(exchange, 1, 2) as (one, two):
+        now = {order.cid: order for order in await one.orders()}
+        now |= {order.cid: order for order in await one.triggers()}
+        assert now.keys() == {"kept", "stop"}
+        assert (now["kept"].price, now["kept"].qty) == (Decimal("49100"), 3 * LOT)
+        stop = now["stop"]
+        assert (stop.kind, stop.status, stop.price, stop.trigger_price) == (
+            "stop_limit", "waiting", Decimal("44000"), Decimal("45000"),
+        )  # fmt: skip
+        for name in ("guarded", "trigger"):
+            order = await ended(two, kept[name].oid)
+            assert order.reason == "DISCONNECTED", order
+        assert (await one.settings()).stp == "both"
+        assert one.symbol("ETH-PERP").mode == "cancel_only"
+        await refused(one.place("ETH-PERP", "buy", price="3000", qty="0.01"), 3011)
+
+        again = await one.place(BTC, "sell", price="59000", qty=LOT, cid="kept")
+        assert (again.duplicate, again.oid, again.price) == (
+            True, kept["order"].oid, Decimal("49100"),
+        )  # fmt: skip
+        gone = await one.place(BTC, "sell", price="59000", qty=LOT, cid="gone")
+        assert (gone.duplicate, gone.status, gone.reason) == (
+            True, "cancelled", "USER_CANCEL",
+        )  # fmt: skip
+        status, body = await post(exchange, {"cid": "kept"})
+        assert (status, body["oid"], body["duplicate"]) == (200, kept["order"].oid, True)
+
+        armed = await one.dead_man(1)
+        assert armed.deadline_ns > time.time_ns()
+        order = await ended(one, kept["order"].oid)
+        assert order.reason == "DEAD_MAN"
+        assert (await one.order(kept["stop"].oid)).reason == "DEAD_MAN"
+
+
+async def post(exchange: ExchangeProcess, change: dict[str, Any]) -> tuple[int, Any]:
+    body = {"symbol": BTC, "side": "buy", "price": "49100", "qty": "0.003"} | change
+    headers = {"Authorization": f"Bearer {exchange.token(1)}"}
+    async with (
+        aiohttp.ClientSession(exchange.url, headers=headers) as http,
+        http.post("/v1/orders", json=body) as response,
+    ):
+        return response.status, await response.json()
+
+
 def test_what_a_restart_keeps_and_what_ends_with_a_connection(tmp_path: Path) -> None:
     """Triggers, terms, modes, settings and client ids live on; guarded orders end with 3107."""
     data = tmp_path / "data"
     kept: dict[str, Order] = {}
-
-    async def before(exchange: ExchangeProcess) -> None:
-        await fund(exchange, 1, 2)
-        async with contextlib.AsyncExitStack() as stack:
-            one = await stack.enter_async_context(Client(exchange.url, exchange.token(1)))
-            kept["order"] = await one.place(BTC, "buy", price="49000", qty=4 * LOT, cid="kept")
-            kept["order"] = await one.amend("kept", price="49100", qty=3 * LOT)
-            kept["stop"] = await one.place_stop(BTC, "sell", LOT, "45000", "44000", cid="stop")
-            kept["gone"] = await one.place(BTC, "buy", price="40500", qty=LOT, cid="gone")
-            await one.cancel("gone")
-            await one.set_stp("both")
-            two = await stack.enter_async_context(
-                Client(exchange.url, exchange.token(2), cancel_on_disconnect=True)
-            )
-            kept["guarded"] = await two.place(BTC, "buy", price="48000", qty=LOT)
-            kept["trigger"] = await two.place_stop(BTC, "buy", LOT, "60000")
-            async with Client(
-                exchange.url, exchange.token(2), cancel_on_disconnect=True
-            ) as leaving:
-                order = await leaving.place(BTC, "buy", price="47000", qty=LOT)
-            assert (await ended(two, order.oid)).reason == "DISCONNECTED"
-            async with Admin(exchange.url, exchange.admin_token()) as admin:
-                await admin.mode("ETH-PERP", "cancel_only")
-            exchange.kill()
-            await asyncio.gather(one.close(), two.close())
-
-    async def after(exchange: ExchangeProcess) -> None:
-        async with clients(exchange, 1, 2) as (one, two):
-            now = {order.cid: order for order in await one.orders()}
-            now |= {order.cid: order for order in await one.triggers()}
-            assert now.keys() == {"kept", "stop"}
-            assert (now["kept"].price, now["kept"].qty) == (Decimal("49100"), 3 * LOT)
-            stop = now["stop"]
-            assert (stop.kind, stop.status, stop.price, stop.trigger_price) == (
-                "stop_limit", "waiting", Decimal("44000"), Decimal("45000"),
-            )  # fmt: skip
-            for name in ("guarded", "trigger"):
-                order = await ended(two, kept[name].oid)
-                assert order.reason == "DISCONNECTED", order
-            assert (await one.settings()).stp == "both"
-            assert one.symbol("ETH-PERP").mode == "cancel_only"
-            await refused(one.place("ETH-PERP", "buy", price="3000", qty="0.01"), 3011)
-
-            again = await one.place(BTC, "sell", price="59000", qty=LOT, cid="kept")
-            assert (again.duplicate, again.oid, again.price) == (
-                True, kept["order"].oid, Decimal("49100"),
-            )  # fmt: skip
-            gone = await one.place(BTC, "sell", price="59000", qty=LOT, cid="gone")
-            assert (gone.duplicate, gone.status, gone.reason) == (
-                True, "cancelled", "USER_CANCEL",
-            )  # fmt: skip
-            status, body = await post(exchange, {"cid": "kept"})
-            assert (status, body["oid"], body["duplicate"]) == (200, kept["order"].oid, True)
-
-            armed = await one.dead_man(1)
-            assert armed.deadline_ns > time.time_ns()
-            order = await ended(one, kept["order"].oid)
-            assert order.reason == "DEAD_MAN"
-            assert (await one.order(kept["stop"].oid)).reason == "DEAD_MAN"
-
-    async def post(exchange: ExchangeProcess, change: dict[str, Any]) -> tuple[int, Any]:
-        body = {"symbol": BTC, "side": "buy", "price": "49100", "qty": "0.003"} | change
-        headers = {"Authorization": f"Bearer {exchange.token(1)}"}
-        async with (
-            aiohttp.ClientSession(exchange.url, headers=headers) as http,
-            http.post("/v1/orders", json=body) as response,
-        ):
-            return response.status, await response.json()
-
     with ExchangeProcess(data) as exchange:
-        asyncio.run(before(exchange))
+        asyncio.run(trade_until_killed(exchange, kept))
     with ExchangeProcess(data) as exchange:
-        asyncio.run(after(exchange))
+        asyncio.run(look_again(exchange, kept))
         assert exchange.stop() == 0
         assert "ERROR" not in exchange.stderr, exchange.stderr
 
