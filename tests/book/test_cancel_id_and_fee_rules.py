@@ -12,7 +12,7 @@ from model.wire import as_event, order_cancel
 
 
 class TestCancel:
-    """C-1, C-2."""
+    """C-1, C-2; MAT-45, MAT-46, BOOK-13."""
 
     def test_it_must_name_an_open_order_of_the_same_user(self, table):
         table.run("""
@@ -123,7 +123,8 @@ class TestCancel:
 
 
 class TestClientIds:
-    """M-1, D-1 to D-4; LIF-8, DED-1, DED-3, DED-4, DED-10."""
+    """M-1, D-1 to D-4; LIF-8, DED-1, DED-3, DED-10. A refused order leaves its client id free, so
+    that it can be sent again in order (DED-4 is decided the other way)."""
 
     def test_a_second_order_with_the_same_client_id_is_told_of_the_first(self, table):
         """LIF-8, DED-1, DED-10: the first one, its margin included, is as it was."""
@@ -227,7 +228,7 @@ class TestClientIds:
             assert (event["type"], event["original_oid"]) == ("ORDER_DUPLICATE", oid)
 
     def test_a_full_memory_drops_the_oldest_ended_and_keeps_the_living(self, make_table):
-        """16 places, 12 used freely; from the 13th on each acceptance looks at the oldest."""
+        """D-1, DED-7: 16 places, 12 used freely; then an acceptance takes the oldest."""
         table = make_table(orders_max=8, dedup_orders_max=16)
         table.run("""
             u1 buy 5 @ 10 GTC cid=live  -> accepted rests

@@ -18,7 +18,7 @@ SMALL = {"orders_max": 16, "users_max": 16, "dedup_orders_max": 32, "dedup_windo
 
 
 class TestPriority:
-    """B-1, M-8."""
+    """B-1, M-8; BOOK-2, BOOK-5, MAT-2 to MAT-4."""
 
     def test_the_better_price_comes_first_and_then_the_older_order(self, table):
         table.run("""
@@ -71,7 +71,7 @@ class TestPriority:
 
 
 class TestRules:
-    """M-2: what matching itself refuses, whatever the edge let pass."""
+    """M-2, VAL-14, VAL-15, VAL-30, VAL-31: what matching refuses, whatever the edge let pass."""
 
     @pytest.mark.parametrize(
         ("name", "order"),
@@ -138,7 +138,7 @@ class TestRules:
 
 
 class TestRoom:
-    """M-3."""
+    """M-3; BOOK-11, VAL-16."""
 
     def test_a_full_book_refuses_gtc_and_still_takes_ioc_and_fok(self, make_table):
         make_table(orders_max=2).run("""
@@ -239,7 +239,7 @@ class TestPostOnly:
 
 
 class TestFillOrKill:
-    """M-6; INV-20."""
+    """M-6; INV-20; MAT-20, MAT-21, MAT-23."""
 
     def test_it_fills_whole_or_is_rejected_with_the_book_untouched(self, make_table):
         make_table().run("""
@@ -373,6 +373,7 @@ class TestGroups:
             """)
 
     def test_a_crossing_gtc_rests_with_what_is_left_at_its_limit(self, table):
+        """MAT-10, MAT-11."""
         table.run("""
             u1 sell 5 @ 100 GTC  -> accepted rests
             u2 buy 8 @ 101 GTC   -> accepted, fill 5 @ 100 of #1 left 3/0, rests 3
@@ -380,6 +381,7 @@ class TestGroups:
             """)
 
     def test_an_ioc_without_a_match_is_accepted_and_cancelled_whole(self, table):
+        """MAT-16, MAT-17."""
         table.run("""
             u1 buy 10 @ 50000 IOC   -> accepted, cancelled 10 3102
             u2 sell 10 @ 51000 GTC  -> accepted rests

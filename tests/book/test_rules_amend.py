@@ -12,7 +12,7 @@ from model.wire import make_request
 
 
 class TestCancelAll:
-    """CA-1, CA-2."""
+    """CA-1, CA-2; MAT-48."""
 
     ORDERS = """
         u9 sell 20 @ 100 GTC           -> accepted rests

@@ -78,7 +78,7 @@ class TestTickTable:
 
 
 class TestBand:
-    """PX-2, PX-3."""
+    """PX-2, PX-3; VAL-16."""
 
     def test_it_is_measured_from_the_reference_until_there_is_a_trade_or_a_mark(self, make_table):
         make_table(price_band_ppm=100_000, reference_px=100).run("""
@@ -176,7 +176,7 @@ class TestBand:
 
 
 class TestLeastNotional:
-    """PX-4."""
+    """PX-4; VAL-16."""
 
     def test_an_order_below_it_is_refused_unless_it_reduces(self, make_table):
         make_table(notional_min=1000).run("""

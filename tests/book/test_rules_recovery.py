@@ -225,7 +225,7 @@ class TestPricesOwed:
 
 
 class TestWhatIsGivenBack:
-    """F-1, F-3, MO-1, D-3."""
+    """F-1, F-3, MO-1, D-3; DED-5, DED-8, TST-13."""
 
     def test_a_cancel_all_that_was_cut_off_is_not_gone_on_with(self):
         log = live("""
