@@ -114,6 +114,18 @@ class TestRules:
 
         assert (event["reason"], event["released"]) == (3008, -1)
 
+    def test_a_client_id_that_cannot_be_is_refused_and_its_answer_can_be_decoded(self, make_engine):
+        engine = make_engine()
+        request = BY_NAME["ORDER_NEW"].pack(
+            oid=1, user_id=1, symbol_id=1, qty=5, px=100, cid=b"x" * 36, cid_len=37
+        )
+        cancel = BY_NAME["ORDER_CANCEL"].pack(user_id=1, symbol_id=1, cid=b"x" * 36, cid_len=200)
+
+        (rejected,), (refused,) = ask(engine, request), ask(engine, cancel)
+
+        assert (rejected["reason"], rejected["cid_len"]) == (3008, 36)
+        assert (refused["reason"], refused["cid_len"]) == (3007, 36)
+
     def test_the_limits_themselves_are_allowed(self, make_engine):
         engine = make_engine(tick=10, lot=5, px_max=20_000, qty_max=1000, notional_max=20_000_000)
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from model import events
 from model.resting import BUY, NS, REDUCE_ONLY, Book, Order, User
-from model.rules import LIMIT, POST_ONLY, REPRICE, SIDES, ceil_div, readable
+from model.rules import LIMIT, POST_ONLY, REPRICE, SIDES, ceil_div, client_id, readable
 from model.triggers import FIRED, GONE, LAST, MARK, STATUS_REJECTED, Trigger
 
 from rsx.errors import Reason
-from rsx.records import BY_NAME, Mode, OrderFlag, OrderKind, Tif
+from rsx.records import BY_NAME, CID_MAX, Mode, OrderFlag, OrderKind, Tif
 
 RESTS, KEPT = int(OrderFlag.RESTS), int(OrderFlag.KEPT)
 RESTING_TIFS = (int(Tif.GTC), int(Tif.GTD))
@@ -126,7 +126,7 @@ class ModelEngine(Book):
                 return
             # TR-6: it is known by the trigger's client id.
             r = r._replace(cid=fired.cid, cid_len=len(fired.cid))
-        cid = r.cid[: r.cid_len]
+        cid = client_id(r)
         if cid and fired is None:
             original = self.memory.find(r.user_id, cid, self.ts_ns)
             if original is not None:
@@ -249,7 +249,7 @@ class ModelEngine(Book):
 
     def _cancel(self, r: Any) -> None:
         """C-1, C-2."""
-        cid = r.cid[: r.cid_len]
+        cid = client_id(r)
         ended = False
         thing: Any = None
         if r.oid:
@@ -264,7 +264,7 @@ class ModelEngine(Book):
             self.out.append(events.CANCEL_REJECTED(
                 self.symbol.id, self.ts_ns, oid=r.oid, request_id=r.request_id,
                 user_id=r.user_id, symbol_id=r.symbol_id, reason=int(reason),
-                cid_len=r.cid_len, cid=r.cid,
+                cid_len=min(r.cid_len, CID_MAX), cid=r.cid,
             ))  # fmt: skip
             return
         self._cancel_any(thing, self._cancel_reason(r, Reason.USER_CANCEL), r.request_id)
@@ -351,7 +351,7 @@ class ModelEngine(Book):
     # --- triggers (section 10) ----------------------------------------------------------
 
     def _trigger(self, r: Any) -> None:
-        cid = r.cid[: r.cid_len]
+        cid = client_id(r)
         if cid:
             original = self.memory.find(r.user_id, cid, self.ts_ns)
             if original is not None:
@@ -362,7 +362,7 @@ class ModelEngine(Book):
             self.out.append(events.TRIGGER_REJECTED(
                 self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty,
                 trigger_px=r.trigger_px, user_id=r.user_id, symbol_id=r.symbol_id,
-                cid_len=r.cid_len, cid=r.cid, reason=reason, **readable(r),
+                cid_len=min(r.cid_len, CID_MAX), cid=r.cid, reason=reason, **readable(r),
             ))  # fmt: skip
             return
         user = self.users.setdefault(r.user_id, User(r.user_id))
@@ -424,8 +424,8 @@ class ModelEngine(Book):
     def _emit_rejected(self, r: Any, reason: int) -> None:
         self.out.append(events.ORDER_REJECTED(
             self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty, released=r.reserved,
-            user_id=r.user_id, symbol_id=r.symbol_id, cid_len=r.cid_len, cid=r.cid,
-            reason=reason, **readable(r),
+            user_id=r.user_id, symbol_id=r.symbol_id, cid_len=min(r.cid_len, CID_MAX),
+            cid=r.cid, reason=reason, **readable(r),
         ))  # fmt: skip
 
     def _emit_duplicate(self, r: Any, original: Any, qty: int, released: int) -> None:

@@ -90,7 +90,7 @@ PROFILES = (
     Profile("sweeps", qty_max=400, width=6, users=12, reduce=25),
     Profile("triggers", trigger=250, mark=120, cids=50, drift=5, late=40),
     Profile("amendments", amend=400, gtd=30, post=40, reduce=25),
-    Profile("modes and cancel-alls", mode=40, cancel_all=40, trigger=120, mark=60, amend=250),
+    Profile("modes and cancel-alls", mode=60, cancel_all=40, trigger=120, mark=60, amend=400),
     Profile("far away", width=3000, drift=900, users=20, cancel=300),
 )
 
@@ -136,7 +136,7 @@ class Flow:
             self.drift()
         if self.fired and self.fired[0][0] <= self.step:
             return self.make_risk_answer(), self.now
-        if self.model.mode and self.random() < 0.05:
+        if self.model.mode and self.random() < 0.03:
             return MODE_REQUEST(symbol_id=self.symbol.id), self.now
         return self.kinds[int(self.random() * len(self.kinds))](), self.now
 
@@ -412,6 +412,7 @@ def spoil(rng: random.Random, symbol: Any) -> dict[str, int]:
             {"user_id": 0},
             {"user_id": (1 << 32) - 1},
             {"symbol_id": symbol.id + 1},
+            {"cid": b"x" * 36, "cid_len": 37},
             {"reserved": -1},
             {"reserved": (1 << 63) - 1},
         )
@@ -446,6 +447,7 @@ def spoil_trigger(rng: random.Random, symbol: Any) -> dict[str, int]:
             {"flags": 1},
             {"stp": 4},
             {"oid": 0},
+            {"cid": b"x" * 36, "cid_len": 255},
             {"user_id": 0},
         )
     )

@@ -49,11 +49,15 @@ class Difference(AssertionError):
 class Pair:
     """The model, the engine, and the engine folded from what the engine logged."""
 
-    def __init__(self, symbol: Any, limits: dict[str, int], ring_depth: int = 0, **more: Any):
-        self.symbol, self.limits = symbol, limits
+    def __init__(
+        self, symbol: Any, limits: dict[str, int], ring_depth: int = 0, slots: int = 1 << 20,
+        **more: Any,
+    ):  # fmt: skip
+        self.symbol = symbol
+        self.limits = {**limits, "level_slots_max": slots}
         self.model = ModelEngine(symbol, **limits, **more)
-        self.engine = compiled_engine(symbol, **limits)
-        self.folded = compiled_engine(symbol, **limits)
+        self.engine = compiled_engine(symbol, **self.limits)
+        self.folded = compiled_engine(symbol, **self.limits)
         self.ring_depth = ring_depth or RING_DEPTH
         self.ring = Ring("matching_wal", self.ring_depth)
         self.blocked = 0  # how often the engine stopped for want of room
@@ -178,7 +182,8 @@ class Run:
         self.rng = random.Random(seed)
         self.market = make_market(self.rng, tick)
         depth = self.rng.choice((4, 8, 16, 0, 0))
-        self.pair = Pair(self.market, limits, ring_depth=depth)
+        slots = self.rng.choice((1024, 1 << 20))  # PM-3: too few for a slot each tick
+        self.pair = Pair(self.market, limits, ring_depth=depth, slots=slots)
         self.flow = Flow(seed, self.market, profile, self.pair.model)
         self.log: list[bytes] | None = []
         self.steps = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rsx.records import REQUEST_FLAGS, OrderKind, Side, Stp, Tif
+from rsx.records import CID_MAX, REQUEST_FLAGS, OrderKind, Side, Stp, Tif
 
 PPM = 1_000_000
 POST_ONLY, REDUCE_ONLY, REPRICE, LAST_PRICE = 1, 2, 8, 32
@@ -95,7 +95,7 @@ class Rules:
         return (
             r.oid != 0 and r.user_id != 0 and r.symbol_id == self.symbol_id
             and r.side in SIDES and r.tif in TIFS and r.kind in KINDS and r.stp in STPS
-            and r.stp != Stp.DEFAULT and not r.flags & ~REQUEST_FLAGS
+            and r.stp != Stp.DEFAULT and not r.flags & ~REQUEST_FLAGS and r.cid_len <= CID_MAX
         )  # fmt: skip
 
     def _goes_together(self, r: Any) -> bool:
@@ -112,6 +112,11 @@ class Rules:
         if side == Side.BUY:
             return px > mark * (PPM + self.band_ppm) // PPM
         return px < ceil_div(mark * (PPM - self.band_ppm), PPM)
+
+
+def client_id(r: Any) -> bytes:
+    """b"" where there is none, or one that cannot be."""
+    return bytes(r.cid[: r.cid_len]) if r.cid_len <= CID_MAX else b""
 
 
 def readable(r: Any) -> dict[str, int]:
