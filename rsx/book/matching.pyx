@@ -449,6 +449,10 @@ cdef int dispatch(engine_t* engine, const rsx_record_t* request, uint64_t ts_ns,
 
 cdef inline int settle(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """The request has ended: what it moved reaches triggers, and due ones fire (TR-4, TR-5)."""
+    if engine.triggers.live == 0:  # none waits, is due or has fired
+        engine.mark_moved = 0
+        engine.first_fill_px = 0
+        return DONE
     if engine.first_fill_px == 0 and not engine.mark_moved and not engine.may_fire:
         return DONE
     return settle_prices(engine, ts_ns, out)

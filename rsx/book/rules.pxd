@@ -12,9 +12,9 @@ cdef int rules_init(rules_t* rules, object symbol) except -1
 cdef uint16_t broken_rule(const engine_t* engine, const rsx_order_new_t* order,
                           uint64_t ts_ns) noexcept nogil
 cdef uint16_t wrong_value(const rules_t* rules, int64_t px, int64_t qty) noexcept nogil
-cdef uint16_t wrong_mode(const engine_t* engine, uint8_t flags) noexcept nogil
-cdef bint is_outside_band(const engine_t* engine, uint8_t side, uint8_t kind, uint8_t flags,
-                          int64_t px) noexcept nogil
+cdef uint16_t closed_mode(const engine_t* engine, uint8_t flags) noexcept nogil
+cdef bint is_beyond_band(const engine_t* engine, uint8_t side, uint8_t kind, uint8_t flags,
+                         int64_t px) noexcept nogil
 cdef int64_t px_beside_best(const engine_t* engine, uint8_t side, int64_t qty) noexcept nogil
 
 
@@ -69,3 +69,14 @@ cdef inline bint crosses(const engine_t* engine, uint8_t side, int64_t px) noexc
     if best == 0:
         return False
     return px >= best if side == RSX_BUY else px <= best
+
+
+cdef inline uint16_t wrong_mode(const engine_t* engine, uint8_t flags) noexcept nogil:
+    """MO-2 for a new order: 0 or the reason."""
+    return RSX_R_NONE if engine.mode == RSX_MODE_OPEN else closed_mode(engine, flags)
+
+
+cdef inline bint is_outside_band(const engine_t* engine, uint8_t side, uint8_t kind,
+                                 uint8_t flags, int64_t px) noexcept nogil:
+    """PX-3."""
+    return engine.rules.price_band_ppm != 0 and is_beyond_band(engine, side, kind, flags, px)

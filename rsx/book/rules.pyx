@@ -87,10 +87,8 @@ cdef uint16_t broken_rule(const engine_t* engine, const rsx_order_new_t* order,
     return RSX_R_NONE
 
 
-cdef uint16_t wrong_mode(const engine_t* engine, uint8_t flags) noexcept nogil:
-    """MO-2 for a new order: 0 or the reason."""
-    if engine.mode == RSX_MODE_OPEN:
-        return RSX_R_NONE
+cdef uint16_t closed_mode(const engine_t* engine, uint8_t flags) noexcept nogil:
+    """MO-2 for a new order in a mode but open: 0 or the reason."""
     if engine.mode == RSX_MODE_HALT:
         return RSX_R_HALTED
     if engine.mode == RSX_MODE_CANCEL_ONLY:
@@ -98,11 +96,11 @@ cdef uint16_t wrong_mode(const engine_t* engine, uint8_t flags) noexcept nogil:
     return RSX_R_NONE if flags & RSX_POST_ONLY else RSX_R_POST_ONLY_MODE
 
 
-cdef bint is_outside_band(const engine_t* engine, uint8_t side, uint8_t kind, uint8_t flags,
-                          int64_t px) noexcept nogil:
-    """PX-3. px > floor(x) is px > x for whole px, so nothing is divided."""
+cdef bint is_beyond_band(const engine_t* engine, uint8_t side, uint8_t kind, uint8_t flags,
+                         int64_t px) noexcept nogil:
+    """PX-3 where there is a band. px > floor(x) is px > x for whole px, so nothing is divided."""
     cdef int64_t band = engine.rules.price_band_ppm
-    if band == 0 or flags & RSX_REDUCE_ONLY or is_market_kind(kind):
+    if flags & RSX_REDUCE_ONLY or is_market_kind(kind):
         return False
     if side == RSX_BUY:
         return rsx_product_above(px, PPM, mark_of(engine), PPM + band)
