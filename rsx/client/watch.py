@@ -203,7 +203,8 @@ def line(event: MarketEvent) -> str | None:
         ask = f"{event.ask.qty:f} @ {event.ask.price:f}" if event.ask else DASH
         return f"{_clock(event.ts_ns)} {event.symbol} bid {bid}  ask {ask}"
     if isinstance(event, ModeChanged):
-        return f"{_clock(event.ts_ns)} {event.symbol} mode {event.mode.replace('_', '-')}"
+        when = _clock(event.ts_ns) if event.ts_ns else "--"
+        return f"{when} {event.symbol} mode {event.mode.replace('_', '-')}"
     if isinstance(event, Gap):
         lost = "" if event.complete else "; some trades are missing"
         return f"-- {event.symbol} {event.channel}: {event.reason}{lost}"
@@ -272,10 +273,16 @@ async def _market(client: Client, name: str | None) -> Symbol:
 
 async def _lines(client: Client, market: Symbol, as_json: bool) -> None:
     channels = ("trades", "bbo", "book") if as_json else ("trades", "bbo")
-    async for event in client.market(market.name, *channels):
+
+    def show(event: MarketEvent) -> None:
         text = orjson.dumps(plain(event)).decode() if as_json else line(event)
         if text is not None:
             print(text, flush=True)
+
+    if market.mode != "open":
+        show(ModeChanged(symbol=market.name, mode=market.mode, ts_ns=0, seq=0))
+    async for event in client.market(market.name, *channels):
+        show(event)
 
 
 async def _picture(client: Client, market: Symbol, console: Console, stop: asyncio.Event) -> None:

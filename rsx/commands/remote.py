@@ -166,7 +166,7 @@ def cancel_all(user: int, symbol: str | None, url: str, data: Path, as_json: boo
         _print_json({"user": user, "symbol": name, "cancelled": count})
     else:
         where = f" in {name}" if name else ""
-        click.echo(f"cancelled {count} order{'' if count == 1 else 's'} of user {user}{where}")
+        click.echo(f"cancelled {count} orders and triggers of user {user}{where}")
 
 
 @click.command()

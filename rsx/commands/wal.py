@@ -28,8 +28,8 @@ TYPES = [record.name for record in BY_NAME.values() if record.kind is Kind.LOGGE
 SHOWN_APART = frozenset(("seq", "ts_ns", "symbol_id", "cid_len", "pad0"))
 LEFT_OUT_WHEN_ZERO = frozenset(
     ("cid", "flags", "taker_flags", "maker_flags", "original_flags", "request_id", "received_ns",
-     "index_px", "kind", "original_kind", "stp", "owner_group", "expire_s", "extra", "extra_qty",
-     "trigger_px", "trail_px", "trail_ppm", "original_reason",
+     "index_px", "px", "kind", "original_kind", "stp", "owner_group", "expire_s", "extra",
+     "extra_qty", "trigger_px", "trail_px", "trail_ppm", "original_reason",
      *(f"tick_{part}{n}" for part in ("", "from_") for n in (1, 2, 3, 4)))
 )  # fmt: skip
 # Enums whose names are written as they are elsewhere; the others in lower case.

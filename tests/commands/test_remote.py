@@ -164,7 +164,7 @@ def test_cancel_all_ends_a_user_s_orders(served):
     rest = invoke("cancel-all", "--user", "5", "--url", url)
 
     assert json.loads(one.stdout) == {"user": 5, "symbol": "ETH-PERP", "cancelled": 1}
-    assert rest.stdout == "cancelled 3 orders of user 5\n"
+    assert rest.stdout == "cancelled 3 orders and triggers of user 5\n"
     assert [o.cid for o in served.exchange.orders.values() if o.is_open] == ["other"]
     assert {o.reason for o in served.exchange.orders.values() if o.user == 5} == {3111}
 
@@ -281,6 +281,15 @@ def test_watch_tells_of_the_trading_mode(served):
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     assert "BTC-PERP mode cancel-only" in line
+    process = start("watch", "btc-perp", "--url", served.exchange.url, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline() == b"-- BTC-PERP mode cancel-only\n"
+        process.send_signal(signal.SIGINT)
+    process = start("watch", "--json", "--url", served.exchange.url, stdout=subprocess.PIPE)
+    with process:
+        found = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+    assert (found["type"], found["mode"], found["seq"]) == ("mode", "cancel_only", 0)
 
 
 def test_watch_into_a_closed_pipe_ends_quietly(served):
