@@ -47,7 +47,7 @@ class Told:
             self.left[order.oid] = order.remaining
         else:
             assert order.status in (FILLED, CANCELLED, REJECTED)
-            assert (order.status == FILLED) == (order.remaining == 0)
+            assert (order.status == FILLED) == (order.remaining == order.cut)
             self.ended[order.oid] = order.status
             self.left.pop(order.oid, None)
         self.reasons[Reason(reason).name] += 1
