@@ -119,8 +119,10 @@ class Edge:
         act = self.rng.choices(
             (self.place, self.trigger, self.amend, self.cancel, self.cancel_all, self.disconnect,
              self.dead_man, self.mode, self.settings, self.mark, self.pass_time),
-            (40, 12, 15, 15, 2, 2, 2, 2, 2, 6, 4),
+            (600, 160, 250, 80, 4, 8, 4, 5, 5, 60, 40),
         )[0]  # fmt: skip
+        if any(self.entry.modes.values()) and self.rng.random() < 0.05:
+            act = self.reopen
         try:
             act(self.rng.choice(USERS))
         except RequestError as error:
@@ -133,12 +135,14 @@ class Edge:
     def terms(self, user: int) -> dict[str, Any]:
         now_s = self.world.clock.now_ns() // 10**9
         self.cids += 1
-        cid = self.rng.choice(("", f"c{self.cids}", f"c{self.cids}", f"c{self.rng.randint(1, 9)}"))
+        cid = self.rng.choice(
+            ("", "", f"c{self.cids}", f"c{self.cids}", f"c{self.rng.randint(1, 40)}")
+        )
         tif = self.rng.choices((0, 1, 2, 3), (6, 2, 1, 1))[0]
         return {
             "symbol_id": self.rng.choice((1, 2)), "side": self.rng.randrange(2), "cid": cid,
             "qty": LOT * self.rng.randint(1, 30), "tif": tif, "stp": self.rng.randrange(5),
-            "expire_s": now_s + self.rng.randint(1, 30) if tif == 3 else 0,
+            "expire_s": now_s + self.rng.randint(1, 9) if tif == 3 else 0,
             "flags": self.rng.choices((0, 1, 2, 9), (6, 2, 2, 1))[0],
             "guard": self.guards[user] if self.rng.random() < 0.2 else None,
             "origin": self.told[user],
@@ -198,8 +202,12 @@ class Edge:
         self.gateway.guards.arm(user, self.rng.choice((0, 1, 2)), self.rng.choice((0, 1000, 9000)))
 
     def mode(self, user: int) -> None:
-        mode = self.rng.choices((0, 1, 2, 3), (9, 1, 1, 1))[0]
-        self.entry.set_mode(9, self.rng.choice((1, 2)), mode, self.answers.append)
+        mode, symbol = self.rng.randint(1, 3), self.rng.choice((1, 2))
+        self.entry.set_mode(9, symbol, mode, self.answers.append)
+
+    def reopen(self, user: int) -> None:
+        for symbol in (1, 2):
+            self.entry.set_mode(9, symbol, 0, self.answers.append)
 
     def settings(self, user: int) -> None:
         owner, stp = self.rng.choice((None, 0, 7)), self.rng.choice((None, 0, 1, 2, 3))
