@@ -126,6 +126,7 @@ class Frames:
 
     def _batch(self, key: str, fields: codec.Fields, one: Callable[..., None]) -> None:
         """Each item as if it had come alone (W-71)."""
+        self.session.turn_left -= len(fields) - 1
         for index, item in enumerate(codec.decode_batch(key, fields, self.edge.batch_max)):
             origin = Item(self.session, index)
             try:

@@ -145,6 +145,7 @@ class PrivateSession:
         self.timer: asyncio.TimerHandle | None = None
         self.expires_ns = NEVER_NS
         self.last_in_ns = edge.clock.now_ns()
+        self.turn_left = 0  # frames, or items of batches, before others have their turn
         self.guarded: dict[int, Order] = {}  # live orders to cancel when this connection ends
         self.guard: dict[int, Order] | None = None  # the same while cancel on disconnect is on
         self.handlers = Frames(self).handlers
@@ -235,10 +236,10 @@ class PrivateSession:
         queue = self.parser.queue
         frames = queue.frames
         self.last_in_ns = self.edge.clock.now_ns()
-        left = FRAMES_PER_TURN
-        while frames and left and not self.done.done():
+        self.turn_left = FRAMES_PER_TURN
+        while frames and self.turn_left > 0 and not self.done.done():
+            self.turn_left -= 1
             self._on_frame(frames.popleft())
-            left -= 1
         self.edge.collect()
         if frames and not self.done.done():
             self._take_turns()

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 from edge.fakes import START_NS, Socket, World, on_loop, until
@@ -278,6 +279,21 @@ async def test_each_item_counts_for_the_rate_limit() -> None:
         codes = [f[0] for k, f in answers if k == "E"]
         assert codes == [Reason.RATE_LIMITED] * 2
         assert [f[5] for k, f in answers if k == "E"] == [10, 11]
+
+
+@on_loop
+async def test_items_count_like_frames_for_a_turn() -> None:
+    """So that a flood of batches holds up no one for longer than one of frames."""
+    async with World(edge={"orders_per_second": 10**6}) as world:
+        socket = await world.open()
+        session = next(iter(world.gateway.sessions.live))
+        batch = orjson.dumps({"BN": [item("") for _ in range(25)]})
+
+        session.parser.queue.frames.extend([(aiohttp.WSMsgType.TEXT, batch)] * 30)
+        session.on_frames()
+
+        assert len(world.engine.requests) == 275  # a turn of 256 ends with the batch that passes it
+        await take(socket, 750)
 
 
 @on_loop
