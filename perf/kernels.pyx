@@ -21,7 +21,8 @@ from rsx.core.ring cimport (
 )
 from rsx.core.tile cimport Tile
 from rsx.records_c cimport *
-from rsx.risk.ledger cimport Ledger, ledger_check
+from rsx.risk.check cimport ask_order, ask_t, ledger_check
+from rsx.risk.ledger cimport Ledger
 from rsx.tiles.matching cimport MatchingTile
 from rsx.tiles.wal cimport WalTile
 
@@ -158,23 +159,23 @@ def sample_requests(Engine engine, const uint8_t[:] requests, depth=4096):
 
 def check_orders(Ledger ledger, const uint8_t[:] request, uint64_t count):
     """The pre-trade check of one order, reservation taken back each time: ns in all."""
-    cdef int64_t required = 0, available = 0
+    cdef ask_t ask
     cdef uint64_t at, began, took
-    cdef int64_t frozen
     cdef const rsx_order_request_t* order = <const rsx_order_request_t*>&request[0]
     cdef uint32_t slot
     cdef int reason = 0
     with nogil:
         began = monotonic_ns()
         for at in range(count):
-            reason |= ledger_check(&ledger.ledger, order, 0, &required, &available)
+            ask_order(&ask, order)
+            reason |= ledger_check(&ledger.ledger, &ask, 0)
             slot = 1  # the only account
-            ledger.ledger.accounts[slot].frozen_flying -= required
+            ledger.ledger.accounts[slot].frozen_flying -= ask.required
             slot = ledger.ledger.accounts[slot].first_position
             while ledger.ledger.symbols[ledger.ledger.positions[slot].symbol].symbol_id != (
                     order.symbol_id):
                 slot = ledger.ledger.positions[slot].next
-            ledger.ledger.positions[slot].frozen_flying -= required
+            ledger.ledger.positions[slot].frozen_flying -= ask.required
             ledger.ledger.positions[slot].flying_buy -= order.qty
         took = monotonic_ns() - began
     if reason:

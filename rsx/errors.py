@@ -50,6 +50,7 @@ class Reason(enum.IntEnum):
     AMOUNT_INVALID = 2004
     BALANCE_LIMIT = 2005
     TOO_MANY_POSITIONS = 2006
+    NO_ACCOUNT = 2007
     # matching: rejections
     DUPLICATE_CLIENT_ID = 3001
     POST_ONLY_WOULD_CROSS = 3002
@@ -127,6 +128,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.AMOUNT_INVALID: "the amount must be positive",
     Reason.BALANCE_LIMIT: "the balance would exceed the limit of an account",
     Reason.TOO_MANY_POSITIONS: "the exchange has no room for another position",
+    Reason.NO_ACCOUNT: "this user has no account; one begins with its first deposit",
     Reason.DUPLICATE_CLIENT_ID: "this client order id was used before",
     Reason.POST_ONLY_WOULD_CROSS: "a post-only order must not trade on arrival",
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order cannot be filled whole",
@@ -165,6 +167,7 @@ SENTENCES: dict[Reason, str] = {
 }
 
 HTTP_STATUS: dict[Reason, int] = {
+    Reason.NO_ACCOUNT: 404,
     Reason.ORDER_NOT_FOUND: 404,
     Reason.ORDER_NOT_OPEN: 404,
     Reason.ORDER_DONE: 409,

@@ -122,6 +122,7 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_AMOUNT_INVALID
         RSX_R_BALANCE_LIMIT
         RSX_R_TOO_MANY_POSITIONS
+        RSX_R_NO_ACCOUNT
         RSX_R_DUPLICATE_CLIENT_ID
         RSX_R_POST_ONLY_WOULD_CROSS
         RSX_R_FOK_NOT_FILLABLE

@@ -160,6 +160,9 @@ def build_tiles(
         matching_rings=[rings[f"risk_matching[{symbol.id}]"] for symbol in symbols],
         next_seq=start.next_seq,
     )  # fmt: skip
+    for engine in state.engines.values():
+        for record in engine.fired():  # TR-9
+            risk.load_fired(record)
     segment_records = config.wal.segment_mib * (1 << 20) // RECORD_SIZE
     wal = WalTile(
         "wal", clock.copy(),

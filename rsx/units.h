@@ -22,6 +22,18 @@ static inline int64_t rsx_requirement(int64_t money, uint32_t ppm) {
     return whole * ppm + (rest * ppm + RSX_PPM - 1) / RSX_PPM;
 }
 
+/* floor(px * ppm / 10^6) for px >= 0, 0 <= ppm <= 10^6: at most px. */
+static inline int64_t rsx_part(int64_t px, uint32_t ppm) {
+    int64_t whole = px / RSX_PPM, rest = px % RSX_PPM;
+    return whole * ppm + rest * ppm / RSX_PPM;
+}
+
+/* px >= 0 to a multiple of step > 0, down or up; up needs room for one step above px. */
+static inline int64_t rsx_step_down(int64_t px, int64_t step) { return px - px % step; }
+static inline int64_t rsx_step_up(int64_t px, int64_t step) {
+    return rsx_step_down(px + step - 1, step);
+}
+
 /* Fee of a fill: a charge is rounded up, a rebate (ppm < 0) toward zero; notional >= 0. */
 static inline int64_t rsx_fee(int64_t notional, int32_t ppm) {
     int64_t whole = notional / RSX_PPM, rest = notional % RSX_PPM, rate = ppm;

@@ -4,6 +4,9 @@ cdef extern from "rsx/units.h" nogil:
     int rsx_multiply(int64_t a, int64_t b, int64_t* out) noexcept
     int rsx_add(int64_t a, int64_t b, int64_t* out) noexcept
     int64_t rsx_requirement(int64_t money, uint32_t ppm) noexcept
+    int64_t rsx_part(int64_t px, uint32_t ppm) noexcept
+    int64_t rsx_step_down(int64_t px, int64_t step) noexcept
+    int64_t rsx_step_up(int64_t px, int64_t step) noexcept
     int64_t rsx_fee(int64_t notional, int32_t ppm) noexcept
     int64_t rsx_keep(int64_t reserved, int64_t after, int64_t before) noexcept
     int64_t rsx_share(int64_t cost, int64_t part, int64_t whole) noexcept

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from model.wire import order_cancel, order_request
+from model.wire import make_request, order_request
 
 from rsx import records, topology
 from rsx.config import Config, SymbolConfig, load
@@ -26,8 +26,10 @@ from rsx.wal.state import State
 
 NOW_NS = 1_700_000_000_000_000_000
 BUY, SELL = 0, 1
-GTC, IOC, FOK = 0, 1, 2
-POST_ONLY, REDUCE_ONLY = 1, 2
+GTC, IOC, FOK, GTD = 0, 1, 2, 3
+POST_ONLY, REDUCE_ONLY, LAST_PRICE = 1, 2, 32
+MARKET, STOP_MARKET, STOP_LIMIT, TAKE_PROFIT_MARKET, TAKE_PROFIT_LIMIT, TRAILING_STOP = range(1, 7)
+OPEN, POST_ONLY_MODE, CANCEL_ONLY, HALT = range(4)
 DURABLE = frozenset(record.name for record in RECORDS if record.durable)
 LOGGED = frozenset(record.name for record in RECORDS if record.kind is Kind.LOGGED)
 RICH = 10_000_000_000
@@ -124,30 +126,81 @@ class World:
 
     def place(
         self, user: int, side: int, px: int, qty: int, *, tif: int = GTC, flags: int = 0,
-        cid: str = "", symbol: int = 1,
+        cid: str = "", symbol: int = 1, kind: int = 0, stp: int = 0, expire_s: int = 0,
     ) -> int:  # fmt: skip
-        """Push an order; returns its id, 0 when the ring was full."""
+        """Push an order; returns its id, 0 when the ring was full. px 0 with kind MARKET."""
         request = order_request(
             oid=self.oid + 1, user_id=user, side=side, px=px, qty=qty, tif=tif, flags=flags,
-            cid=cid, symbol_id=symbol,
+            cid=cid, symbol_id=symbol, kind=kind, stp=stp, expire_s=expire_s,
         )  # fmt: skip
         if not self.push(request):
             return 0
         self.oid += 1
         return self.oid
 
+    def market(self, user: int, side: int, qty: int, **more: Any) -> int:
+        return self.place(user, side, 0, qty, kind=MARKET, **{"tif": IOC, **more})
+
+    def trigger(
+        self, kind: int, user: int, side: int, trigger_px: int, qty: int, *, symbol: int = 1,
+        stp: int = 4, **more: Any,
+    ) -> int:  # fmt: skip
+        """Push a trigger; market kinds are IOC. Returns its id, 0 when the ring was full."""
+        tif = GTC if kind in (STOP_LIMIT, TAKE_PROFIT_LIMIT) else IOC
+        values = {"tif": tif, **more}
+        request = make_request(
+            "TRIGGER_REQUEST", oid=self.oid + 1, user_id=user, side=side, qty=qty, kind=kind,
+            trigger_px=trigger_px, symbol_id=symbol, stp=stp, **values,
+        )  # fmt: skip
+        if not self.push(request):
+            return 0
+        self.oid += 1
+        return self.oid
+
+    def stop(self, user: int, side: int, trigger_px: int, qty: int, **more: Any) -> int:
+        return self.trigger(STOP_MARKET, user, side, trigger_px, qty, **more)
+
+    def amend(self, user: int, oid: int, px: int, qty: int, **more: Any) -> bool:
+        """side and flags are looked up in what this world pushed, unless they are given."""
+        placed = next((r for r in self.requests if getattr(r, "oid", 0) == oid), None)
+        values = {"side": placed.side, "flags": placed.flags} if placed is not None else {}
+        return self.ask("AMEND_REQUEST", user_id=user, oid=oid, px=px, qty=qty,
+                        **{"symbol_id": 1, **values, **more})  # fmt: skip
+
     def cancel(self, user: int, oid: int = 0, *, cid: str = "", symbol: int = 1) -> bool:
+        return self.ask("CANCEL_REQUEST", user_id=user, oid=oid, cid=cid, symbol_id=symbol)
+
+    def cancel_all(self, user: int, *, symbol: int = 1, sides: int = 3, scope: int = 3) -> bool:
+        return self.ask(
+            "CANCEL_ALL_REQUEST", user_id=user, symbol_id=symbol, sides=sides, scope=scope
+        )
+
+    def set_mode(self, mode: int, *, symbol: int = 1) -> bool:
+        return self.ask("MODE_REQUEST", user_id=9, symbol_id=symbol, mode=mode)
+
+    def configure(
+        self, user: int, *, owner_group: int | None = None, stp: int | None = None
+    ) -> bool:
+        fields = (owner_group is not None) + 2 * (stp is not None)
+        return self.ask("ACCOUNT_CONFIG_REQUEST", user_id=user, owner_group=owner_group or 0,
+                        stp=stp or 0, fields=fields)  # fmt: skip
+
+    def ask(self, name: str, **values: Any) -> bool:
+        """Push a request that has a number; `request_id` then is the newest one."""
         self.request_id += 1
-        return self.push(order_cancel(
-            oid=oid, user_id=user, request_id=self.request_id, cid=cid, symbol_id=symbol,
-        ).replace(b"\x04\x00", b"\x02\x00", 1))  # fmt: skip
+        return self.push(make_request(name, request_id=self.request_id, **values))
+
+    def mark(self, px: int, *, symbol: int = 1) -> bool:
+        """What the mark tile would push."""
+        update = records.MARK_UPDATE.pack(
+            ts_ns=self.clock.now_ns(), mark_px=px, index_px=px, symbol_id=symbol
+        )
+        pushed: bool = self.rings["mark_risk"].push(update)
+        return pushed
 
     def deposit(self, *users: int, amount: int = RICH) -> None:
         for user in users:
-            self.request_id += 1
-            self.push(records.DEPOSIT_REQUEST.pack(
-                user_id=user, amount=amount, request_id=self.request_id,
-            ))  # fmt: skip
+            self.ask("DEPOSIT_REQUEST", user_id=user, amount=amount)
 
     # --- time -----------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from rsx.book.fold cimport engine_apply
 from rsx.core.check cimport fail
 from rsx.records import OF_A_SYMBOL, decode
 from rsx.records_c cimport *
-from rsx.risk.ledger cimport Ledger, ledger_apply
+from rsx.risk.ledger cimport Ledger
+from rsx.risk.settle cimport ledger_apply
 
 cdef enum:
     RECENT_FILLS = 16384    # kept for queries after a start; a power of two
@@ -89,6 +90,7 @@ cdef class State:
             tuple(config.symbols),
             accounts_max=config.risk.accounts_max,
             positions_max=config.risk.positions_max,
+            orders_max=len(config.symbols) * matching.orders_max,
             mark_source="last" if config.mark_source == "last" else "feed",
             stale_ns=config.mark.stale_ms * 1_000_000,
         )

@@ -14,17 +14,25 @@ from typing import Any
 from model.wire import view
 
 from rsx.errors import Reason
-from rsx.records import OrderFlag, Side, View
+from rsx.records import OrderFlag, OrderKind, Side, Stp, View
 
 PPM = 1_000_000
 MS = 1_000_000
 BALANCE_MAX = 1 << 56
 I64_END = 1 << 63
 Key = tuple[int, int]  # user, symbol
+MARKET_KINDS = frozenset(
+    (OrderKind.MARKET, OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET, OrderKind.TRAILING_STOP)
+)
 
 
 def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
+
+
+def step_of(symbol: Any, px: int) -> int:
+    """The tick of the row that px falls in."""
+    return max([symbol.tick, *(tick for first, tick in symbol.tick_table if first <= px)])
 
 
 def req(money: int, ppm: int) -> int:
@@ -75,11 +83,19 @@ class Position:
 
 
 @dataclass(slots=True)
+class Settings:
+    owner_group: int = 0
+    stp: int = 0
+
+
+@dataclass(slots=True)
 class Account:
     deposits: int = 0
     collateral: int = 0
     realised: int = 0
     fees: int = 0
+    settings: Settings = field(default_factory=Settings)
+    asked: Settings = field(default_factory=Settings)  # by the newest ACCOUNT_CONFIG_REQUEST
 
 
 @dataclass(slots=True)
@@ -89,9 +105,29 @@ class OpenOrder:
     user: int
     symbol: int
     side: int
+    px: int
     qty: int
     reserved: int
-    reduce_only: bool
+    flags: int
+    filled: int = 0
+    rests: bool = False
+
+    @property
+    def reduce_only(self) -> bool:
+        return bool(self.flags & OrderFlag.REDUCE_ONLY)
+
+
+@dataclass(slots=True)
+class Amendment:
+    """An amendment in flight: what it holds until its answer; unseen: of an order not seen yet."""
+
+    oid: int
+    user: int
+    symbol: int
+    side: int
+    extra: int
+    extra_qty: int
+    unseen: bool
 
 
 @dataclass(slots=True)
@@ -112,46 +148,143 @@ class ModelLedger:
         self.in_flight: dict[int, OpenOrder] = {}
         self.confirmed: dict[int, OpenOrder] = {}
         self.by_user: dict[Key, dict[int, OpenOrder]] = {}  # the same orders, both kinds
+        self.amendments: dict[int, Amendment] = {}  # in flight, by request, in order
+        self.unseen: set[Key] = set()  # where one of an order not seen was, with others since
+        self.modes: dict[int, int] = {}
         self.marks: dict[int, Mark] = {}
         self.trades: dict[int, int] = {}
         self.fee_account = 0
 
     # --- before the match ---------------------------------------------------------------
 
-    def check(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
-        """V-1 to V-5: (reason, required, available); reserves in flight when it passes."""
+    def check(self, request: bytes, now_ns: int) -> tuple[int, ...]:
+        """V-1 to V-5, V-9, V-10: (reason, required, available, px, stp, owner group) of an
+        ORDER_REQUEST or a TRIGGER_FIRED; reserves in flight when it passes."""
         order = view(request)
-        reason, required, available = self._judge(order, now_ns)
-        if not reason:
-            self.in_flight[order.oid] = self._open(order, required)
-        return int(reason), required, available
+        symbol = self.symbols[order.symbol_id]
+        px = order.px
+        if order.kind in MARKET_KINDS:
+            if self.feed and symbol.id not in self.marks:
+                return int(Reason.MARK_UNAVAILABLE), 0, 0, px, order.stp, 0
+            px = self.protection(symbol.id, order.side)
+            if px * order.qty > symbol.notional_max:
+                return int(Reason.NOTIONAL_TOO_LARGE), 0, 0, px, order.stp, 0
+        reason, required, available = self._judge(order, px, now_ns)
+        if reason:
+            return int(reason), required, available, px, order.stp, 0
+        self.in_flight[order.oid] = self._open(order, px, required)
+        settings = self.accounts[order.user_id].settings
+        stp = settings.stp if order.stp == Stp.DEFAULT else order.stp
+        return 0, required, available, px, int(stp), settings.owner_group
 
-    def _judge(self, order: View, now_ns: int) -> tuple[Reason | int, int, int]:
+    def _judge(self, order: View, px: int, now_ns: int) -> tuple[Reason | int, int, int]:
         """available is 0 where it was not asked for: nothing added, or no account."""
         user, symbol = order.user_id, self.symbols[order.symbol_id]
         added = self.added(user, symbol.id, order.side, order.qty)
         if order.flags & OrderFlag.REDUCE_ONLY:
             added = 0
-        required = self.required(symbol, order.side, order.px, added)
-        if required >= I64_END or added * max(order.px, self.mark(symbol.id)) >= I64_END:
+        required = self.required(symbol, order.side, px, added)
+        if required >= I64_END or added * max(px, self.mark(symbol.id)) >= I64_END:
             return Reason.NOTIONAL_TOO_LARGE, 0, 0
         if user not in self.accounts:
             return Reason.INSUFFICIENT_MARGIN, required, 0
         if not added:
             return 0, 0, 0
+        return self._affordable(user, symbol.id, required, now_ns)
+
+    def _affordable(
+        self, user: int, symbol_id: int, required: int, now_ns: int
+    ) -> tuple[Reason | int, int, int]:
+        """V-4."""
         available = self.available(user)
         open_symbols = {s for (u, s), p in self.positions.items() if u == user and p.net}
-        if any(self.mark_missing(s, now_ns) for s in open_symbols | {symbol.id}):
+        if any(self.mark_missing(s, now_ns) for s in open_symbols | {symbol_id}):
             return Reason.MARK_UNAVAILABLE, required, available
         if required > available:
             return Reason.INSUFFICIENT_MARGIN, required, available
         return 0, required, available
 
-    def added(self, user: int, symbol_id: int, side: int, qty: int) -> int:
-        """V-1."""
+    def protection(self, symbol_id: int, side: int) -> int:
+        """V-9."""
+        symbol, mark = self.symbols[symbol_id], self.mark(symbol_id)
+        if side == Side.BUY:
+            px = min(mark * (PPM + symbol.market_band_ppm) // PPM, symbol.px_max)
+            return max(px - px % step_of(symbol, px), symbol.tick)
+        px = ceil_div(mark * (PPM - symbol.market_band_ppm), PPM)
+        step = step_of(symbol, px)
+        return min(max(ceil_div(px, step) * step, symbol.tick), symbol.px_max)
+
+    # --- amendments ---------------------------------------------------------------------
+
+    def check_amend(self, request: bytes, now_ns: int) -> tuple[int, ...]:
+        """V-11: (reason, reserved, assumed, extra, extra_qty, available); has the extras in
+        flight when it passes."""
+        r = view(request)
+        if r.user_id not in self.accounts:
+            return int(Reason.ORDER_NOT_OPEN), 0, 0, 0, 0, 0
+        order = self.confirmed.get(r.oid)
+        if order is not None and (order.user, order.symbol) != (r.user_id, r.symbol_id):
+            return int(Reason.ORDER_NOT_OPEN), 0, 0, 0, 0, 0
+        reserved, assumed, extra, extra_qty = self._amended(r, order)
+        if reserved >= I64_END:
+            return int(Reason.NOTIONAL_TOO_LARGE), 0, 0, 0, 0, 0
+        reason, available = 0, 0
+        if extra:
+            reason, _, available = self._affordable(r.user_id, r.symbol_id, extra, now_ns)
+        if not reason:
+            self.amendments[r.request_id] = Amendment(
+                r.oid, r.user_id, r.symbol_id, r.side, extra, extra_qty, order is None
+            )
+        return int(reason), reserved, assumed, extra, extra_qty, available
+
+    def _amended(self, r: View, order: OpenOrder | None) -> tuple[int, int, int, int]:
+        """V-11: reserved, assumed, extra, extra_qty."""
+        left = r.qty - (order.filled if order else 0)
+        held, own = (0, 0) if order is None else (order.reserved, order.qty)
+        key = r.user_id, r.symbol_id
+        if key in self.unseen or any(a.unseen or a.oid == r.oid for a in self.amendments_of(*key)):
+            held = own = 0
+        if left <= 0:
+            return 0, 0, 0, 0
+        if r.flags & OrderFlag.REDUCE_ONLY:
+            return 0, left, 0, 0
+        if order and left <= own and r.px == order.px:
+            return ceil_div(held * left, own), left, 0, 0
+        symbol = self.symbols[r.symbol_id]
+        added = self.added(r.user_id, r.symbol_id, r.side, left, own)
+        reserved = self.required(symbol, r.side, r.px, added)
+        grown = max(0, left - own)
+        extra = max(0, reserved - held, ceil_div(reserved * grown, left))
+        return reserved, left, extra, grown
+
+    def _answered(self, request_id: int) -> None:
+        """V-13."""
+        gone = self.amendments.pop(request_id)
+        key = gone.user, gone.symbol
+        if gone.unseen:
+            self.unseen.add(key)
+        if not any((a.user, a.symbol) == key for a in self.amendments.values()):
+            self.unseen.discard(key)
+
+    def check_config(self, request: bytes) -> tuple[int, int, int]:
+        """A-7: (reason, owner group, stp)."""
+        r = view(request)
+        account = self.accounts.get(r.user_id)
+        if account is None:
+            return int(Reason.NO_ACCOUNT), 0, 0
+        if r.fields & 2 and r.stp == Stp.DEFAULT:
+            return int(Reason.INVALID_VALUE), 0, 0
+        if r.fields & 1:
+            account.asked.owner_group = r.owner_group
+        if r.fields & 2:
+            account.asked.stp = r.stp
+        return 0, account.asked.owner_group, account.asked.stp
+
+    def added(self, user: int, symbol_id: int, side: int, qty: int, own: int = 0) -> int:
+        """V-1; own: what the order has open already (V-11)."""
         net = self._position(user, symbol_id).net
-        buys, sells = (self.open_qty(user, symbol_id, s) for s in (Side.BUY, Side.SELL))
-        after = net + buys + qty if side == Side.BUY else sells + qty - net
+        same = self.open_qty(user, symbol_id, side) - own
+        after = net + same + qty if side == Side.BUY else same + qty - net
         return min(qty, max(0, after))
 
     def required(self, symbol: Any, side: int, px: int, added: int) -> int:
@@ -187,28 +320,87 @@ class ModelLedger:
     def _on_mark_price(self, m: View, live: bool) -> None:
         self.marks[m.symbol_id] = Mark(m.mark_px, m.ts_ns)
 
+    def _on_trading_mode(self, m: View, live: bool) -> None:
+        self.modes[m.symbol_id] = m.mode
+
+    def _on_account_config(self, c: View, live: bool) -> None:
+        account = self.accounts[c.user_id]
+        account.settings = Settings(c.owner_group, c.stp)
+        if not live:
+            account.asked = Settings(c.owner_group, c.stp)
+
     def _on_order_accepted(self, a: View, live: bool) -> None:
         if live:
-            self.confirmed[a.oid] = self.in_flight.pop(a.oid)
-        else:
-            self.confirmed[a.oid] = self._open(a, a.reserved)
+            self._close(a.oid, self.in_flight.pop(a.oid))
+        order = self._open(a, a.px, a.reserved)
+        assert a.user_id in self.accounts, a.user_id
+        order.rests = bool(a.flags & OrderFlag.RESTS)
+        self.confirmed[a.oid] = order
+
+    def _on_order_rested(self, r: View, live: bool) -> None:
+        order = self.confirmed[r.oid]
+        told = (r.px, r.remaining, r.reserved, r.qty - r.remaining)
+        assert told == (order.px, order.qty, order.reserved, order.filled), ("A-8", r.oid, order)
+        order.rests = True
 
     def _on_order_rejected(self, r: View, live: bool) -> None:
         if live:
             self._close(r.oid, self.in_flight.pop(r.oid))
 
+    def _on_order_duplicate(self, d: View, live: bool) -> None:
+        if live and d.qty:
+            self._close(d.oid, self.in_flight.pop(d.oid))
+
+    def _on_order_released(self, r: View, live: bool) -> None:
+        """Of a cancelled trigger's order, or of an amendment that cancels (AM-2)."""
+        if not live:
+            return
+        if r.oid in self.in_flight:
+            self._close(r.oid, self.in_flight.pop(r.oid))
+            return
+        first = next(a for a in self.amendments.values() if a.oid == r.oid)
+        assert (first.extra, first.extra_qty) == (r.released, r.qty), ("V-13", r.oid, first)
+        first.extra = first.extra_qty = 0
+
+    def _on_order_amended(self, a: View, live: bool) -> None:
+        """V-12, V-13."""
+        if live:
+            asked = self.amendments[a.request_id]
+            assert (asked.extra, asked.extra_qty) == (a.extra, a.extra_qty), ("V-13", a.oid)
+            self._answered(a.request_id)
+        order = self.confirmed[a.oid]
+        assert a.qty - a.remaining == order.filled, ("A-8", a.oid, order)
+        assert a.reserved <= order.reserved + a.extra, ("V-12", a.oid, order)
+        assert order.reduce_only or a.remaining <= order.qty + a.extra_qty, ("V-12", a.oid, order)
+        order.px, order.qty, order.reserved = a.px, a.remaining, a.reserved
+        order.rests = bool(a.flags & (OrderFlag.RESTS | OrderFlag.KEPT))
+
+    def _on_amend_rejected(self, r: View, live: bool) -> None:
+        if live:
+            asked = self.amendments[r.request_id]
+            assert (asked.extra, asked.extra_qty) == (r.extra, r.extra_qty), ("V-13", r.oid)
+            self._answered(r.request_id)
+
     def _on_order_reduced(self, r: View, live: bool) -> None:
-        self._shrink(r.oid, r.cancelled_qty, r.released)
+        self._shrink(r.oid, r.cancelled_qty, r.released, r.remaining)
 
     def _on_order_cancelled(self, c: View, live: bool) -> None:
-        self._shrink(c.oid, c.cancelled_qty, c.released)
+        if live and c.reason == Reason.AMENDED_AWAY:
+            asked = self.amendments[c.request_id]
+            assert (asked.extra, asked.extra_qty) == (0, 0), ("V-13", c.oid)
+            self._answered(c.request_id)
+        assert self.confirmed[c.oid].filled == c.filled_qty, ("INV-13", c.oid)
+        self._shrink(c.oid, c.cancelled_qty, c.released, 0)
 
     def _on_fill(self, f: View, live: bool) -> None:
         sign = 1 if f.taker_side == Side.BUY else -1
+        for oid in (f.taker_oid, f.maker_oid):
+            self.confirmed[oid].filled += f.qty
+        assert self.confirmed[f.maker_oid].px == f.px, ("INV-21", f.maker_oid)
         self._settle(f.taker_user_id, f.symbol_id, sign * f.qty, f.px, f.taker_fee)
         self._settle(f.maker_user_id, f.symbol_id, -sign * f.qty, f.px, f.maker_fee)
-        self._shrink(f.taker_oid, f.qty, f.taker_release)
-        self._shrink(f.maker_oid, f.qty, f.maker_release)
+        self._shrink(f.taker_oid, f.qty, f.taker_release, f.taker_remaining)
+        self._shrink(f.maker_oid, f.qty, f.maker_release, f.maker_remaining)
         self.trades[f.symbol_id] = f.px
 
     def _settle(self, user: int, symbol_id: int, qty: int, px: int, fee: int) -> None:
@@ -221,19 +413,20 @@ class ModelLedger:
         account.fees += fee
         self.fee_account += fee
 
-    def _shrink(self, oid: int, qty: int, released: int) -> None:
-        """V-7."""
+    def _shrink(self, oid: int, qty: int, released: int, left: int) -> None:
+        """V-7, A-8."""
         order = self.confirmed[oid]
         order.qty -= qty
         order.reserved -= released
+        assert order.qty == left, ("INV-13", oid, order)
         assert order.qty >= 0 and order.reserved >= 0, ("INV-11", oid, order)
         if order.qty == 0:
             assert order.reserved == 0, ("INV-11", oid, order)
             self._close(oid, self.confirmed.pop(oid))
 
-    def _open(self, seen: View, reserved: int) -> OpenOrder:
-        reduce_only = bool(seen.flags & OrderFlag.REDUCE_ONLY)
-        order = OpenOrder(seen.user_id, seen.symbol_id, seen.side, seen.qty, reserved, reduce_only)
+    def _open(self, seen: View, px: int, reserved: int) -> OpenOrder:
+        flags = seen.flags & ~OrderFlag.RESTS
+        order = OpenOrder(seen.user_id, seen.symbol_id, seen.side, px, seen.qty, reserved, flags)
         self.by_user.setdefault((order.user, order.symbol), {})[seen.oid] = order
         return order
 
@@ -264,13 +457,18 @@ class ModelLedger:
     def orders_of(self, user: int, symbol_id: int) -> list[OpenOrder]:
         return list(self.by_user.get((user, symbol_id), {}).values())
 
+    def amendments_of(self, user: int, symbol_id: int) -> list[Amendment]:
+        return [a for a in self.amendments.values() if (a.user, a.symbol) == (user, symbol_id)]
+
     def frozen(self, user: int, symbol_id: int) -> int:
-        return sum(o.reserved for o in self.orders_of(user, symbol_id))
+        extras = sum(a.extra for a in self.amendments_of(user, symbol_id))
+        return extras + sum(o.reserved for o in self.orders_of(user, symbol_id))
 
     def open_qty(self, user: int, symbol_id: int, side: int) -> int:
         """A-2: reduce-only orders do not count."""
         orders = self.orders_of(user, symbol_id)
-        return sum(o.qty for o in orders if o.side == side and not o.reduce_only)
+        extras = sum(a.extra_qty for a in self.amendments_of(user, symbol_id) if a.side == side)
+        return extras + sum(o.qty for o in orders if o.side == side and not o.reduce_only)
 
     def held(self, user: int, symbol_id: int) -> int:
         """G-2."""

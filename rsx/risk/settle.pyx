@@ -1,0 +1,390 @@
+# cython: boundscheck=False
+"""After the match: the only way that records change an account, live and in recovery.
+
+Every record about an order is held against what is known of it (A-8). `is_live`: this ledger
+reserved the request in flight itself, and now takes it back. Rules A-1 to A-8, V-6 to V-13:
+specs/risk.md. Enforces INV-4, INV-11, INV-13.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from rsx.core.check cimport fail
+from rsx.records_c cimport *
+from rsx.risk.accounts cimport (
+    account_t, exposing, find_position, ledger_account, ledger_index, ledger_t, magnitude,
+    open_account, open_position, position_t, symbol_t,
+)
+from rsx.risk.orders cimport (
+    IN_HAND, RESTS, SYMBOLS_MAX, order_t, orders_add, orders_find, orders_remove,
+)
+from rsx.units cimport rsx_add, rsx_multiply, rsx_share
+
+
+# --- what is in flight ------------------------------------------------------------------------
+
+
+cdef int take_back(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side, int64_t qty,
+                   int64_t reserved) except -1 nogil:
+    """A request in flight has reached the log (V-6, V-13)."""
+    cdef account_t* account
+    cdef position_t* position
+    if qty == 0 and reserved == 0:
+        return 0  # a trigger's, or nothing more than what was held
+    account = ledger_account(ledger, user_id)
+    position = find_position(ledger, account, symbol) if account != NULL else NULL
+    if position == NULL:
+        return fail(11, user_id, reserved)
+    account.frozen_flying -= reserved
+    position.frozen_flying -= reserved
+    if side == RSX_BUY:
+        position.flying_buy -= qty
+    else:
+        position.flying_sell -= qty
+    if position.frozen_flying < 0 or position.flying_buy < 0 or position.flying_sell < 0:
+        return fail(11, user_id, position.frozen_flying)
+    return 0
+
+
+cdef int amendment_answered(ledger_t* ledger, uint32_t user_id, int symbol,
+                            uint64_t oid) except -1 nogil:
+    """V-13: one amendment less is in flight."""
+    cdef account_t* account = ledger_account(ledger, user_id)
+    cdef position_t* position = NULL
+    cdef uint32_t slot = orders_find(&ledger.orders, oid)
+    if account != NULL:
+        position = find_position(ledger, account, symbol)
+    if position == NULL or position.amending == 0:
+        return fail(11, user_id, oid)
+    position.amending -= 1
+    if position.amending == 0:
+        position.unseen = 0
+    # Of an order that had not been seen none was counted; then `unseen` is not 0 yet.
+    if slot and ledger.orders.rows[slot].amending:
+        ledger.orders.rows[slot].amending -= 1
+    return 0
+
+
+# --- live orders ------------------------------------------------------------------------------
+
+
+cdef inline int open_side(position_t* position, uint8_t side, int64_t qty) noexcept nogil:
+    """Move a position's open quantity; -1 when it falls below 0."""
+    if side == RSX_BUY:
+        position.open_buy += qty
+        return -1 if position.open_buy < 0 else 0
+    position.open_sell += qty
+    return -1 if position.open_sell < 0 else 0
+
+
+cdef inline int set_held(ledger_t* ledger, order_t* order, int64_t remaining,
+                         int64_t reserved) except -1 nogil:
+    """Give an order another open quantity and reservation; its position follows (A-8)."""
+    cdef account_t* account = &ledger.accounts[order.account]
+    cdef position_t* position = &ledger.positions[order.position]
+    cdef int64_t change = reserved - order.reserved
+    account.frozen += change
+    position.frozen += change
+    if open_side(position, order.side, exposing(remaining - order.remaining, order.flags)):
+        return fail(13, order.oid, remaining)
+    if reserved < 0 or remaining < 0 or position.frozen < 0 or (remaining == 0 and reserved):
+        return fail(11, order.oid, reserved)
+    order.remaining = remaining
+    order.reserved = reserved
+    return 0
+
+
+cdef inline uint32_t live_slot(ledger_t* ledger, const symbol_t* symbol,
+                               uint64_t oid) except 0 nogil:
+    """The row of an order that a record names: in hand, or found by its id."""
+    cdef uint32_t slot = symbol.hand
+    if slot and ledger.orders.rows[slot].oid == oid:
+        return slot
+    slot = orders_find(&ledger.orders, oid)
+    if slot == 0:
+        fail(13, oid, 0)
+    return slot
+
+
+cdef inline int end_order(ledger_t* ledger, symbol_t* symbol, uint32_t slot) except -1 nogil:
+    """The order of this row has ended."""
+    if symbol.hand == slot:
+        symbol.hand = 0
+    return orders_remove(&ledger.orders, slot)
+
+
+cdef int apply_accepted(ledger_t* ledger, const rsx_order_accepted_t* event,
+                        int index) except -1 nogil:
+    cdef account_t* account = ledger_account(ledger, event.user_id)
+    cdef symbol_t* symbol = &ledger.symbols[index]
+    cdef position_t* position
+    cdef order_t order
+    if account == NULL or event.qty <= 0 or event.side > RSX_SELL or symbol.hand:
+        return fail(11, event.user_id, event.oid)
+    position = open_position(ledger, account, index)
+    if position == NULL:
+        return fail(11, event.user_id, index)
+    memset(&order, 0, sizeof(order_t))
+    order.oid = event.oid
+    order.px = event.px
+    order.account = <uint32_t>(account - ledger.accounts)
+    order.position = <uint32_t>(position - ledger.positions)
+    order.symbol = <uint16_t>index
+    order.side = event.side
+    order.flags = event.flags & <uint8_t>~RSX_RESTS
+    set_held(ledger, &order, event.qty, event.reserved)
+    if event.flags & RSX_RESTS:
+        orders_add(&ledger.orders, &order)
+        return 0
+    order.place = IN_HAND
+    symbol.hand = index + 1
+    ledger.orders.rows[symbol.hand] = order
+    return 0
+
+
+cdef int apply_rested(ledger_t* ledger, const rsx_order_rested_t* event,
+                      int index) except -1 nogil:
+    """The order in hand comes to rest; one that was amended has its row already."""
+    cdef symbol_t* symbol = &ledger.symbols[index]
+    cdef uint32_t slot = symbol.hand
+    cdef order_t* order = &ledger.orders.rows[slot]
+    if slot == 0 or order.oid != event.oid or order.remaining != event.remaining:
+        return fail(13, event.oid, event.remaining)
+    if order.reserved != event.reserved or order.filled != event.qty - event.remaining:
+        return fail(11, event.oid, event.reserved)
+    symbol.hand = 0
+    if slot > SYMBOLS_MAX:
+        order.place = RESTS
+        return 0
+    orders_add(&ledger.orders, order)
+    return orders_remove(&ledger.orders, slot)
+
+
+cdef int apply_amended(ledger_t* ledger, const rsx_order_amended_t* event, int index,
+                       bint is_live) except -1 nogil:
+    """V-12, V-13."""
+    cdef symbol_t* symbol = &ledger.symbols[index]
+    cdef uint32_t slot = orders_find(&ledger.orders, event.oid)
+    cdef order_t* order = &ledger.orders.rows[slot]
+    if slot == 0 or symbol.hand or event.qty - event.remaining != order.filled:
+        return fail(13, event.oid, event.remaining)
+    if event.reserved > order.reserved + event.extra:
+        return fail(11, event.oid, event.reserved)
+    if exposing(event.remaining, order.flags) > order.remaining + event.extra_qty:
+        return fail(13, event.oid, event.remaining)
+    if is_live:
+        take_back(ledger, event.user_id, index, event.side, event.extra_qty, event.extra)
+        amendment_answered(ledger, event.user_id, index, event.oid)
+    set_held(ledger, order, event.remaining, event.reserved)
+    order.px = event.px
+    if not event.flags & (RSX_RESTS | RSX_KEPT):
+        symbol.hand = slot
+        order.place = IN_HAND
+    return 0
+
+
+cdef int apply_cancelled(ledger_t* ledger, const rsx_order_cancelled_t* event, int index,
+                         bint is_live) except -1 nogil:
+    cdef symbol_t* symbol = &ledger.symbols[index]
+    cdef uint32_t slot = live_slot(ledger, symbol, event.oid)
+    cdef order_t* order = &ledger.orders.rows[slot]
+    if order.remaining != event.cancelled_qty or order.filled != event.filled_qty:
+        return fail(13, event.oid, order.remaining)
+    if order.reserved != event.released:
+        return fail(11, event.oid, order.reserved)
+    if is_live and event.reason == RSX_R_AMENDED_AWAY:
+        amendment_answered(ledger, event.user_id, index, event.oid)
+    set_held(ledger, order, 0, 0)
+    return end_order(ledger, symbol, slot)
+
+
+cdef int apply_reduced(ledger_t* ledger, const rsx_order_reduced_t* event,
+                       int index) except -1 nogil:
+    cdef uint32_t slot = live_slot(ledger, &ledger.symbols[index], event.oid)
+    cdef order_t* order = &ledger.orders.rows[slot]
+    if order.remaining - event.cancelled_qty != event.remaining or event.remaining <= 0:
+        return fail(13, event.oid, event.remaining)
+    return set_held(ledger, order, event.remaining, order.reserved - event.released)
+
+
+# --- fills ------------------------------------------------------------------------------------
+
+
+cdef int move_position(account_t* account, position_t* position, uint8_t side, int64_t qty,
+                       int64_t px) except -1 nogil:
+    """A-3, A-4: the fill's effect on net, cost, profit and collateral."""
+    cdef int64_t size = magnitude(position.net)
+    cdef bint is_against = position.net < 0 if side == RSX_BUY else position.net > 0
+    cdef int64_t closing = min(qty, size) if is_against else 0
+    cdef int64_t closed_cost, profit, value = 0
+    if closing:
+        closed_cost = rsx_share(position.cost, closing, size)
+        if rsx_multiply(px, closing, &value):
+            return fail(1202, px, closing)
+        profit = value - closed_cost if side == RSX_SELL else closed_cost - value
+        position.cost -= closed_cost
+        position.realised += profit
+        account.realised += profit
+        if rsx_add(account.collateral, profit, &account.collateral):
+            return fail(1203, account.user_id, profit)
+    if qty > closing:
+        if rsx_multiply(px, qty - closing, &value):
+            return fail(1202, px, qty)
+        if rsx_add(position.cost, value, &position.cost):
+            return fail(1202, account.user_id, value)
+    position.net += qty if side == RSX_BUY else -qty
+    return 0
+
+
+cdef int settle(ledger_t* ledger, order_t* order, const rsx_fill_t* fill, uint32_t user_id,
+                int64_t remaining, int64_t released, int64_t fee) except -1 nogil:
+    """One side of a fill."""
+    cdef account_t* account = &ledger.accounts[order.account]
+    if order.remaining - fill.qty != remaining or account.user_id != user_id:
+        return fail(13, order.oid, order.remaining)
+    set_held(ledger, order, remaining, order.reserved - released)
+    order.filled += fill.qty
+    move_position(account, &ledger.positions[order.position], order.side, fill.qty, fill.px)
+    account.fees += fee
+    if rsx_add(account.collateral, -fee, &account.collateral):
+        return fail(1203, account.user_id, fee)
+    ledger.fee_account += fee
+    return 0
+
+
+cdef int apply_fill(ledger_t* ledger, const rsx_fill_t* fill, int index) except -1 nogil:
+    cdef symbol_t* symbol = &ledger.symbols[index]
+    cdef uint32_t taken = symbol.hand, made = orders_find(&ledger.orders, fill.maker_oid)
+    cdef order_t* taker = &ledger.orders.rows[taken]
+    cdef order_t* maker = &ledger.orders.rows[made]
+    if taken == 0 or taker.oid != fill.taker_oid or taker.side != fill.taker_side:
+        return fail(4, fill.seq, fill.taker_oid)
+    if made == 0 or made == taken or maker.side == taker.side or maker.px != fill.px:
+        return fail(4, fill.seq, fill.maker_oid)
+    settle(ledger, taker, fill, fill.taker_user_id, fill.taker_remaining, fill.taker_release,
+           fill.taker_fee)
+    settle(ledger, maker, fill, fill.maker_user_id, fill.maker_remaining, fill.maker_release,
+           fill.maker_fee)
+    if fill.maker_remaining == 0:
+        end_order(ledger, symbol, made)
+    if fill.taker_remaining == 0:
+        end_order(ledger, symbol, taken)
+    symbol.last_px = fill.px
+    return 0
+
+
+# --- other records ----------------------------------------------------------------------------
+
+
+cdef int apply_deposit(ledger_t* ledger, const rsx_deposit_t* event,
+                       bint is_live) except -1 nogil:
+    cdef account_t* account = open_account(ledger, event.user_id)
+    if account == NULL or event.amount <= 0:
+        return fail(12, event.seq, event.amount)
+    if rsx_add(account.collateral, event.amount, &account.collateral):
+        return fail(1203, event.user_id, event.amount)
+    if rsx_add(ledger.deposits, event.amount, &ledger.deposits):
+        return fail(1203, event.user_id, event.amount)
+    if is_live:
+        ledger.deposits_flying -= event.amount
+    return 0
+
+
+cdef int apply_config(ledger_t* ledger, const rsx_account_config_t* event,
+                      bint is_live) except -1 nogil:
+    """A-7."""
+    cdef account_t* account = ledger_account(ledger, event.user_id)
+    if account == NULL or event.stp >= RSX_STP_DEFAULT:
+        return fail(12, event.seq, event.user_id)
+    account.owner_group = event.owner_group
+    account.stp = event.stp
+    if not is_live:
+        account.owner_asked = event.owner_group
+        account.stp_asked = event.stp
+    return 0
+
+
+cdef int apply_mark(symbol_t* symbol, const rsx_mark_price_t* mark) except -1 nogil:
+    if mark.mark_px <= 0:
+        return fail(14, mark.seq, mark.mark_px)
+    symbol.fed_px = mark.mark_px
+    symbol.index_px = mark.index_px
+    symbol.fed_ns = mark.ts_ns
+    return 0
+
+
+cdef int give_back(ledger_t* ledger, const rsx_record_t* record, int index) except -1 nogil:
+    """Answers that end what a request had in flight and change no order."""
+    cdef const rsx_order_rejected_t* rejected
+    cdef const rsx_order_duplicate_t* duplicate
+    cdef const rsx_order_released_t* released
+    cdef const rsx_amend_rejected_t* refused
+    if record.type == RSX_ORDER_REJECTED:
+        rejected = <const rsx_order_rejected_t*>record
+        return take_back(ledger, rejected.user_id, index, rejected.side,
+                         exposing(rejected.qty, rejected.flags), rejected.released)
+    if record.type == RSX_ORDER_DUPLICATE:
+        duplicate = <const rsx_order_duplicate_t*>record
+        return take_back(ledger, duplicate.user_id, index, duplicate.side,
+                         exposing(duplicate.qty, duplicate.flags), duplicate.released)
+    if record.type == RSX_ORDER_RELEASED:
+        released = <const rsx_order_released_t*>record
+        return take_back(ledger, released.user_id, index, released.side,
+                         exposing(released.qty, released.flags), released.released)
+    refused = <const rsx_amend_rejected_t*>record
+    take_back(ledger, refused.user_id, index, refused.side, refused.extra_qty, refused.extra)
+    return amendment_answered(ledger, refused.user_id, index, refused.oid)
+
+
+cdef int apply_of_symbol(ledger_t* ledger, const rsx_record_t* record, int index,
+                         bint is_live) except -1 nogil:
+    """One record of a symbol's engine."""
+    cdef uint16_t kind = record.type
+    cdef const rsx_order_accepted_t* accepted
+    if kind == RSX_FILL:
+        return apply_fill(ledger, <const rsx_fill_t*>record, index)
+    if kind == RSX_ORDER_ACCEPTED:
+        accepted = <const rsx_order_accepted_t*>record
+        if is_live:
+            take_back(ledger, accepted.user_id, index, accepted.side,
+                      exposing(accepted.qty, accepted.flags), accepted.reserved)
+        return apply_accepted(ledger, accepted, index)
+    if kind == RSX_ORDER_CANCELLED:
+        return apply_cancelled(ledger, <const rsx_order_cancelled_t*>record, index, is_live)
+    if kind == RSX_ORDER_RESTED:
+        return apply_rested(ledger, <const rsx_order_rested_t*>record, index)
+    if kind == RSX_ORDER_REDUCED:
+        return apply_reduced(ledger, <const rsx_order_reduced_t*>record, index)
+    if kind == RSX_ORDER_AMENDED:
+        return apply_amended(ledger, <const rsx_order_amended_t*>record, index, is_live)
+    if kind == RSX_MARK_PRICE:
+        return apply_mark(&ledger.symbols[index], <const rsx_mark_price_t*>record)
+    if kind == RSX_TRADING_MODE:
+        ledger.symbols[index].mode = (<const rsx_trading_mode_t*>record).mode
+        return 0
+    return give_back(ledger, record, index) if is_live else 0
+
+
+cdef int ledger_apply(ledger_t* ledger, const rsx_record_t* record, bint is_live) except -1 nogil:
+    """Apply one released record; is_live: this ledger put its request in flight itself."""
+    cdef int index
+    ledger.applied += 1
+    if not CHANGES_A_LEDGER[record.type & 63]:
+        return 0
+    if record.type == RSX_DEPOSIT:
+        return apply_deposit(ledger, <const rsx_deposit_t*>record, is_live)
+    if record.type == RSX_ACCOUNT_CONFIG:
+        return apply_config(ledger, <const rsx_account_config_t*>record, is_live)
+    index = ledger_index(ledger, record.stream)
+    if index < 0:
+        return fail(14, record.seq, record.stream)
+    return apply_of_symbol(ledger, record, index, is_live)
+
+
+# By the last six bits of the type: logged records have 32 to 63.
+cdef uint8_t[64] CHANGES_A_LEDGER
+for _type in range(64):
+    CHANGES_A_LEDGER[_type] = _type in (
+        RSX_ORDER_ACCEPTED, RSX_FILL, RSX_ORDER_RESTED, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED,
+        RSX_ORDER_REDUCED, RSX_ORDER_DUPLICATE, RSX_DEPOSIT, RSX_MARK_PRICE, RSX_ORDER_AMENDED,
+        RSX_AMEND_REJECTED, RSX_TRADING_MODE, RSX_ACCOUNT_CONFIG, RSX_ORDER_RELEASED)
