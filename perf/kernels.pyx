@@ -12,7 +12,9 @@ from libc.string cimport memcpy
 import threading
 
 from rsx.book.engine cimport Engine
-from rsx.book.lookahead cimport engine_prefetch, engine_prefetch_order
+from rsx.book.lookahead cimport (
+    engine_prefetch, engine_prefetch_links, engine_prefetch_order,
+)
 from rsx.book.matching cimport engine_request
 from rsx.core.clock cimport monotonic_ns
 from rsx.core.ring cimport (
@@ -124,10 +126,12 @@ def run_requests(Engine engine, const uint8_t[:] requests, uint64_t loops=1, dep
         began = monotonic_ns()
         for loop in range(loops):
             for at in range(count):
-                if at + 2 < count:  # as the tile does with what waits in its ring
+                if at + 3 < count:  # as the tile does with what waits in its ring
                     engine_prefetch(
-                        &engine.engine, <const rsx_record_t*>&requests[(at + 2) * 128])
+                        &engine.engine, <const rsx_record_t*>&requests[(at + 3) * 128])
                     engine_prefetch_order(
+                        &engine.engine, <const rsx_record_t*>&requests[(at + 2) * 128])
+                    engine_prefetch_links(
                         &engine.engine, <const rsx_record_t*>&requests[(at + 1) * 128])
                 engine_request(&engine.engine, <const rsx_record_t*>&requests[at * 128],
                                1_700_000_000_000_000_000, out.ring)

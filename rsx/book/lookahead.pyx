@@ -1,42 +1,72 @@
 # cython: boundscheck=False
 """Fetching ahead: what the requests that wait will touch is brought near while others are served.
 
-Reads only; results do not depend on it. The two calls for one request are made one request apart,
-so that the second finds what the first has brought.
+    three ahead   home of the order id, of the client id, of the user
+    two ahead     the order it cancels or amends; the user
+    one ahead     what is linked to that order: neighbours in its level and among its user's orders
+
+Reads only; results do not depend on it. Each call finds what the one before has brought.
 """
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
-from rsx.book.book cimport NONE, book_find
+from rsx.book.book cimport NONE, book_find, order_t
 from rsx.book.cids cimport cids_prefetch
-from rsx.book.matching cimport engine_t
-from rsx.core.idmap cimport idmap_prefetch
+from rsx.book.matching cimport engine_t, own_t
+from rsx.core.idmap cimport idmap_get, idmap_prefetch
 from rsx.core.memory cimport rsx_prefetch
 from rsx.records_c cimport *
 
 
+cdef inline uint64_t named_order(const rsx_record_t* request) noexcept nogil:
+    """Id of the resting order that a request is about; 0 = none, or by client id."""
+    if request.type == RSX_ORDER_CANCEL:
+        return (<const rsx_order_cancel_t*>request).oid
+    if request.type == RSX_ORDER_AMEND:
+        return (<const rsx_order_amend_t*>request).oid
+    return 0
+
+
 cdef void engine_prefetch(engine_t* engine, const rsx_record_t* request) noexcept nogil:
-    """Have the lines on their way that this request, not the next one but the one after, will
-    touch first: the homes of its order id and client id. Reads only."""
-    cdef const rsx_order_new_t* order
-    if request.type == RSX_ORDER_NEW:
-        order = <const rsx_order_new_t*>request
-        idmap_prefetch(&engine.book.ids, order.oid)
-        if order.cid_len and order.cid_len <= 36:
-            cids_prefetch(&engine.cids, order.user_id, order.cid, order.cid_len)
-    elif request.type == RSX_ORDER_CANCEL:
-        idmap_prefetch(&engine.book.ids, (<const rsx_order_cancel_t*>request).oid)
-    elif request.type == RSX_ORDER_AMEND:
-        idmap_prefetch(&engine.book.ids, (<const rsx_order_amend_t*>request).oid)
+    """For the request three ahead."""
+    cdef const rsx_order_new_t* order = <const rsx_order_new_t*>request
+    if request.type != RSX_ORDER_NEW:
+        idmap_prefetch(&engine.book.ids, named_order(request))
+        return
+    idmap_prefetch(&engine.book.ids, order.oid)
+    idmap_prefetch(&engine.user_slots, order.user_id)
+    if order.cid_len and order.cid_len <= 36:
+        cids_prefetch(&engine.cids, order.user_id, order.cid, order.cid_len)
 
 
 cdef void engine_prefetch_order(engine_t* engine, const rsx_record_t* request) noexcept nogil:
-    """The same for the next request, whose id's home has come: the order it cancels or amends."""
-    cdef uint32_t slot = NONE
-    if request.type == RSX_ORDER_CANCEL:
-        slot = book_find(&engine.book, (<const rsx_order_cancel_t*>request).oid)
-    elif request.type == RSX_ORDER_AMEND:
-        slot = book_find(&engine.book, (<const rsx_order_amend_t*>request).oid)
-    if slot != NONE:
+    """For the request two ahead."""
+    cdef uint64_t oid = named_order(request)
+    cdef uint32_t slot
+    if oid:
+        slot = book_find(&engine.book, oid)
         rsx_prefetch(&engine.book.orders[slot])
         rsx_prefetch(&engine.owns[slot])
+    elif request.type == RSX_ORDER_NEW:
+        slot = idmap_get(&engine.user_slots, (<const rsx_order_new_t*>request).user_id)
+        rsx_prefetch(&engine.users[slot])
+
+
+cdef void engine_prefetch_links(engine_t* engine, const rsx_record_t* request) noexcept nogil:
+    """For the next request."""
+    cdef uint64_t oid = named_order(request)
+    cdef uint32_t slot
+    cdef const order_t* order
+    cdef const own_t* own
+    if oid == 0:
+        return
+    slot = book_find(&engine.book, oid)
+    if slot == NONE:
+        return
+    order = &engine.book.orders[slot]
+    own = &engine.owns[slot]
+    rsx_prefetch(&engine.book.orders[order.prev])
+    rsx_prefetch(&engine.book.orders[order.next])
+    rsx_prefetch(&engine.owns[own.prev])
+    rsx_prefetch(&engine.owns[own.next])
+    rsx_prefetch(&engine.book.levels[order.level])

@@ -48,7 +48,7 @@ from rsx.book.rules cimport (
 from rsx.core.check cimport fail
 from rsx.core.heap cimport heap_free, heap_init
 from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init
-from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
+from rsx.core.memory cimport RSX_PAGES_HUGE, RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.core.ring cimport ring_claim_sure, ring_commit, ring_free, ring_t
 from rsx.records_c cimport *
 from rsx.units cimport rsx_fee, rsx_keep
@@ -70,7 +70,7 @@ cdef int engine_init(engine_t* engine, object symbol, dict limits) except -1:
     cids_hold(&engine.cids, CID_ORDER, &engine.book.orders[0].cid_place, sizeof(order_t))
     engine.users = <user_t*>rsx_map((engine.users_max + 1) * sizeof(user_t), RSX_PAGES_SMALL)
     engine.owns = <own_t*>rsx_map(
-        (<size_t>engine.book.capacity + 1) * sizeof(own_t), RSX_PAGES_SMALL)
+        (<size_t>engine.book.capacity + 1) * sizeof(own_t), RSX_PAGES_HUGE)
     if engine.users == NULL or engine.owns == NULL:
         raise MemoryError(f"{engine.users_max} users")
     idmap_init(&engine.user_slots, engine.users_max, &engine.users[0].user_id, sizeof(user_t), 32)

@@ -11,7 +11,9 @@ Source  specs/matching.md, specs/tiles.md; the rules are in rsx/book/matching.py
 from libc.stdint cimport uint64_t
 
 from rsx.book.engine cimport Engine
-from rsx.book.lookahead cimport engine_prefetch, engine_prefetch_order
+from rsx.book.lookahead cimport (
+    engine_prefetch, engine_prefetch_links, engine_prefetch_order,
+)
 from rsx.book.matching cimport (
     BLOCKED, IDLE, NEVER, ROOM, engine_idle, engine_is_idle, engine_recovered, engine_request,
     engine_t,
@@ -52,9 +54,10 @@ cdef class MatchingTile(Tile):
             self.wait(target)
             return target.producer.claimed != claimed
         while count:
-            if count > 2:
-                engine_prefetch(engine, <const rsx_record_t*>ring_peek(source, 2))
-                engine_prefetch_order(engine, <const rsx_record_t*>ring_peek(source, 1))
+            if count > 3:
+                engine_prefetch(engine, <const rsx_record_t*>ring_peek(source, 3))
+                engine_prefetch_order(engine, <const rsx_record_t*>ring_peek(source, 2))
+                engine_prefetch_links(engine, <const rsx_record_t*>ring_peek(source, 1))
             if engine_request(engine, <const rsx_record_t*>ring_peek(source, 0), now,
                               target) == BLOCKED:
                 if engine.work != IDLE:
