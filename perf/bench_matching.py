@@ -166,7 +166,27 @@ def floor(*arguments: object) -> float | None:
 def with_events(*arguments: object) -> str:
     """The floor that reads requests and writes records as the engine has to, as text."""
     value = floor(*arguments)
-    return "" if value is None else f"; the map reading requests and writing records: {value:.0f} ns"
+    if value is None:
+        return ""
+    return f"; the map reading requests and writing records: {value:.0f} ns"
+
+
+def measure_recentring(levels: int) -> list[int]:
+    """ns of what each request adds while a recentring runs, over a book of `levels` a side."""
+    kernels, samples = build.kernels(), []
+    for _ in range(3):
+        e = engine(1 << 18)
+        block = b"".join(
+            request(2 * i + side + 1, 1, side, MID + (i + 1) * (1 if side else -1) * 2, 1)
+            for i in range(levels) for side in (0, 1)
+        )  # fmt: skip
+        kernels.run_requests(e, block)
+        e.centre_on((MID + 4 * levels) * 10)
+        samples += kernels.recentre_steps(e)
+        if e.map_info()["is_moving"]:
+            raise RuntimeError(f"the recentring has not ended: {e.map_info()}")
+        e.audit()
+    return samples
 
 
 def measure(scale: float = 1.0) -> list[Figure]:
@@ -195,6 +215,11 @@ def measure(scale: float = 1.0) -> list[Figure]:
     figures.append(
         Figure(f"clear a level, next {GAP} ticks away", mean, "ns", "<= 100 ns",
                floor("gap", GAP_LEVELS, GAP), "C++ map of lists", harness.spread(samples))
+    )  # fmt: skip
+    samples = measure_recentring(10_000)
+    figures.append(
+        Figure("recentring, work in one order", harness.percentiles(samples)["p99.9"], "ns",
+               "<= 5,000 ns", None, "", harness.spread(samples))
     )  # fmt: skip
     ops = int(MIXED_OPS * min(scale, 1))
     flow = mixed_flow(ops)

@@ -16,6 +16,7 @@ from rsx.book.lookahead cimport (
     engine_prefetch, engine_prefetch_links, engine_prefetch_order,
 )
 from rsx.book.matching cimport engine_request
+from rsx.book.recentre cimport book_recentre_move
 from rsx.core.clock cimport monotonic_ns
 from rsx.core.ring cimport (
     Ring, ring_available, ring_claim, ring_commit, ring_peek, ring_release, ring_t, ring_wake,
@@ -159,6 +160,26 @@ def sample_requests(Engine engine, const uint8_t[:] requests, depth=4096):
     result = to_list(samples, count)
     free(samples)
     return result
+
+
+def recentre_steps(Engine engine, flush_mib=8):
+    """Each step of the recentring that runs, timed alone after the caches were filled with other
+    memory: list of ns, the clock's own cost included."""
+    cdef list samples = []
+    cdef uint64_t began, took, size = <uint64_t>flush_mib << 20, at
+    cdef uint8_t* other = <uint8_t*>malloc(size)
+    cdef uint64_t total = 0
+    cdef bint is_moving = True
+    while is_moving:
+        for at in range(0, size, 64):
+            other[at] += 1
+            total += other[at]
+        began = monotonic_ns()
+        is_moving = book_recentre_move(&engine.engine.book)
+        took = monotonic_ns() - began
+        samples.append(took)
+    free(other)
+    return samples
 
 
 def check_orders(Ledger ledger, const uint8_t[:] request, uint64_t count):

@@ -57,9 +57,7 @@ def groups_for(layout: str, tiles: Any) -> list[tuple[str, list[Any]]]:
 
 
 def rig_with_users(folder: Path, users: int, **changes: Any) -> Any:
-    config = harness.bench_config(
-        matching={"open_orders_per_user_max": 1 << 18}, **changes
-    )
+    config = harness.bench_config(matching={"open_orders_per_user_max": 1 << 18}, **changes)
     rig = harness.EngineRig(config, folder)
     rig.begin_stepping()
     for user in range(1, users + 1):

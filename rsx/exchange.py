@@ -81,9 +81,7 @@ class Exchange:
         self.folder, self.lock_fd = open_data_folder(self.config.data.dir)
         try:
             self.secret = auth.load_secret(self.config.data.dir)
-            self.recovered: Recovered = recover(
-                self.config, self.folder, self.clock, self.progress
-            )
+            self.recovered: Recovered = recover(self.config, self.folder, self.clock, self.progress)
             self._build()
             sys.setswitchinterval(self.config.tiles.switch_interval_us / 1e6)
             # Live orders are many and hold no cycles: full collections would only cost latency.

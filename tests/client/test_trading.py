@@ -9,7 +9,7 @@ from decimal import Decimal as D
 
 import pytest
 from client.fake_server import mint
-from client.helpers import collect, fills, until, updates
+from client.helpers import collect, fills, up_to_resumed, until, updates
 
 from rsx.client import (
     AccountSettings,
@@ -568,7 +568,7 @@ def test_a_dead_man_timer_is_set_renewed_and_tells_when_it_runs_out(run):
             assert (one.symbol, off.symbol, off.deadline_ns) == ("ETH-PERP", "ETH-PERP", 0)
             order = await client.place("BTC-PERP", "buy", "100", "0.01")
             await exchange.restart()
-            await until(lambda: exchange.timers.get((1, 0)) == 1500)
+            await up_to_resumed(client)
             assert exchange.timers == {(1, 0): 1500}
             await exchange.run_out(1)
             events = await collect(client, lambda e: isinstance(e, DeadMan))
