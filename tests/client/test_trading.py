@@ -9,7 +9,7 @@ from decimal import Decimal as D
 
 import pytest
 from client.fake_server import mint
-from client.helpers import collect, fills, up_to_resumed, until, updates
+from client.helpers import collect, fills, until, up_to_resumed, updates
 
 from rsx.client import (
     AccountSettings,
