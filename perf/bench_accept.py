@@ -47,7 +47,7 @@ def measure_accept(rounds: int = 6, count: int = 100 * BATCH) -> list[float]:
     """
     kernels = build.kernels()
     config = harness.bench_config(
-        matching={"orders_max": 1 << 17, "dedup_orders_max": 1 << 18,
+        matching={"orders_max": 130_000, "triggers_max": 1024, "dedup_orders_max": 1 << 18,
                   "open_orders_per_user_max": 1 << 17},
     )  # fmt: skip
     warm = (1 << 18) // count + 1
@@ -88,17 +88,19 @@ def measure_check(positions: int, count: int) -> float:
         ledger.apply(sealed(records.DEPOSIT.pack(user_id=user, amount=1 << 50), seq, 1))
         seq += 1
     for i in range(positions):
-        for user, side in ((1, 0), (2, 1)):
-            accepted = records.ORDER_ACCEPTED.pack(
-                oid=seq, px=1000, qty=100, user_id=user, symbol_id=i + 1, side=side, stream=i + 1
-            )
-            ledger.apply(sealed(accepted, seq, 1))
+        both = {"px": 1000, "qty": 100, "symbol_id": i + 1, "stream": i + 1}
+        maker_oid, taker_oid = seq, seq + 1
+        for record in (
+            records.ORDER_ACCEPTED.pack(
+                oid=maker_oid, user_id=2, side=1, flags=int(records.OrderFlag.RESTS), **both
+            ),
+            records.ORDER_ACCEPTED.pack(oid=taker_oid, user_id=1, side=0, **both),
+            records.FILL.pack(
+                taker_oid=taker_oid, maker_oid=maker_oid, taker_user_id=1, maker_user_id=2, **both
+            ),
+        ):
+            ledger.apply(sealed(record, seq, 1))
             seq += 1
-        fill = records.FILL.pack(
-            px=1000, qty=100, taker_user_id=1, maker_user_id=2, symbol_id=i + 1, stream=i + 1
-        )
-        ledger.apply(sealed(fill, seq, 1))
-        seq += 1
     order = records.ORDER_REQUEST.pack(oid=9, px=1000, qty=100, user_id=1, symbol_id=1, side=0)
     kernels = build.kernels()
     return harness.median([kernels.check_orders(ledger, order, count) / count for _ in range(7)])
