@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from rsx.core.check cimport fail
 from rsx.core.idmap cimport idmap_free, idmap_init, idmap_put, idmap_remove
-from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
+from rsx.core.memory cimport RSX_PAGES_HUGE, rsx_map, rsx_unmap
 
 
 cdef int orders_init(orders_t* orders, uint64_t orders_max) except -1:
@@ -23,7 +23,7 @@ cdef int orders_init(orders_t* orders, uint64_t orders_max) except -1:
     orders.capacity = orders_max
     orders.untouched = SYMBOLS_MAX + 1
     if rows < <uint64_t>1 << 32:
-        orders.rows = <order_t*>rsx_map(rows * sizeof(order_t), RSX_PAGES_SMALL)
+        orders.rows = <order_t*>rsx_map(rows * sizeof(order_t), RSX_PAGES_HUGE)
     if orders.rows == NULL:
         raise MemoryError(f"{orders_max} orders")
     return idmap_init(&orders.ids, orders_max, &orders.rows[0].oid, sizeof(order_t), 64)

@@ -24,14 +24,17 @@ from rsx.core.ring cimport (
 from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, ledger_account, ledger_index, ledger_margin, ledger_mark, margin_t, position_t,
-    symbol_t, unrealised_of,
+    account_t, ledger_account, ledger_index, ledger_margin, ledger_mark, ledger_t, margin_t,
+    position_t, symbol_t, unrealised_of,
 )
 from rsx.risk.check cimport (
     amend_t, ask_fired, ask_order, ask_t, ledger_check, ledger_check_amend, ledger_check_config,
     ledger_check_deposit, ledger_check_trigger,
 )
 from rsx.risk.ledger cimport Ledger
+from rsx.risk.lookahead cimport (
+    LOOK_FAR, LOOK_NEAR, LOOK_NEXT, ledger_prefetch, ledger_prefetch_held, ledger_prefetch_row,
+)
 from rsx.risk.settle cimport ledger_apply
 from rsx.units cimport rsx_requirement
 
@@ -89,14 +92,19 @@ cdef class RiskTile(Tile):
     cdef int settle_released(self) except -1 nogil:
         """Fold what the log has released: before new orders, so that they see what it freed."""
         cdef ring_t* ring = self.wal_risk.ring
+        cdef ledger_t* ledger = &self.ledger.ledger
         cdef uint64_t count = min(ring_available(ring), <uint64_t>SETTLE_LIMIT), at
         cdef const rsx_record_t* record
         for at in range(count):
+            if at + LOOK_FAR < count:
+                ledger_prefetch(ledger, <const rsx_record_t*>ring_peek(ring, at + LOOK_FAR))
+                ledger_prefetch_row(ledger, <const rsx_record_t*>ring_peek(ring, at + LOOK_NEAR))
+                ledger_prefetch_held(ledger, <const rsx_record_t*>ring_peek(ring, at + LOOK_NEXT))
             record = <const rsx_record_t*>ring_peek(ring, at)
             if record.seq != self.released_seq + 1:
                 return fail(5, record.seq, self.released_seq)
             self.released_seq += 1
-            ledger_apply(&self.ledger.ledger, record, True)
+            ledger_apply(ledger, record, True)
             if record.type == RSX_TRIGGER_FIRED:
                 self.line_up(record)
         if count:

@@ -13,7 +13,11 @@ from rsx.book.fold cimport engine_apply
 from rsx.core.check cimport fail
 from rsx.records import OF_A_SYMBOL, decode
 from rsx.records_c cimport *
+from rsx.risk.accounts cimport ledger_t
 from rsx.risk.ledger cimport Ledger
+from rsx.risk.lookahead cimport (
+    LOOK_FAR, LOOK_NEAR, LOOK_NEXT, ledger_prefetch, ledger_prefetch_held, ledger_prefetch_row,
+)
 from rsx.risk.settle cimport ledger_apply
 
 cdef enum:
@@ -104,9 +108,14 @@ cdef class State:
         cdef uint64_t at
         cdef const rsx_record_t* record
         cdef bint is_special
+        cdef ledger_t* ledger = &self.ledger.ledger
         for at in range(count):
             record = <const rsx_record_t*>&data[at * RSX_RECORD_SIZE]
             with nogil:
+                if at + LOOK_FAR < count:
+                    ledger_prefetch(ledger, record + LOOK_FAR)
+                    ledger_prefetch_row(ledger, record + LOOK_NEAR)
+                    ledger_prefetch_held(ledger, record + LOOK_NEXT)
                 is_special = self._apply_one(record)
             if is_special:
                 self._note(data[at * RSX_RECORD_SIZE:(at + 1) * RSX_RECORD_SIZE])

@@ -1,0 +1,61 @@
+# cython: boundscheck=False
+"""Fetching ahead: what the records that wait will touch is brought near while others are applied.
+
+    LOOK_FAR ahead    home of the order id, or of a new order's user
+    LOOK_NEAR ahead   the order's row, or the user's account
+    LOOK_NEXT ahead   the account and the position
+
+Reads only; results do not depend on it. Each call finds what the one before has brought.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from rsx.core.idmap cimport idmap_get, idmap_prefetch
+from rsx.core.memory cimport rsx_prefetch
+from rsx.records_c cimport *
+from rsx.risk.orders cimport order_t, orders_find
+
+
+cdef inline uint64_t named_order(const rsx_record_t* record) noexcept nogil:
+    """Id of the order at rest that a record is about; 0 = none."""
+    if record.type == RSX_FILL:
+        return (<const rsx_fill_t*>record).maker_oid
+    if record.type == RSX_ORDER_CANCELLED or record.type == RSX_ORDER_AMENDED:
+        return (<const rsx_order_cancelled_t*>record).oid  # both have it in the same place
+    return 0
+
+
+cdef void ledger_prefetch(ledger_t* ledger, const rsx_record_t* record) noexcept nogil:
+    """For the record LOOK_FAR ahead."""
+    cdef const rsx_order_accepted_t* accepted = <const rsx_order_accepted_t*>record
+    if record.type == RSX_ORDER_ACCEPTED:
+        idmap_prefetch(&ledger.slots, accepted.user_id)
+        if accepted.flags & RSX_RESTS:
+            idmap_prefetch(&ledger.orders.ids, accepted.oid)
+    else:
+        idmap_prefetch(&ledger.orders.ids, named_order(record))
+
+
+cdef void ledger_prefetch_row(ledger_t* ledger, const rsx_record_t* record) noexcept nogil:
+    """For the record LOOK_NEAR ahead."""
+    if record.type == RSX_ORDER_ACCEPTED:
+        rsx_prefetch(&ledger.accounts[
+            idmap_get(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id)])
+    else:
+        rsx_prefetch(&ledger.orders.rows[orders_find(&ledger.orders, named_order(record))])
+
+
+cdef void ledger_prefetch_held(ledger_t* ledger, const rsx_record_t* record) noexcept nogil:
+    """For the record LOOK_NEXT ahead."""
+    cdef const order_t* order
+    cdef uint64_t oid
+    cdef uint32_t slot
+    if record.type == RSX_ORDER_ACCEPTED:
+        slot = idmap_get(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id)
+        rsx_prefetch(&ledger.positions[ledger.accounts[slot].first_position])
+        return
+    oid = named_order(record)
+    if oid:
+        order = &ledger.orders.rows[orders_find(&ledger.orders, oid)]
+        rsx_prefetch(&ledger.accounts[order.account])
+        rsx_prefetch(&ledger.positions[order.position])
