@@ -80,7 +80,7 @@ cdef class RiskTile(Tile):
         self.due_ns = 0
         sent = self.take_marks()
         sent += self.take_fired(now)
-        if self.due_ns == 0:
+        if self.due_ns == 0 and self.fired_first == self.fired_end:
             sent += self.take_requests(now)
         if self.due_ns:
             self.stalls += 1

@@ -134,6 +134,11 @@ def _config_check(config: Config, folder: Path) -> Callable[[records.View], None
                     f"{folder} holds market {view.symbol_id} with {key} = {was}, the "
                     f"configuration says {getattr(symbol, key)}: another exchange's data folder?"
                 )
+        if view.px_max > symbol.px_max:
+            raise StartError(
+                f"{folder} holds market {view.symbol_id} with px_max = {view.px_max}, the "
+                f"configuration says {symbol.px_max}: orders may rest above it, it only rises"
+            )
 
     return check
 

@@ -175,3 +175,56 @@ def test_any_order_of_a_flat_user_needs_what_the_formula_says(
         assert (reason, required, available) == (2001 if due > balance else 0, due, balance)
     held = ledger.account(1, 0)
     assert held["frozen"] == (0 if reason else due)
+
+
+SIZES = st.integers(1, 10**6)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@given(
+    side=st.integers(0, 1), px=SIZES, qty=SIZES, held=st.integers(0, 10**13), new_px=SIZES,
+    new_qty=SIZES, parts=st.lists(SIZES, max_size=6), mark=SIZES,
+)  # fmt: skip
+def test_whatever_trades_before_an_amendment_it_takes_no_more_than_was_in_flight(
+    side, px, qty, held, new_px, new_qty, parts, mark
+):
+    """V-12: any order, any amendment, any fills of it on the way; the ledger checks the bound."""
+    from rsx.risk.ledger import Ledger
+
+    symbol = make_symbol(reference_px=mark, px_max=10**6)
+    ledger = Ledger((symbol,), accounts_max=4, positions_max=8, mark_source="last")
+    for user in (1, 2):
+        ledger.apply(records.DEPOSIT.pack(user_id=user, amount=1 << 55))
+    who = {"oid": 1, "user_id": 1, "symbol_id": 1, "side": side}
+    place = {**who, "px": px, "qty": qty, "reserved": held, "flags": RESTS, "stream": 1}
+    ledger.apply(records.ORDER_ACCEPTED.pack(**place))
+    request = records.AMEND_REQUEST.pack(**who, px=new_px, qty=new_qty, request_id=1)
+    reason, reserved, assumed, extra, extra_qty, _ = ledger.check_amend(request, 0)
+    assert reason == 0
+    left, kept = qty, held
+    for number, part in enumerate(parts, 2):
+        part = min(part, left)
+        if part == 0:
+            break
+        left, before = left - part, left
+        kept, had = ceil_div(kept * left, before), kept
+        taker = {"oid": number, "user_id": 2, "symbol_id": 1, "side": 1 - side, "qty": part}
+        ledger.apply(records.ORDER_ACCEPTED.pack(**taker, px=px, stream=1))
+        ledger.apply(records.FILL.pack(
+            taker_oid=number, maker_oid=1, px=px, qty=part, taker_user_id=2, maker_user_id=1,
+            symbol_id=1, stream=1, taker_side=1 - side, maker_remaining=left,
+            maker_release=had - kept,
+        ))  # fmt: skip
+    before = ledger.position(1, 1)
+    opened = new_qty - (qty - left)
+    if left and opened > 0:
+        ledger.apply(
+            records.ORDER_AMENDED.pack(
+                **who, px=new_px, qty=new_qty, remaining=opened, extra=extra, extra_qty=extra_qty,
+                reserved=ceil_div(reserved * opened, assumed), request_id=1, flags=RESTS, stream=1,
+            ), live=True,
+        )  # fmt: skip
+    after = ledger.position(1, 1)
+
+    assert all(after[n] <= before[n] for n in ("frozen", "open_buy_qty", "open_sell_qty"))
+    ledger.audit()

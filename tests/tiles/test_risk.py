@@ -358,6 +358,19 @@ def test_as_many_as_can_have_fired_fit_and_one_more_stops_the_exchange(desk: Des
         desk.release("TRIGGER_FIRED", **desk.fired(3000))
 
 
+def test_requests_wait_for_all_that_fired_also_for_more_than_one_cycles_worth(desk: Desk) -> None:
+    seen: list[int] = []
+    desk.fill(desk.matching[0])
+    for oid in range(1, 1025):
+        desk.release("TRIGGER_FIRED", **desk.fired(oid, qty=1, kind=3, px=50))
+    desk.order(5000)
+    desk.sent()
+    for _ in range(20):
+        desk.tile.step()
+        seen += [o.oid for o in desk.sent()]
+    assert seen == [*range(1, 1025), 5000]
+
+
 def test_they_go_round_the_circle_in_the_order_in_which_they_fired(desk: Desk) -> None:
     seen = []
     for oid in range(1, 5001):

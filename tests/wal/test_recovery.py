@@ -399,6 +399,19 @@ def test_a_market_that_the_configuration_lacks_is_refused(world: World) -> None:
         recover(make_config(make_market(1)), world.folder, CLOCK)
 
 
+def test_a_lower_px_max_is_refused_and_a_higher_one_is_a_new_rule(
+    world: World, make_world: Callable[..., World]
+) -> None:
+    """L-24: an order of the log may rest above it."""
+    small_log(world)
+    with pytest.raises(StartError, match="market 1 with px_max = 10000, .* says 9995: .* rises"):
+        recover(make_config(make_market(1, px_max=9995), make_market(2)), world.folder, CLOCK)
+    higher = make_world(make_market(1, px_max=20_000), make_market(2))
+    higher.place(1, SELL, 15_000, 10)
+    higher.run()
+    assert higher.released[-1].record.name == "ORDER_ACCEPTED"
+
+
 def test_changed_fees_and_a_new_market_are_new_rules_in_the_log(
     make_world: Callable[..., World],
 ) -> None:
