@@ -404,7 +404,7 @@ def test_a_lower_px_max_is_refused_and_a_higher_one_is_a_new_rule(
 ) -> None:
     """L-24: an order of the log may rest above it."""
     small_log(world)
-    with pytest.raises(StartError, match="market 1 with px_max = 10000, .* says 9995: .* rises"):
+    with pytest.raises(StartError, match=r"market 1 with px_max = 10000, .* says 9995: .* rises"):
         recover(make_config(make_market(1, px_max=9995), make_market(2)), world.folder, CLOCK)
     higher = make_world(make_market(1, px_max=20_000), make_market(2))
     higher.place(1, SELL, 15_000, 10)
