@@ -119,7 +119,8 @@ def servers(folder: Path) -> Iterator[tuple[int, int, Any]]:
 
     config = folder / "bench.toml"
     text = (harness.ROOT / "config.toml").read_text()
-    config.write_text(text.replace("orders_per_second = 5000", "orders_per_second = 10000000"))
+    text = text.replace("orders_per_second = 5000", "orders_per_second = 10000000")
+    config.write_text(text.replace('min_notional = "5"', 'min_notional = "0"'))
     exchange = subprocess.Popen(
         [sys.executable, "-m", "rsx.cli", "run", "--config", str(config), "--no-demo", "--json",
          "--data", str(folder / "data"), "--port", "0"],
