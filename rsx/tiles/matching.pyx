@@ -11,6 +11,7 @@ Source  specs/matching.md, specs/tiles.md; the rules are in rsx/book/matching.py
 from libc.stdint cimport uint64_t
 
 from rsx.book.engine cimport Engine
+from rsx.book.fold cimport engine_audit
 from rsx.book.lookahead cimport (
     engine_prefetch, engine_prefetch_links, engine_prefetch_order,
 )
@@ -24,6 +25,16 @@ from rsx.core.ring cimport (
 )
 from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport rsx_record_t
+
+cdef extern from *:
+    """
+    #ifdef RSX_DEBUG
+    enum { RSX_AUDITS = 1 };
+    #else
+    enum { RSX_AUDITS = 0 };
+    #endif
+    """
+    const int RSX_AUDITS    # a debug build checks the whole engine while it runs
 
 
 cdef class MatchingTile(Tile):
@@ -68,9 +79,22 @@ cdef class MatchingTile(Tile):
             count -= 1
             done += 1
         ring_wake(target)
+        if RSX_AUDITS and done:
+            self.audit_sometimes()
         if self.due_ns == 0 and engine.expiry_ns != NEVER:
             self.due_ns = monotonic_ns() + engine.expiry_ns - min(now, engine.expiry_ns)
         return done != 0 or engine.book.is_moving or target.producer.claimed != claimed
+
+    cdef int audit_sometimes(self) except -1 nogil:
+        """Every link, count and sum (INV-8), in the first of AUDIT_CYCLES duty cycles that took
+        requests; between requests only."""
+        if self.engine.engine.work == IDLE:
+            if self.cycles % AUDIT_CYCLES == 0:
+                with gil:
+                    engine_audit(&self.engine.engine)
+                self.audits += 1
+            self.cycles += 1
+        return 0
 
     cdef int wait(self, ring_t* target) noexcept nogil:
         """Before a full ring: come back soon, consumers wake nobody. With room: prices are on their
@@ -80,4 +104,4 @@ cdef class MatchingTile(Tile):
         return 0
 
     def counters(self):
-        return self.engine.counts()
+        return {**self.engine.counts(), "audits": self.audits}
