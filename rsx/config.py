@@ -19,6 +19,9 @@ from rsx.units import UnitsError, to_text, to_units
 
 ROOT = Path(__file__).resolve().parent.parent
 TICK_ROWS_MAX = 4
+BRACKETS_MAX = 5
+VIRTUAL_SHARDS = 4096
+SHARDS_MAX = 8
 NOTIONAL_MAX = 1 << 60
 # In the shared layout one runner has risk, every matching tile and wal; it takes 64 tiles.
 SYMBOLS_MAX = 62
@@ -76,6 +79,8 @@ class Rings(Section, frozen=True):
 class Risk(Section, frozen=True):
     accounts_max: Annotated[int, _within(1, 1 << 26)] = 1 << 20
     positions_max: Annotated[int, _within(1, 1 << 26)] = 1 << 22
+    shards: Annotated[int, _within(1, SHARDS_MAX)] = 1
+    shard_starts: tuple[Annotated[int, _within(0, VIRTUAL_SHARDS - 1)], ...] = ()
 
 
 class Matching(Section, frozen=True):
@@ -140,6 +145,27 @@ class SymbolText(Section, frozen=True, kw_only=True):
     price_band_ppm: Annotated[int, _within(0, 1_000_000)] = 0
     market_band_ppm: Annotated[int, _within(1, 1_000_000)] = 50_000
     tick_table: Annotated[tuple[tuple[str, str], ...], Meta(max_length=TICK_ROWS_MAX)] = ()
+    version: Annotated[int, _within(1, (1 << 32) - 1)] = 1
+    brackets: Annotated[tuple[tuple[str, int, int], ...], Meta(max_length=BRACKETS_MAX)] = ()
+    oi_low: str = "0"
+    oi_high: str = "0"
+    funding_interval_s: Annotated[int, _within(0, 7 * 86_400)] = 28_800
+    funding_interest_ppb: Annotated[int, _within(-1_000_000_000, 1_000_000_000)] = 100_000
+    funding_damp_ppb: Annotated[int, _within(0, 1_000_000_000)] = 500_000
+    funding_cap_ppb: Annotated[int, _within(0, 1_000_000_000)] = 7_500_000
+    liquidation_fee_ppm: Annotated[int, _within(0, 100_000)] = 5_000
+    liquidation_slip_ppm: Annotated[int, _within(1, 1_000_000)] = 1_000
+    liquidation_slip_max_ppm: Annotated[int, _within(1, 999_999)] = 50_000
+    liquidation_rounds: Annotated[int, _within(0, 200)] = 10
+    liquidation_delay_ms: Annotated[int, _within(0, 3_600_000)] = 200
+    liquidation_step_ppm: Annotated[int, _within(1, 1_000_000)] = 1_000_000
+    liquidation_buffer_ppm: Annotated[int, _within(0, 10_000_000)] = 100_000
+    margin_call_ppm: Annotated[int, _within(1_000_000, 100_000_000)] = 1_500_000
+    withdraw_keep_ppm: Annotated[int, _within(0, 1_000_000)] = 100_000
+    insurance_seed: str = "0"
+    insurance_loss_max: str = "1000000"
+    insurance_notional_max: str = "10000000"
+    adl: Literal["queue", "pro_rata", "risk_weighted"] = "queue"
 
 
 class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +173,8 @@ class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     px_* and tick in price units, lot and qty_* in quantity units, notional_* in money units.
     tick_table: further rows (first price, tick), rising; `tick` holds below the first.
+    brackets: further rows (first notional, initial ppm, maintenance ppm), rising; the rates above
+    hold below the first. adl: number of records.AdlPolicy.
     """
 
     id: int
@@ -167,6 +195,27 @@ class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
     price_band_ppm: int = 0
     market_band_ppm: int = 50_000
     tick_table: tuple[tuple[int, int], ...] = ()
+    version: int = 1
+    brackets: tuple[tuple[int, int, int], ...] = ()
+    oi_low: int = 0
+    oi_high: int = 0
+    funding_interval_s: int = 28_800
+    funding_interest_ppb: int = 100_000
+    funding_damp_ppb: int = 500_000
+    funding_cap_ppb: int = 7_500_000
+    liquidation_fee_ppm: int = 5_000
+    liquidation_slip_ppm: int = 1_000
+    liquidation_slip_max_ppm: int = 50_000
+    liquidation_rounds: int = 10
+    liquidation_delay_ms: int = 200
+    liquidation_step_ppm: int = 1_000_000
+    liquidation_buffer_ppm: int = 100_000
+    margin_call_ppm: int = 1_500_000
+    withdraw_keep_ppm: int = 100_000
+    insurance_seed: int = 0
+    insurance_loss_max: int = 1 << 56
+    insurance_notional_max: int = 1 << 60
+    adl: int = 0
 
     def tick_at(self, px: int) -> int:
         """The price step of the row that px falls in (specs/matching.md PX-1)."""
@@ -230,6 +279,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return config
 
 
+# Keys of a market that are numbers already.
+AS_WRITTEN = (
+    "funding_interval_s", "funding_interest_ppb", "funding_damp_ppb", "funding_cap_ppb",
+    "liquidation_fee_ppm", "liquidation_slip_ppm", "liquidation_slip_max_ppm",
+    "liquidation_rounds", "liquidation_delay_ms", "liquidation_step_ppm",
+    "liquidation_buffer_ppm", "margin_call_ppm", "withdraw_keep_ppm",
+)  # fmt: skip
+
+
 def _units(key: str, text: str, decimals: int, least: int = 1) -> int:
     try:
         value = to_units(text, decimals)
@@ -265,6 +323,25 @@ def _tick_table(at: str, raw: SymbolText, tick: int, px_max: int) -> tuple[tuple
     return tuple(rows)
 
 
+def _brackets(at: str, raw: SymbolText, money: int) -> tuple[tuple[int, int, int], ...]:
+    """The rows of larger positions in money units (specs/margin.md BR-1)."""
+    rows: list[tuple[int, int, int]] = []
+    before = (0, raw.initial_margin_ppm, raw.maintenance_margin_ppm)
+    for number, (first_text, initial, maintenance) in enumerate(raw.brackets):
+        key = f"{at}.brackets[{number}]"
+        first = _units(key, first_text, money)
+        if not before[0] < first <= NOTIONAL_MAX:
+            raise ConfigError(f"{key}: first notional {first_text!r} does not rise, or is too large")
+        if not before[1] <= initial <= 1_000_000 or not before[2] <= maintenance <= initial:
+            raise ConfigError(
+                f"{key}: rates {initial}, {maintenance} ppm: neither may fall from row to row, "
+                "maintenance may not be above initial, initial not above 1000000"
+            )
+        before = (first, initial, maintenance)
+        rows.append(before)
+    return tuple(rows)
+
+
 def _symbol(raw: SymbolText) -> SymbolConfig:
     at = f"symbols.{raw.name}"
     money = raw.price_decimals + raw.qty_decimals
@@ -289,7 +366,16 @@ def _symbol(raw: SymbolText) -> SymbolConfig:
         price_band_ppm=raw.price_band_ppm,
         market_band_ppm=raw.market_band_ppm,
         tick_table=_tick_table(at, raw, tick, px_max),
-    )
+        version=raw.version,
+        brackets=_brackets(at, raw, money),
+        adl=("queue", "pro_rata", "risk_weighted").index(raw.adl),
+        **{
+            key: _units(f"{at}.{key}", getattr(raw, key), money, least=0)
+            for key in ("oi_low", "oi_high", "insurance_seed", "insurance_loss_max",
+                        "insurance_notional_max")
+        },
+        **{key: getattr(raw, key) for key in AS_WRITTEN},
+    )  # fmt: skip
     rules = (
         (
             symbol.notional_max <= NOTIONAL_MAX,
@@ -320,6 +406,23 @@ def _symbol(raw: SymbolText) -> SymbolConfig:
             symbol.maintenance_margin_ppm <= symbol.initial_margin_ppm,
             f"maintenance_margin_ppm = {raw.maintenance_margin_ppm} is above "
             f"initial_margin_ppm = {raw.initial_margin_ppm}",
+        ),
+        (
+            symbol.liquidation_slip_ppm <= symbol.liquidation_slip_max_ppm,
+            f"liquidation_slip_ppm = {raw.liquidation_slip_ppm} is above "
+            f"liquidation_slip_max_ppm = {raw.liquidation_slip_max_ppm}",
+        ),
+        (
+            (symbol.oi_low < symbol.oi_high) if symbol.oi_high else symbol.oi_low == 0,
+            f"oi_low = {raw.oi_low!r} must be below oi_high = {raw.oi_high!r}; both 0 = off",
+        ),
+        (
+            symbol.insurance_seed <= 1 << 56,
+            f"insurance_seed = {raw.insurance_seed!r} is above {to_text(1 << 56, money)}",
+        ),
+        (
+            symbol.funding_interval_s % 60 == 0,
+            f"funding_interval_s = {raw.funding_interval_s} is not whole minutes",
         ),
     )
     for holds, text in rules:
@@ -364,6 +467,14 @@ def _check(config: Config) -> None:
     for path, text in (("server.host", config.server.host), ("data.dir", config.data.dir)):
         if not text.strip() or "\0" in text:
             raise ConfigError(f"{path} = {text!r}: must not be empty")
+    starts = config.risk.shard_starts
+    if starts and (
+        len(starts) != config.risk.shards or starts[0] != 0 or sorted(set(starts)) != list(starts)
+    ):
+        raise ConfigError(
+            f"risk.shard_starts = {list(starts)}: the first virtual shard of each of the "
+            f"{config.risk.shards} shards, from 0, rising"
+        )
     cpus = config.tiles.cpus
     if not isinstance(cpus, str) and (not cpus or min(cpus) < 0 or len(set(cpus)) < len(cpus)):
         raise ConfigError(f"tiles.cpus = {cpus}: must be different core numbers, at least one")

@@ -43,6 +43,9 @@ class Reason(enum.IntEnum):
     EXPIRY_INVALID = 1026
     TRIGGER_INVALID = 1027
     NOTHING_TO_AMEND = 1028
+    CONFIG_INVALID = 1029
+    CONFIG_PENDING = 1030
+    POSITION_SIDE_INVALID = 1031
     # risk
     INSUFFICIENT_MARGIN = 2001
     MARK_UNAVAILABLE = 2002
@@ -51,6 +54,13 @@ class Reason(enum.IntEnum):
     BALANCE_LIMIT = 2005
     TOO_MANY_POSITIONS = 2006
     NO_ACCOUNT = 2007
+    LEVERAGE_INVALID = 2008
+    MODE_LOCKED = 2009
+    POSITION_MODE_MISMATCH = 2010
+    IN_LIQUIDATION = 2011
+    WITHDRAWAL_TOO_LARGE = 2012
+    NOT_ISOLATED = 2013
+    MARGIN_REMOVAL_TOO_LARGE = 2014
     # matching: rejections
     DUPLICATE_CLIENT_ID = 3001
     POST_ONLY_WOULD_CROSS = 3002
@@ -70,6 +80,7 @@ class Reason(enum.IntEnum):
     EXPIRY_PASSED = 3016
     ORDER_DONE = 3017
     TRIGGER_NOT_AMENDED = 3018
+    NOTHING_TO_TRANSFER = 3019
     # matching: why an accepted order ended or shrank
     USER_CANCEL = 3101
     IOC_REMAINDER = 3102
@@ -82,6 +93,8 @@ class Reason(enum.IntEnum):
     AMENDED_AWAY = 3109
     CANCEL_ALL = 3110
     ADMIN_CANCEL = 3111
+    LIQUIDATION = 3112
+    DELEVERAGED = 3113
     # authentication
     TOKEN_MISSING = 4001
     TOKEN_INVALID = 4002
@@ -122,6 +135,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.EXPIRY_INVALID: "an expiry in the future goes with GTD, and only with it",
     Reason.TRIGGER_INVALID: "these trigger fields do not go together",
     Reason.NOTHING_TO_AMEND: "an amendment names a new price or a new quantity",
+    Reason.CONFIG_INVALID: "these rules of a market are not possible",
+    Reason.CONFIG_PENDING: "a change of this market's rules is still on its way",
+    Reason.POSITION_SIDE_INVALID: "a position side is long or short, with hedge accounts only",
     Reason.INSUFFICIENT_MARGIN: "not enough free margin",
     Reason.MARK_UNAVAILABLE: "the mark price is missing or stale; only reducing orders pass",
     Reason.TOO_MANY_ACCOUNTS: "the exchange has no room for another account",
@@ -129,6 +145,13 @@ SENTENCES: dict[Reason, str] = {
     Reason.BALANCE_LIMIT: "the balance would exceed the limit of an account",
     Reason.TOO_MANY_POSITIONS: "the exchange has no room for another position",
     Reason.NO_ACCOUNT: "this user has no account; one begins with its first deposit",
+    Reason.LEVERAGE_INVALID: "the leverage is not within the brackets of the market",
+    Reason.MODE_LOCKED: "a mode changes only without positions and open orders there",
+    Reason.POSITION_MODE_MISMATCH: "the position side does not fit the account's position mode",
+    Reason.IN_LIQUIDATION: "the account is being liquidated; only reducing orders pass",
+    Reason.WITHDRAWAL_TOO_LARGE: "more than can be withdrawn now",
+    Reason.NOT_ISOLATED: "the position has no isolated margin",
+    Reason.MARGIN_REMOVAL_TOO_LARGE: "the position needs the margin",
     Reason.DUPLICATE_CLIENT_ID: "this client order id was used before",
     Reason.POST_ONLY_WOULD_CROSS: "a post-only order must not trade on arrival",
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order cannot be filled whole",
@@ -147,6 +170,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.EXPIRY_PASSED: "the order had expired before it reached the book",
     Reason.ORDER_DONE: "the order has already ended",
     Reason.TRIGGER_NOT_AMENDED: "a trigger is not amended: cancel it and place another",
+    Reason.NOTHING_TO_TRANSFER: "the positions were closed before they could be transferred",
     Reason.USER_CANCEL: "cancelled by its owner",
     Reason.IOC_REMAINDER: "immediate-or-cancel: the rest could not trade",
     Reason.REDUCE_ONLY_EXCESS: "reduce-only: more than the position",
@@ -158,6 +182,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.AMENDED_AWAY: "amended to no more than had traded",
     Reason.CANCEL_ALL: "cancelled with all others",
     Reason.ADMIN_CANCEL: "cancelled by the operator",
+    Reason.LIQUIDATION: "cancelled because the account is being liquidated",
+    Reason.DELEVERAGED: "cancelled because the position was deleveraged",
     Reason.TOKEN_MISSING: "a bearer token is needed",
     Reason.TOKEN_INVALID: "the token is not valid",
     Reason.TOKEN_EXPIRED: "the token has expired",
@@ -172,6 +198,9 @@ HTTP_STATUS: dict[Reason, int] = {
     Reason.ORDER_NOT_OPEN: 404,
     Reason.ORDER_DONE: 409,
     Reason.DUPLICATE_CLIENT_ID: 409,
+    Reason.CONFIG_PENDING: 409,
+    Reason.MODE_LOCKED: 409,
+    Reason.IN_LIQUIDATION: 409,
     Reason.UNKNOWN_SYMBOL: 404,
     Reason.NOT_FOUND: 404,
     Reason.RATE_LIMITED: 429,

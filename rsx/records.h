@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RSX_VERSION = 2, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16 };
+enum { RSX_VERSION = 3, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16 };
+#define RSX_FUND_USER_BASE 0xffff0000u
 
 enum rsx_constant {
     RSX_GROUP_END = 1,
@@ -15,6 +16,7 @@ enum rsx_constant {
     RSX_ON_DISCONNECT = 16,
     RSX_LAST_PRICE = 32,
     RSX_KEPT = 64,
+    RSX_HEDGE = 128,
     RSX_BUY = 0,
     RSX_SELL = 1,
     RSX_GTC = 0,
@@ -28,6 +30,7 @@ enum rsx_constant {
     RSX_TAKE_PROFIT_MARKET = 4,
     RSX_TAKE_PROFIT_LIMIT = 5,
     RSX_TRAILING_STOP = 6,
+    RSX_LIQUIDATION = 7,
     RSX_STP_NONE = 0,
     RSX_STP_NEWEST = 1,
     RSX_STP_OLDEST = 2,
@@ -43,6 +46,27 @@ enum rsx_constant {
     RSX_STATUS_REJECTED = 3,
     RSX_STATUS_PENDING = 4,
     RSX_STATUS_WAITING = 5,
+    RSX_MARGIN_CROSS = 0,
+    RSX_MARGIN_ISOLATED = 1,
+    RSX_POSITION_ONE_WAY = 0,
+    RSX_POSITION_HEDGE = 1,
+    RSX_LEG_LONG = 0,
+    RSX_LEG_SHORT = 1,
+    RSX_STAGE_NONE = 0,
+    RSX_STAGE_STARTED = 1,
+    RSX_STAGE_ORDERED = 2,
+    RSX_STAGE_RECOVERED = 3,
+    RSX_STAGE_BANKRUPT = 4,
+    RSX_STAGE_CLOSED = 5,
+    RSX_TRANSFER_TAKEOVER = 0,
+    RSX_TRANSFER_ADL = 1,
+    RSX_ADL_QUEUE = 0,
+    RSX_ADL_PRO_RATA = 1,
+    RSX_ADL_RISK_WEIGHTED = 2,
+    RSX_MARK_LIVE = 0,
+    RSX_MARK_STALE = 1,
+    RSX_BRACKETS_MAX = 5,
+    RSX_VIRTUAL_SHARDS = 4096,
 };
 
 enum rsx_reason {
@@ -75,6 +99,9 @@ enum rsx_reason {
     RSX_R_EXPIRY_INVALID = 1026,
     RSX_R_TRIGGER_INVALID = 1027,
     RSX_R_NOTHING_TO_AMEND = 1028,
+    RSX_R_CONFIG_INVALID = 1029,
+    RSX_R_CONFIG_PENDING = 1030,
+    RSX_R_POSITION_SIDE_INVALID = 1031,
     RSX_R_INSUFFICIENT_MARGIN = 2001,
     RSX_R_MARK_UNAVAILABLE = 2002,
     RSX_R_TOO_MANY_ACCOUNTS = 2003,
@@ -82,6 +109,13 @@ enum rsx_reason {
     RSX_R_BALANCE_LIMIT = 2005,
     RSX_R_TOO_MANY_POSITIONS = 2006,
     RSX_R_NO_ACCOUNT = 2007,
+    RSX_R_LEVERAGE_INVALID = 2008,
+    RSX_R_MODE_LOCKED = 2009,
+    RSX_R_POSITION_MODE_MISMATCH = 2010,
+    RSX_R_IN_LIQUIDATION = 2011,
+    RSX_R_WITHDRAWAL_TOO_LARGE = 2012,
+    RSX_R_NOT_ISOLATED = 2013,
+    RSX_R_MARGIN_REMOVAL_TOO_LARGE = 2014,
     RSX_R_DUPLICATE_CLIENT_ID = 3001,
     RSX_R_POST_ONLY_WOULD_CROSS = 3002,
     RSX_R_FOK_NOT_FILLABLE = 3003,
@@ -100,6 +134,7 @@ enum rsx_reason {
     RSX_R_EXPIRY_PASSED = 3016,
     RSX_R_ORDER_DONE = 3017,
     RSX_R_TRIGGER_NOT_AMENDED = 3018,
+    RSX_R_NOTHING_TO_TRANSFER = 3019,
     RSX_R_USER_CANCEL = 3101,
     RSX_R_IOC_REMAINDER = 3102,
     RSX_R_REDUCE_ONLY_EXCESS = 3103,
@@ -111,6 +146,8 @@ enum rsx_reason {
     RSX_R_AMENDED_AWAY = 3109,
     RSX_R_CANCEL_ALL = 3110,
     RSX_R_ADMIN_CANCEL = 3111,
+    RSX_R_LIQUIDATION = 3112,
+    RSX_R_DELEVERAGED = 3113,
     RSX_R_TOKEN_MISSING = 4001,
     RSX_R_TOKEN_INVALID = 4002,
     RSX_R_TOKEN_EXPIRED = 4003,
@@ -135,9 +172,16 @@ enum rsx_type {
     RSX_MODE_REQUEST = 13,
     RSX_TRIGGER_REFUSED = 14,
     RSX_ACCOUNT_CONFIG_REQUEST = 15,
+    RSX_WITHDRAW_REQUEST = 19,
+    RSX_MARGIN_CONFIG_REQUEST = 20,
+    RSX_MARGIN_TRANSFER_REQUEST = 21,
+    RSX_POSITION_TRANSFER = 22,
+    RSX_BBO_UPDATE = 23,
     RSX_REQUEST_REJECTED = 16,
     RSX_ACCOUNT_STATE = 17,
     RSX_POSITION_STATE = 18,
+    RSX_POSITION_RISK = 24,
+    RSX_MARGIN_CALL = 25,
     RSX_ORDER_ACCEPTED = 32,
     RSX_FILL = 33,
     RSX_ORDER_RESTED = 34,
@@ -162,6 +206,17 @@ enum rsx_type {
     RSX_ORDER_RELEASED = 53,
     RSX_CANCEL_ALL_DONE = 54,
     RSX_TRIGGER_REJECTED = 55,
+    RSX_WITHDRAWAL = 56,
+    RSX_MARGIN_CONFIG = 57,
+    RSX_MARGIN_TRANSFERRED = 58,
+    RSX_FUNDING_SETTLED = 59,
+    RSX_FUNDING_PAYMENT = 60,
+    RSX_FUNDING_DONE = 61,
+    RSX_LIQUIDATION_STEP = 62,
+    RSX_POSITION_TRANSFERRED = 63,
+    RSX_LIQUIDATION_SETTLED = 67,
+    RSX_SYMBOL_RISK = 68,
+    RSX_SYMBOL_BRACKETS = 69,
     RSX_SYNC_REQUEST = 64,
     RSX_SYNC_DONE = 65,
     RSX_SEGMENT_READY = 66,
@@ -390,15 +445,27 @@ typedef struct {
     uint64_t ts_ns;
     int64_t mark_px;
     int64_t index_px;
+    int64_t open_interest;
+    int64_t rate_ppb;
+    uint64_t source_ns;
     uint32_t symbol_id;
-    uint8_t padding[76];
+    uint32_t next_funding_s;
+    uint16_t sources;
+    uint8_t state;
+    uint8_t padding[45];
 } rsx_mark_update_t;
 _Static_assert(sizeof(rsx_mark_update_t) == 128, "rsx_mark_update_t size");
 _Static_assert(offsetof(rsx_mark_update_t, seq) == 16, "MARK_UPDATE.seq");
 _Static_assert(offsetof(rsx_mark_update_t, ts_ns) == 24, "MARK_UPDATE.ts_ns");
 _Static_assert(offsetof(rsx_mark_update_t, mark_px) == 32, "MARK_UPDATE.mark_px");
 _Static_assert(offsetof(rsx_mark_update_t, index_px) == 40, "MARK_UPDATE.index_px");
-_Static_assert(offsetof(rsx_mark_update_t, symbol_id) == 48, "MARK_UPDATE.symbol_id");
+_Static_assert(offsetof(rsx_mark_update_t, open_interest) == 48, "MARK_UPDATE.open_interest");
+_Static_assert(offsetof(rsx_mark_update_t, rate_ppb) == 56, "MARK_UPDATE.rate_ppb");
+_Static_assert(offsetof(rsx_mark_update_t, source_ns) == 64, "MARK_UPDATE.source_ns");
+_Static_assert(offsetof(rsx_mark_update_t, symbol_id) == 72, "MARK_UPDATE.symbol_id");
+_Static_assert(offsetof(rsx_mark_update_t, next_funding_s) == 76, "MARK_UPDATE.next_funding_s");
+_Static_assert(offsetof(rsx_mark_update_t, sources) == 80, "MARK_UPDATE.sources");
+_Static_assert(offsetof(rsx_mark_update_t, state) == 82, "MARK_UPDATE.state");
 
 typedef struct {
     uint8_t version;
@@ -657,6 +724,150 @@ typedef struct {
     uint32_t epoch;
     uint64_t seq;
     uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t amount;
+    uint32_t user_id;
+    uint8_t padding[76];
+} rsx_withdraw_request_t;
+_Static_assert(sizeof(rsx_withdraw_request_t) == 128, "rsx_withdraw_request_t size");
+_Static_assert(offsetof(rsx_withdraw_request_t, seq) == 16, "WITHDRAW_REQUEST.seq");
+_Static_assert(offsetof(rsx_withdraw_request_t, ts_ns) == 24, "WITHDRAW_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_withdraw_request_t, request_id) == 32, "WITHDRAW_REQUEST.request_id");
+_Static_assert(offsetof(rsx_withdraw_request_t, amount) == 40, "WITHDRAW_REQUEST.amount");
+_Static_assert(offsetof(rsx_withdraw_request_t, user_id) == 48, "WITHDRAW_REQUEST.user_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t leverage;
+    uint8_t margin_mode;
+    uint8_t position_mode;
+    uint8_t fields;
+    uint8_t padding[75];
+} rsx_margin_config_request_t;
+_Static_assert(sizeof(rsx_margin_config_request_t) == 128, "rsx_margin_config_request_t size");
+_Static_assert(offsetof(rsx_margin_config_request_t, seq) == 16, "MARGIN_CONFIG_REQUEST.seq");
+_Static_assert(offsetof(rsx_margin_config_request_t, ts_ns) == 24, "MARGIN_CONFIG_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_margin_config_request_t, request_id) == 32, "MARGIN_CONFIG_REQUEST.request_id");
+_Static_assert(offsetof(rsx_margin_config_request_t, user_id) == 40, "MARGIN_CONFIG_REQUEST.user_id");
+_Static_assert(offsetof(rsx_margin_config_request_t, symbol_id) == 44, "MARGIN_CONFIG_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_margin_config_request_t, leverage) == 48, "MARGIN_CONFIG_REQUEST.leverage");
+_Static_assert(offsetof(rsx_margin_config_request_t, margin_mode) == 50, "MARGIN_CONFIG_REQUEST.margin_mode");
+_Static_assert(offsetof(rsx_margin_config_request_t, position_mode) == 51, "MARGIN_CONFIG_REQUEST.position_mode");
+_Static_assert(offsetof(rsx_margin_config_request_t, fields) == 52, "MARGIN_CONFIG_REQUEST.fields");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t amount;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t leg;
+    uint8_t padding[71];
+} rsx_margin_transfer_request_t;
+_Static_assert(sizeof(rsx_margin_transfer_request_t) == 128, "rsx_margin_transfer_request_t size");
+_Static_assert(offsetof(rsx_margin_transfer_request_t, seq) == 16, "MARGIN_TRANSFER_REQUEST.seq");
+_Static_assert(offsetof(rsx_margin_transfer_request_t, ts_ns) == 24, "MARGIN_TRANSFER_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_margin_transfer_request_t, request_id) == 32, "MARGIN_TRANSFER_REQUEST.request_id");
+_Static_assert(offsetof(rsx_margin_transfer_request_t, amount) == 40, "MARGIN_TRANSFER_REQUEST.amount");
+_Static_assert(offsetof(rsx_margin_transfer_request_t, user_id) == 48, "MARGIN_TRANSFER_REQUEST.user_id");
+_Static_assert(offsetof(rsx_margin_transfer_request_t, symbol_id) == 52, "MARGIN_TRANSFER_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_margin_transfer_request_t, leg) == 56, "MARGIN_TRANSFER_REQUEST.leg");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t transfer_id;
+    int64_t qty;
+    int64_t px;
+    int64_t mark_px;
+    int64_t score;
+    uint32_t user_id;
+    uint32_t counter_user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t kind;
+    uint8_t user_flags;
+    uint8_t counter_flags;
+    uint8_t padding[40];
+} rsx_position_transfer_t;
+_Static_assert(sizeof(rsx_position_transfer_t) == 128, "rsx_position_transfer_t size");
+_Static_assert(offsetof(rsx_position_transfer_t, seq) == 16, "POSITION_TRANSFER.seq");
+_Static_assert(offsetof(rsx_position_transfer_t, ts_ns) == 24, "POSITION_TRANSFER.ts_ns");
+_Static_assert(offsetof(rsx_position_transfer_t, transfer_id) == 32, "POSITION_TRANSFER.transfer_id");
+_Static_assert(offsetof(rsx_position_transfer_t, qty) == 40, "POSITION_TRANSFER.qty");
+_Static_assert(offsetof(rsx_position_transfer_t, px) == 48, "POSITION_TRANSFER.px");
+_Static_assert(offsetof(rsx_position_transfer_t, mark_px) == 56, "POSITION_TRANSFER.mark_px");
+_Static_assert(offsetof(rsx_position_transfer_t, score) == 64, "POSITION_TRANSFER.score");
+_Static_assert(offsetof(rsx_position_transfer_t, user_id) == 72, "POSITION_TRANSFER.user_id");
+_Static_assert(offsetof(rsx_position_transfer_t, counter_user_id) == 76, "POSITION_TRANSFER.counter_user_id");
+_Static_assert(offsetof(rsx_position_transfer_t, symbol_id) == 80, "POSITION_TRANSFER.symbol_id");
+_Static_assert(offsetof(rsx_position_transfer_t, side) == 84, "POSITION_TRANSFER.side");
+_Static_assert(offsetof(rsx_position_transfer_t, kind) == 85, "POSITION_TRANSFER.kind");
+_Static_assert(offsetof(rsx_position_transfer_t, user_flags) == 86, "POSITION_TRANSFER.user_flags");
+_Static_assert(offsetof(rsx_position_transfer_t, counter_flags) == 87, "POSITION_TRANSFER.counter_flags");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t bid_px;
+    int64_t bid_qty;
+    int64_t ask_px;
+    int64_t ask_qty;
+    uint32_t symbol_id;
+    uint8_t padding[60];
+} rsx_bbo_update_t;
+_Static_assert(sizeof(rsx_bbo_update_t) == 128, "rsx_bbo_update_t size");
+_Static_assert(offsetof(rsx_bbo_update_t, seq) == 16, "BBO_UPDATE.seq");
+_Static_assert(offsetof(rsx_bbo_update_t, ts_ns) == 24, "BBO_UPDATE.ts_ns");
+_Static_assert(offsetof(rsx_bbo_update_t, bid_px) == 32, "BBO_UPDATE.bid_px");
+_Static_assert(offsetof(rsx_bbo_update_t, bid_qty) == 40, "BBO_UPDATE.bid_qty");
+_Static_assert(offsetof(rsx_bbo_update_t, ask_px) == 48, "BBO_UPDATE.ask_px");
+_Static_assert(offsetof(rsx_bbo_update_t, ask_qty) == 56, "BBO_UPDATE.ask_qty");
+_Static_assert(offsetof(rsx_bbo_update_t, symbol_id) == 64, "BBO_UPDATE.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
     uint64_t oid;
     uint64_t request_id;
     int64_t required;
@@ -697,9 +908,11 @@ typedef struct {
     int64_t available;
     int64_t realised;
     int64_t fees;
+    int64_t withdrawable;
     uint32_t user_id;
-    uint32_t positions;
-    uint8_t padding[8];
+    uint16_t positions;
+    uint8_t position_mode;
+    uint8_t stage;
 } rsx_account_state_t;
 _Static_assert(sizeof(rsx_account_state_t) == 128, "rsx_account_state_t size");
 _Static_assert(offsetof(rsx_account_state_t, seq) == 16, "ACCOUNT_STATE.seq");
@@ -714,8 +927,11 @@ _Static_assert(offsetof(rsx_account_state_t, frozen) == 80, "ACCOUNT_STATE.froze
 _Static_assert(offsetof(rsx_account_state_t, available) == 88, "ACCOUNT_STATE.available");
 _Static_assert(offsetof(rsx_account_state_t, realised) == 96, "ACCOUNT_STATE.realised");
 _Static_assert(offsetof(rsx_account_state_t, fees) == 104, "ACCOUNT_STATE.fees");
-_Static_assert(offsetof(rsx_account_state_t, user_id) == 112, "ACCOUNT_STATE.user_id");
-_Static_assert(offsetof(rsx_account_state_t, positions) == 116, "ACCOUNT_STATE.positions");
+_Static_assert(offsetof(rsx_account_state_t, withdrawable) == 112, "ACCOUNT_STATE.withdrawable");
+_Static_assert(offsetof(rsx_account_state_t, user_id) == 120, "ACCOUNT_STATE.user_id");
+_Static_assert(offsetof(rsx_account_state_t, positions) == 124, "ACCOUNT_STATE.positions");
+_Static_assert(offsetof(rsx_account_state_t, position_mode) == 126, "ACCOUNT_STATE.position_mode");
+_Static_assert(offsetof(rsx_account_state_t, stage) == 127, "ACCOUNT_STATE.stage");
 
 typedef struct {
     uint8_t version;
@@ -757,6 +973,78 @@ _Static_assert(offsetof(rsx_position_state_t, open_buy_qty) == 104, "POSITION_ST
 _Static_assert(offsetof(rsx_position_state_t, open_sell_qty) == 112, "POSITION_STATE.open_sell_qty");
 _Static_assert(offsetof(rsx_position_state_t, user_id) == 120, "POSITION_STATE.user_id");
 _Static_assert(offsetof(rsx_position_state_t, symbol_id) == 124, "POSITION_STATE.symbol_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t liquidation_px;
+    int64_t bankruptcy_px;
+    int64_t wallet;
+    int64_t notional;
+    int64_t funding_owed;
+    uint32_t leverage_ppm;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t leverage;
+    uint8_t margin_mode;
+    uint8_t leg;
+    uint8_t stage;
+    uint8_t round;
+    uint8_t lights;
+    uint8_t padding[29];
+} rsx_position_risk_t;
+_Static_assert(sizeof(rsx_position_risk_t) == 128, "rsx_position_risk_t size");
+_Static_assert(offsetof(rsx_position_risk_t, seq) == 16, "POSITION_RISK.seq");
+_Static_assert(offsetof(rsx_position_risk_t, ts_ns) == 24, "POSITION_RISK.ts_ns");
+_Static_assert(offsetof(rsx_position_risk_t, request_id) == 32, "POSITION_RISK.request_id");
+_Static_assert(offsetof(rsx_position_risk_t, liquidation_px) == 40, "POSITION_RISK.liquidation_px");
+_Static_assert(offsetof(rsx_position_risk_t, bankruptcy_px) == 48, "POSITION_RISK.bankruptcy_px");
+_Static_assert(offsetof(rsx_position_risk_t, wallet) == 56, "POSITION_RISK.wallet");
+_Static_assert(offsetof(rsx_position_risk_t, notional) == 64, "POSITION_RISK.notional");
+_Static_assert(offsetof(rsx_position_risk_t, funding_owed) == 72, "POSITION_RISK.funding_owed");
+_Static_assert(offsetof(rsx_position_risk_t, leverage_ppm) == 80, "POSITION_RISK.leverage_ppm");
+_Static_assert(offsetof(rsx_position_risk_t, user_id) == 84, "POSITION_RISK.user_id");
+_Static_assert(offsetof(rsx_position_risk_t, symbol_id) == 88, "POSITION_RISK.symbol_id");
+_Static_assert(offsetof(rsx_position_risk_t, leverage) == 92, "POSITION_RISK.leverage");
+_Static_assert(offsetof(rsx_position_risk_t, margin_mode) == 94, "POSITION_RISK.margin_mode");
+_Static_assert(offsetof(rsx_position_risk_t, leg) == 95, "POSITION_RISK.leg");
+_Static_assert(offsetof(rsx_position_risk_t, stage) == 96, "POSITION_RISK.stage");
+_Static_assert(offsetof(rsx_position_risk_t, round) == 97, "POSITION_RISK.round");
+_Static_assert(offsetof(rsx_position_risk_t, lights) == 98, "POSITION_RISK.lights");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t equity;
+    int64_t maintenance_margin;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t leg;
+    uint8_t padding[71];
+} rsx_margin_call_t;
+_Static_assert(sizeof(rsx_margin_call_t) == 128, "rsx_margin_call_t size");
+_Static_assert(offsetof(rsx_margin_call_t, seq) == 16, "MARGIN_CALL.seq");
+_Static_assert(offsetof(rsx_margin_call_t, ts_ns) == 24, "MARGIN_CALL.ts_ns");
+_Static_assert(offsetof(rsx_margin_call_t, equity) == 32, "MARGIN_CALL.equity");
+_Static_assert(offsetof(rsx_margin_call_t, maintenance_margin) == 40, "MARGIN_CALL.maintenance_margin");
+_Static_assert(offsetof(rsx_margin_call_t, user_id) == 48, "MARGIN_CALL.user_id");
+_Static_assert(offsetof(rsx_margin_call_t, symbol_id) == 52, "MARGIN_CALL.symbol_id");
+_Static_assert(offsetof(rsx_margin_call_t, leg) == 56, "MARGIN_CALL.leg");
 
 typedef struct {
     uint8_t version;
@@ -1123,15 +1411,27 @@ typedef struct {
     uint64_t ts_ns;
     int64_t mark_px;
     int64_t index_px;
+    int64_t open_interest;
+    int64_t rate_ppb;
+    uint64_t source_ns;
     uint32_t symbol_id;
-    uint8_t padding[76];
+    uint32_t next_funding_s;
+    uint16_t sources;
+    uint8_t state;
+    uint8_t padding[45];
 } rsx_mark_price_t;
 _Static_assert(sizeof(rsx_mark_price_t) == 128, "rsx_mark_price_t size");
 _Static_assert(offsetof(rsx_mark_price_t, seq) == 16, "MARK_PRICE.seq");
 _Static_assert(offsetof(rsx_mark_price_t, ts_ns) == 24, "MARK_PRICE.ts_ns");
 _Static_assert(offsetof(rsx_mark_price_t, mark_px) == 32, "MARK_PRICE.mark_px");
 _Static_assert(offsetof(rsx_mark_price_t, index_px) == 40, "MARK_PRICE.index_px");
-_Static_assert(offsetof(rsx_mark_price_t, symbol_id) == 48, "MARK_PRICE.symbol_id");
+_Static_assert(offsetof(rsx_mark_price_t, open_interest) == 48, "MARK_PRICE.open_interest");
+_Static_assert(offsetof(rsx_mark_price_t, rate_ppb) == 56, "MARK_PRICE.rate_ppb");
+_Static_assert(offsetof(rsx_mark_price_t, source_ns) == 64, "MARK_PRICE.source_ns");
+_Static_assert(offsetof(rsx_mark_price_t, symbol_id) == 72, "MARK_PRICE.symbol_id");
+_Static_assert(offsetof(rsx_mark_price_t, next_funding_s) == 76, "MARK_PRICE.next_funding_s");
+_Static_assert(offsetof(rsx_mark_price_t, sources) == 80, "MARK_PRICE.sources");
+_Static_assert(offsetof(rsx_mark_price_t, state) == 82, "MARK_PRICE.state");
 
 typedef struct {
     uint8_t version;
@@ -1619,6 +1919,392 @@ typedef struct {
     uint32_t epoch;
     uint64_t seq;
     uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t amount;
+    uint32_t user_id;
+    uint8_t padding[76];
+} rsx_withdrawal_t;
+_Static_assert(sizeof(rsx_withdrawal_t) == 128, "rsx_withdrawal_t size");
+_Static_assert(offsetof(rsx_withdrawal_t, seq) == 16, "WITHDRAWAL.seq");
+_Static_assert(offsetof(rsx_withdrawal_t, ts_ns) == 24, "WITHDRAWAL.ts_ns");
+_Static_assert(offsetof(rsx_withdrawal_t, request_id) == 32, "WITHDRAWAL.request_id");
+_Static_assert(offsetof(rsx_withdrawal_t, amount) == 40, "WITHDRAWAL.amount");
+_Static_assert(offsetof(rsx_withdrawal_t, user_id) == 48, "WITHDRAWAL.user_id");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint16_t leverage;
+    uint8_t margin_mode;
+    uint8_t position_mode;
+    uint8_t padding[76];
+} rsx_margin_config_t;
+_Static_assert(sizeof(rsx_margin_config_t) == 128, "rsx_margin_config_t size");
+_Static_assert(offsetof(rsx_margin_config_t, seq) == 16, "MARGIN_CONFIG.seq");
+_Static_assert(offsetof(rsx_margin_config_t, ts_ns) == 24, "MARGIN_CONFIG.ts_ns");
+_Static_assert(offsetof(rsx_margin_config_t, request_id) == 32, "MARGIN_CONFIG.request_id");
+_Static_assert(offsetof(rsx_margin_config_t, user_id) == 40, "MARGIN_CONFIG.user_id");
+_Static_assert(offsetof(rsx_margin_config_t, symbol_id) == 44, "MARGIN_CONFIG.symbol_id");
+_Static_assert(offsetof(rsx_margin_config_t, leverage) == 48, "MARGIN_CONFIG.leverage");
+_Static_assert(offsetof(rsx_margin_config_t, margin_mode) == 50, "MARGIN_CONFIG.margin_mode");
+_Static_assert(offsetof(rsx_margin_config_t, position_mode) == 51, "MARGIN_CONFIG.position_mode");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t request_id;
+    int64_t amount;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t leg;
+    uint8_t padding[71];
+} rsx_margin_transferred_t;
+_Static_assert(sizeof(rsx_margin_transferred_t) == 128, "rsx_margin_transferred_t size");
+_Static_assert(offsetof(rsx_margin_transferred_t, seq) == 16, "MARGIN_TRANSFERRED.seq");
+_Static_assert(offsetof(rsx_margin_transferred_t, ts_ns) == 24, "MARGIN_TRANSFERRED.ts_ns");
+_Static_assert(offsetof(rsx_margin_transferred_t, request_id) == 32, "MARGIN_TRANSFERRED.request_id");
+_Static_assert(offsetof(rsx_margin_transferred_t, amount) == 40, "MARGIN_TRANSFERRED.amount");
+_Static_assert(offsetof(rsx_margin_transferred_t, user_id) == 48, "MARGIN_TRANSFERRED.user_id");
+_Static_assert(offsetof(rsx_margin_transferred_t, symbol_id) == 52, "MARGIN_TRANSFERRED.symbol_id");
+_Static_assert(offsetof(rsx_margin_transferred_t, leg) == 56, "MARGIN_TRANSFERRED.leg");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t interval_id;
+    int64_t rate_ppb;
+    int64_t mark_px;
+    int64_t index_px;
+    int64_t premium_ppb;
+    uint32_t symbol_id;
+    uint32_t samples;
+    uint32_t skipped;
+    uint8_t padding[44];
+} rsx_funding_settled_t;
+_Static_assert(sizeof(rsx_funding_settled_t) == 128, "rsx_funding_settled_t size");
+_Static_assert(offsetof(rsx_funding_settled_t, seq) == 16, "FUNDING_SETTLED.seq");
+_Static_assert(offsetof(rsx_funding_settled_t, ts_ns) == 24, "FUNDING_SETTLED.ts_ns");
+_Static_assert(offsetof(rsx_funding_settled_t, interval_id) == 32, "FUNDING_SETTLED.interval_id");
+_Static_assert(offsetof(rsx_funding_settled_t, rate_ppb) == 40, "FUNDING_SETTLED.rate_ppb");
+_Static_assert(offsetof(rsx_funding_settled_t, mark_px) == 48, "FUNDING_SETTLED.mark_px");
+_Static_assert(offsetof(rsx_funding_settled_t, index_px) == 56, "FUNDING_SETTLED.index_px");
+_Static_assert(offsetof(rsx_funding_settled_t, premium_ppb) == 64, "FUNDING_SETTLED.premium_ppb");
+_Static_assert(offsetof(rsx_funding_settled_t, symbol_id) == 72, "FUNDING_SETTLED.symbol_id");
+_Static_assert(offsetof(rsx_funding_settled_t, samples) == 76, "FUNDING_SETTLED.samples");
+_Static_assert(offsetof(rsx_funding_settled_t, skipped) == 80, "FUNDING_SETTLED.skipped");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t interval_id;
+    int64_t amount;
+    int64_t net_qty;
+    int64_t mark_px;
+    int64_t rate_ppb;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t leg;
+    uint8_t padding[47];
+} rsx_funding_payment_t;
+_Static_assert(sizeof(rsx_funding_payment_t) == 128, "rsx_funding_payment_t size");
+_Static_assert(offsetof(rsx_funding_payment_t, seq) == 16, "FUNDING_PAYMENT.seq");
+_Static_assert(offsetof(rsx_funding_payment_t, ts_ns) == 24, "FUNDING_PAYMENT.ts_ns");
+_Static_assert(offsetof(rsx_funding_payment_t, interval_id) == 32, "FUNDING_PAYMENT.interval_id");
+_Static_assert(offsetof(rsx_funding_payment_t, amount) == 40, "FUNDING_PAYMENT.amount");
+_Static_assert(offsetof(rsx_funding_payment_t, net_qty) == 48, "FUNDING_PAYMENT.net_qty");
+_Static_assert(offsetof(rsx_funding_payment_t, mark_px) == 56, "FUNDING_PAYMENT.mark_px");
+_Static_assert(offsetof(rsx_funding_payment_t, rate_ppb) == 64, "FUNDING_PAYMENT.rate_ppb");
+_Static_assert(offsetof(rsx_funding_payment_t, user_id) == 72, "FUNDING_PAYMENT.user_id");
+_Static_assert(offsetof(rsx_funding_payment_t, symbol_id) == 76, "FUNDING_PAYMENT.symbol_id");
+_Static_assert(offsetof(rsx_funding_payment_t, leg) == 80, "FUNDING_PAYMENT.leg");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t interval_id;
+    int64_t residue;
+    int64_t paid;
+    int64_t received;
+    uint32_t symbol_id;
+    uint32_t payments;
+    uint8_t padding[56];
+} rsx_funding_done_t;
+_Static_assert(sizeof(rsx_funding_done_t) == 128, "rsx_funding_done_t size");
+_Static_assert(offsetof(rsx_funding_done_t, seq) == 16, "FUNDING_DONE.seq");
+_Static_assert(offsetof(rsx_funding_done_t, ts_ns) == 24, "FUNDING_DONE.ts_ns");
+_Static_assert(offsetof(rsx_funding_done_t, interval_id) == 32, "FUNDING_DONE.interval_id");
+_Static_assert(offsetof(rsx_funding_done_t, residue) == 40, "FUNDING_DONE.residue");
+_Static_assert(offsetof(rsx_funding_done_t, paid) == 48, "FUNDING_DONE.paid");
+_Static_assert(offsetof(rsx_funding_done_t, received) == 56, "FUNDING_DONE.received");
+_Static_assert(offsetof(rsx_funding_done_t, symbol_id) == 64, "FUNDING_DONE.symbol_id");
+_Static_assert(offsetof(rsx_funding_done_t, payments) == 68, "FUNDING_DONE.payments");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t oid;
+    int64_t equity;
+    int64_t maintenance_margin;
+    int64_t qty;
+    int64_t px;
+    int64_t mark_px;
+    int64_t net_qty;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t stage;
+    uint8_t round;
+    uint8_t side;
+    uint8_t leg;
+    uint8_t margin_mode;
+    uint8_t padding[27];
+} rsx_liquidation_step_t;
+_Static_assert(sizeof(rsx_liquidation_step_t) == 128, "rsx_liquidation_step_t size");
+_Static_assert(offsetof(rsx_liquidation_step_t, seq) == 16, "LIQUIDATION_STEP.seq");
+_Static_assert(offsetof(rsx_liquidation_step_t, ts_ns) == 24, "LIQUIDATION_STEP.ts_ns");
+_Static_assert(offsetof(rsx_liquidation_step_t, oid) == 32, "LIQUIDATION_STEP.oid");
+_Static_assert(offsetof(rsx_liquidation_step_t, equity) == 40, "LIQUIDATION_STEP.equity");
+_Static_assert(offsetof(rsx_liquidation_step_t, maintenance_margin) == 48, "LIQUIDATION_STEP.maintenance_margin");
+_Static_assert(offsetof(rsx_liquidation_step_t, qty) == 56, "LIQUIDATION_STEP.qty");
+_Static_assert(offsetof(rsx_liquidation_step_t, px) == 64, "LIQUIDATION_STEP.px");
+_Static_assert(offsetof(rsx_liquidation_step_t, mark_px) == 72, "LIQUIDATION_STEP.mark_px");
+_Static_assert(offsetof(rsx_liquidation_step_t, net_qty) == 80, "LIQUIDATION_STEP.net_qty");
+_Static_assert(offsetof(rsx_liquidation_step_t, user_id) == 88, "LIQUIDATION_STEP.user_id");
+_Static_assert(offsetof(rsx_liquidation_step_t, symbol_id) == 92, "LIQUIDATION_STEP.symbol_id");
+_Static_assert(offsetof(rsx_liquidation_step_t, stage) == 96, "LIQUIDATION_STEP.stage");
+_Static_assert(offsetof(rsx_liquidation_step_t, round) == 97, "LIQUIDATION_STEP.round");
+_Static_assert(offsetof(rsx_liquidation_step_t, side) == 98, "LIQUIDATION_STEP.side");
+_Static_assert(offsetof(rsx_liquidation_step_t, leg) == 99, "LIQUIDATION_STEP.leg");
+_Static_assert(offsetof(rsx_liquidation_step_t, margin_mode) == 100, "LIQUIDATION_STEP.margin_mode");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t transfer_id;
+    int64_t qty;
+    int64_t px;
+    int64_t mark_px;
+    int64_t score;
+    uint32_t user_id;
+    uint32_t counter_user_id;
+    uint32_t symbol_id;
+    uint8_t side;
+    uint8_t kind;
+    uint8_t user_flags;
+    uint8_t counter_flags;
+    uint8_t padding[40];
+} rsx_position_transferred_t;
+_Static_assert(sizeof(rsx_position_transferred_t) == 128, "rsx_position_transferred_t size");
+_Static_assert(offsetof(rsx_position_transferred_t, seq) == 16, "POSITION_TRANSFERRED.seq");
+_Static_assert(offsetof(rsx_position_transferred_t, ts_ns) == 24, "POSITION_TRANSFERRED.ts_ns");
+_Static_assert(offsetof(rsx_position_transferred_t, transfer_id) == 32, "POSITION_TRANSFERRED.transfer_id");
+_Static_assert(offsetof(rsx_position_transferred_t, qty) == 40, "POSITION_TRANSFERRED.qty");
+_Static_assert(offsetof(rsx_position_transferred_t, px) == 48, "POSITION_TRANSFERRED.px");
+_Static_assert(offsetof(rsx_position_transferred_t, mark_px) == 56, "POSITION_TRANSFERRED.mark_px");
+_Static_assert(offsetof(rsx_position_transferred_t, score) == 64, "POSITION_TRANSFERRED.score");
+_Static_assert(offsetof(rsx_position_transferred_t, user_id) == 72, "POSITION_TRANSFERRED.user_id");
+_Static_assert(offsetof(rsx_position_transferred_t, counter_user_id) == 76, "POSITION_TRANSFERRED.counter_user_id");
+_Static_assert(offsetof(rsx_position_transferred_t, symbol_id) == 80, "POSITION_TRANSFERRED.symbol_id");
+_Static_assert(offsetof(rsx_position_transferred_t, side) == 84, "POSITION_TRANSFERRED.side");
+_Static_assert(offsetof(rsx_position_transferred_t, kind) == 85, "POSITION_TRANSFERRED.kind");
+_Static_assert(offsetof(rsx_position_transferred_t, user_flags) == 86, "POSITION_TRANSFERRED.user_flags");
+_Static_assert(offsetof(rsx_position_transferred_t, counter_flags) == 87, "POSITION_TRANSFERRED.counter_flags");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t transfer_id;
+    int64_t amount;
+    uint32_t user_id;
+    uint32_t symbol_id;
+    uint8_t leg;
+    uint8_t margin_mode;
+    uint8_t padding[70];
+} rsx_liquidation_settled_t;
+_Static_assert(sizeof(rsx_liquidation_settled_t) == 128, "rsx_liquidation_settled_t size");
+_Static_assert(offsetof(rsx_liquidation_settled_t, seq) == 16, "LIQUIDATION_SETTLED.seq");
+_Static_assert(offsetof(rsx_liquidation_settled_t, ts_ns) == 24, "LIQUIDATION_SETTLED.ts_ns");
+_Static_assert(offsetof(rsx_liquidation_settled_t, transfer_id) == 32, "LIQUIDATION_SETTLED.transfer_id");
+_Static_assert(offsetof(rsx_liquidation_settled_t, amount) == 40, "LIQUIDATION_SETTLED.amount");
+_Static_assert(offsetof(rsx_liquidation_settled_t, user_id) == 48, "LIQUIDATION_SETTLED.user_id");
+_Static_assert(offsetof(rsx_liquidation_settled_t, symbol_id) == 52, "LIQUIDATION_SETTLED.symbol_id");
+_Static_assert(offsetof(rsx_liquidation_settled_t, leg) == 56, "LIQUIDATION_SETTLED.leg");
+_Static_assert(offsetof(rsx_liquidation_settled_t, margin_mode) == 57, "LIQUIDATION_SETTLED.margin_mode");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t insurance_loss_max;
+    int64_t insurance_notional_max;
+    int64_t oi_low;
+    int64_t oi_high;
+    uint32_t funding_interval_s;
+    int32_t funding_interest_ppb;
+    uint32_t funding_damp_ppb;
+    uint32_t funding_cap_ppb;
+    uint32_t liquidation_fee_ppm;
+    uint32_t liquidation_slip_ppm;
+    uint32_t liquidation_slip_max_ppm;
+    uint32_t liquidation_rounds;
+    uint32_t liquidation_delay_ms;
+    uint32_t liquidation_step_ppm;
+    uint32_t liquidation_buffer_ppm;
+    uint32_t margin_call_ppm;
+    uint32_t withdraw_keep_ppm;
+    uint32_t symbol_id;
+    uint32_t config_version;
+    uint8_t adl_policy;
+    uint8_t padding[3];
+} rsx_symbol_risk_t;
+_Static_assert(sizeof(rsx_symbol_risk_t) == 128, "rsx_symbol_risk_t size");
+_Static_assert(offsetof(rsx_symbol_risk_t, seq) == 16, "SYMBOL_RISK.seq");
+_Static_assert(offsetof(rsx_symbol_risk_t, ts_ns) == 24, "SYMBOL_RISK.ts_ns");
+_Static_assert(offsetof(rsx_symbol_risk_t, insurance_loss_max) == 32, "SYMBOL_RISK.insurance_loss_max");
+_Static_assert(offsetof(rsx_symbol_risk_t, insurance_notional_max) == 40, "SYMBOL_RISK.insurance_notional_max");
+_Static_assert(offsetof(rsx_symbol_risk_t, oi_low) == 48, "SYMBOL_RISK.oi_low");
+_Static_assert(offsetof(rsx_symbol_risk_t, oi_high) == 56, "SYMBOL_RISK.oi_high");
+_Static_assert(offsetof(rsx_symbol_risk_t, funding_interval_s) == 64, "SYMBOL_RISK.funding_interval_s");
+_Static_assert(offsetof(rsx_symbol_risk_t, funding_interest_ppb) == 68, "SYMBOL_RISK.funding_interest_ppb");
+_Static_assert(offsetof(rsx_symbol_risk_t, funding_damp_ppb) == 72, "SYMBOL_RISK.funding_damp_ppb");
+_Static_assert(offsetof(rsx_symbol_risk_t, funding_cap_ppb) == 76, "SYMBOL_RISK.funding_cap_ppb");
+_Static_assert(offsetof(rsx_symbol_risk_t, liquidation_fee_ppm) == 80, "SYMBOL_RISK.liquidation_fee_ppm");
+_Static_assert(offsetof(rsx_symbol_risk_t, liquidation_slip_ppm) == 84, "SYMBOL_RISK.liquidation_slip_ppm");
+_Static_assert(offsetof(rsx_symbol_risk_t, liquidation_slip_max_ppm) == 88, "SYMBOL_RISK.liquidation_slip_max_ppm");
+_Static_assert(offsetof(rsx_symbol_risk_t, liquidation_rounds) == 92, "SYMBOL_RISK.liquidation_rounds");
+_Static_assert(offsetof(rsx_symbol_risk_t, liquidation_delay_ms) == 96, "SYMBOL_RISK.liquidation_delay_ms");
+_Static_assert(offsetof(rsx_symbol_risk_t, liquidation_step_ppm) == 100, "SYMBOL_RISK.liquidation_step_ppm");
+_Static_assert(offsetof(rsx_symbol_risk_t, liquidation_buffer_ppm) == 104, "SYMBOL_RISK.liquidation_buffer_ppm");
+_Static_assert(offsetof(rsx_symbol_risk_t, margin_call_ppm) == 108, "SYMBOL_RISK.margin_call_ppm");
+_Static_assert(offsetof(rsx_symbol_risk_t, withdraw_keep_ppm) == 112, "SYMBOL_RISK.withdraw_keep_ppm");
+_Static_assert(offsetof(rsx_symbol_risk_t, symbol_id) == 116, "SYMBOL_RISK.symbol_id");
+_Static_assert(offsetof(rsx_symbol_risk_t, config_version) == 120, "SYMBOL_RISK.config_version");
+_Static_assert(offsetof(rsx_symbol_risk_t, adl_policy) == 124, "SYMBOL_RISK.adl_policy");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    int64_t from_1;
+    uint32_t initial_ppm_1;
+    uint32_t maintenance_ppm_1;
+    int64_t from_2;
+    uint32_t initial_ppm_2;
+    uint32_t maintenance_ppm_2;
+    int64_t from_3;
+    uint32_t initial_ppm_3;
+    uint32_t maintenance_ppm_3;
+    int64_t from_4;
+    uint32_t initial_ppm_4;
+    uint32_t maintenance_ppm_4;
+    int64_t from_5;
+    uint32_t initial_ppm_5;
+    uint32_t maintenance_ppm_5;
+    uint32_t symbol_id;
+    uint32_t config_version;
+    uint8_t padding[8];
+} rsx_symbol_brackets_t;
+_Static_assert(sizeof(rsx_symbol_brackets_t) == 128, "rsx_symbol_brackets_t size");
+_Static_assert(offsetof(rsx_symbol_brackets_t, seq) == 16, "SYMBOL_BRACKETS.seq");
+_Static_assert(offsetof(rsx_symbol_brackets_t, ts_ns) == 24, "SYMBOL_BRACKETS.ts_ns");
+_Static_assert(offsetof(rsx_symbol_brackets_t, from_1) == 32, "SYMBOL_BRACKETS.from_1");
+_Static_assert(offsetof(rsx_symbol_brackets_t, initial_ppm_1) == 40, "SYMBOL_BRACKETS.initial_ppm_1");
+_Static_assert(offsetof(rsx_symbol_brackets_t, maintenance_ppm_1) == 44, "SYMBOL_BRACKETS.maintenance_ppm_1");
+_Static_assert(offsetof(rsx_symbol_brackets_t, from_2) == 48, "SYMBOL_BRACKETS.from_2");
+_Static_assert(offsetof(rsx_symbol_brackets_t, initial_ppm_2) == 56, "SYMBOL_BRACKETS.initial_ppm_2");
+_Static_assert(offsetof(rsx_symbol_brackets_t, maintenance_ppm_2) == 60, "SYMBOL_BRACKETS.maintenance_ppm_2");
+_Static_assert(offsetof(rsx_symbol_brackets_t, from_3) == 64, "SYMBOL_BRACKETS.from_3");
+_Static_assert(offsetof(rsx_symbol_brackets_t, initial_ppm_3) == 72, "SYMBOL_BRACKETS.initial_ppm_3");
+_Static_assert(offsetof(rsx_symbol_brackets_t, maintenance_ppm_3) == 76, "SYMBOL_BRACKETS.maintenance_ppm_3");
+_Static_assert(offsetof(rsx_symbol_brackets_t, from_4) == 80, "SYMBOL_BRACKETS.from_4");
+_Static_assert(offsetof(rsx_symbol_brackets_t, initial_ppm_4) == 88, "SYMBOL_BRACKETS.initial_ppm_4");
+_Static_assert(offsetof(rsx_symbol_brackets_t, maintenance_ppm_4) == 92, "SYMBOL_BRACKETS.maintenance_ppm_4");
+_Static_assert(offsetof(rsx_symbol_brackets_t, from_5) == 96, "SYMBOL_BRACKETS.from_5");
+_Static_assert(offsetof(rsx_symbol_brackets_t, initial_ppm_5) == 104, "SYMBOL_BRACKETS.initial_ppm_5");
+_Static_assert(offsetof(rsx_symbol_brackets_t, maintenance_ppm_5) == 108, "SYMBOL_BRACKETS.maintenance_ppm_5");
+_Static_assert(offsetof(rsx_symbol_brackets_t, symbol_id) == 112, "SYMBOL_BRACKETS.symbol_id");
+_Static_assert(offsetof(rsx_symbol_brackets_t, config_version) == 116, "SYMBOL_BRACKETS.config_version");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
     int32_t fd;
     uint32_t sync_folder;
     int32_t close_fd;
@@ -1675,7 +2361,8 @@ _Static_assert(offsetof(rsx_segment_ready_t, number) == 36, "SEGMENT_READY.numbe
 
 /* Whether release of a record of this type waits for its fsync. */
 static inline int rsx_is_durable(uint16_t type) {
-    return type == RSX_FILL || type == RSX_DEPOSIT || type == RSX_LOG_STARTED;
+    static const uint64_t durable[2] = {0xfd00090200000000u, 0x8u};
+    return type < 128 && durable[type >> 6] >> (type & 63) & 1;
 }
 
 /* Records are copied and zeroed in eight stores: compilers turn memcpy and memset of 128

@@ -26,7 +26,7 @@ from typing import Any
 
 from rsx.errors import Reason
 
-VERSION = 2
+VERSION = 3
 RECORD_SIZE = 128
 HEADER_SIZE = 16
 PAYLOAD_SIZE = RECORD_SIZE - HEADER_SIZE
@@ -61,6 +61,7 @@ class OrderKind(enum.IntEnum):
     TAKE_PROFIT_MARKET = 4
     TAKE_PROFIT_LIMIT = 5
     TRAILING_STOP = 6
+    LIQUIDATION = 7  # the exchange's own: reduces what is below maintenance
 
 
 class Stp(enum.IntEnum):
@@ -100,13 +101,73 @@ class OrderFlag(enum.IntFlag):
     ON_DISCONNECT = 16  # cancelled when the session that placed it ends
     LAST_PRICE = 32  # the trigger looks at the last price, not at mark
     KEPT = 64  # on ORDER_AMENDED: the order kept its place
+    HEDGE = 128  # of a hedge account: side and REDUCE_ONLY say which leg it trades
+
+
+class MarginMode(enum.IntEnum):
+    """What backs a position."""
+
+    CROSS = 0
+    ISOLATED = 1
+
+
+class PositionMode(enum.IntEnum):
+    """How many positions an account has in a market."""
+
+    ONE_WAY = 0
+    HEDGE = 1
+
+
+class Leg(enum.IntEnum):
+    """Which position of a market; one-way accounts have only the first."""
+
+    LONG = 0  # and the one position of a one-way account
+    SHORT = 1
+
+
+class Stage(enum.IntEnum):
+    """Where the liquidation of a margin bucket stands."""
+
+    NONE = 0
+    STARTED = 1  # below maintenance; its orders are being cancelled
+    ORDERED = 2  # a round's order is due or out
+    RECOVERED = 3  # ended: margin is restored
+    BANKRUPT = 4  # the position is to be taken over or deleveraged
+    CLOSED = 5  # ended: nothing is open any more
+
+
+class TransferKind(enum.IntEnum):
+    """Why a position changed hands without an order."""
+
+    TAKEOVER = 0
+    ADL = 1
+
+
+class AdlPolicy(enum.IntEnum):
+    """How auto-deleveraging spreads over the other side."""
+
+    QUEUE = 0
+    PRO_RATA = 1
+    RISK_WEIGHTED = 2
+
+
+class MarkState(enum.IntEnum):
+    """What stands behind a mark price."""
+
+    LIVE = 0
+    STALE = 1  # no fresh source: values positions, allows neither exposure nor liquidation
 
 
 # What a client may ask for; RESTS and KEPT are the engine's.
 REQUEST_FLAGS = int(
     OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY | OrderFlag.REPRICE | OrderFlag.ON_DISCONNECT
-    | OrderFlag.LAST_PRICE
+    | OrderFlag.LAST_PRICE | OrderFlag.HEDGE
 )  # fmt: skip
+FLAGS_ALL = 255
+# Accounts of the exchange itself: one insurance fund for each market. Tokens never name them.
+FUND_USER_BASE = 0xFFFF_0000
+BRACKETS_MAX = 5  # above the first, which SYMBOL_CONFIG has
+VIRTUAL_SHARDS = 4096
 
 
 class HeaderFlag(enum.IntFlag):
@@ -191,13 +252,13 @@ def _money(name: str, meaning: str) -> Field:
 
 SIDE = Field("side", "u8", "enum", "0 buy, 1 sell", enum=Side)
 TIF = Field("tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK, 3 GTD", enum=Tif)
-KIND = Field("kind", "u8", "enum", "0 limit, 1 market, 2..6 came from a trigger", enum=OrderKind)
+KIND = Field("kind", "u8", "enum", "0 limit, 1 market, 2..6 came from a trigger, 7 liquidation", enum=OrderKind)
 STP = Field("stp", "u8", "enum", "self-trade prevention: 0 none, 1 newest, 2 oldest, 3 both, "
             "4 the account's default (requests only)", enum=Stp)  # fmt: skip
 MODE = Field("mode", "u8", "enum", "0 open, 1 post-only, 2 cancel-only, 3 halt", enum=Mode)
 FLAG_BITS = ("1 post-only, 2 reduce-only, 4 rests, 8 reprice, 16 on disconnect, 32 last price, "
-             "64 kept")  # fmt: skip
-FLAGS = Field("flags", "u8", "bits", FLAG_BITS, flags=127)
+             "64 kept, 128 hedge")  # fmt: skip
+FLAGS = Field("flags", "u8", "bits", FLAG_BITS, flags=FLAGS_ALL)
 CID_LEN = Field("cid_len", "u8", "bytes", "length of the client id; 0 = none")
 CID = Field("cid", f"bytes[{CID_MAX}]", "utf-8", "client order id, zero-padded")
 REASON = Field("reason", "u16", "enum", "number from rsx/errors.py; 0 = none", enum=Reason)
@@ -208,6 +269,23 @@ SYMBOL16 = Field("symbol_id", "u16", "id", "market")
 OWNER = Field("owner_group", "u32", "id", "accounts of one owner; 0 = none but the user itself")
 EXPIRE = Field("expire_s", "u32", "s since 1970", "end of a GTD order; 0 = none")
 EXTRA = _money("extra", "margin in flight for this amendment")
+LEG = Field("leg", "u8", "enum", "0 one-way or long, 1 short", enum=Leg)
+MARGIN_MODE = Field("margin_mode", "u8", "enum", "0 cross, 1 isolated", enum=MarginMode)
+POSITION_MODE = Field("position_mode", "u8", "enum", "0 one-way, 1 hedge", enum=PositionMode)
+LEVERAGE = Field("leverage", "u16", "times", "most notional for a unit of margin; 0 = the brackets'")
+STAGE = Field("stage", "u8", "enum", "0 none, 1 started, 2 ordered, 3 recovered, 4 bankrupt, "
+              "5 closed", enum=Stage)  # fmt: skip
+MARK_TAIL = (
+    _qty("open_interest", "sum of long positions; 0 on the way from mark to risk"),
+    Field("rate_ppb", "i64", "ppb of notional", "funding rate as it stands; 0 from mark to risk"),
+    Field("source_ns", "u64", "ns", "newest event time of the sources; 0 = unknown"),
+    _symbol(), Field("next_funding_s", "u32", "s since 1970", "0 = none"),
+    Field("sources", "u16", "count", "fresh sources behind the index"),
+    Field("state", "u8", "enum", "0 live, 1 stale", enum=MarkState),
+)  # fmt: skip
+CONFIG_VERSION = Field("config_version", "u32", "number", "as in SYMBOL_CONFIG")
+INTERVAL = Field("interval_id", "u64", "number", "Unix time / interval at its end")
+RATE = Field("rate_ppb", "i64", "ppb of notional", "positive: longs pay")
 EXTRA_QTY = _qty("extra_qty", "open quantity in flight for this amendment")
 ORDER_TAIL = (SIDE, TIF, FLAGS, CID_LEN, CID)
 
@@ -378,7 +456,7 @@ ACCOUNT_QUERY = Record(
 MARK_UPDATE = Record(
     "MARK_UPDATE", 7, Kind.REQUEST, "mark to risk, risk to matching: a new mark and index price",
     (SEQ, TS, _px("mark_px", "mark price, positive"),
-     _px("index_px", "index price; 0 = unset"), _symbol()),
+     _px("index_px", "index price; 0 = unset"), *MARK_TAIL),
 )  # fmt: skip
 TRIGGER_REQUEST = Record(
     "TRIGGER_REQUEST", 8, Kind.REQUEST,
@@ -417,6 +495,43 @@ ACCOUNT_CONFIG_REQUEST = Record(
      Field("fields", "u8", "bits", "which to set: 1 owner_group, 2 stp", flags=3)),
 )  # fmt: skip
 
+WITHDRAW_REQUEST = Record(
+    "WITHDRAW_REQUEST", 19, Kind.REQUEST, "gateway to risk: collateral is to leave an account",
+    (SEQ, TS, REQUEST_ID, _money("amount", "positive"), _user()),
+)  # fmt: skip
+MARGIN_CONFIG_REQUEST = Record(
+    "MARGIN_CONFIG_REQUEST", 20, Kind.REQUEST,
+    "gateway to risk: leverage and margin mode of a market, or the account's position mode",
+    (SEQ, TS, REQUEST_ID, _user(), _symbol(), LEVERAGE, MARGIN_MODE, POSITION_MODE,
+     Field("fields", "u8", "bits", "which to set: 1 leverage, 2 margin mode, 4 position mode",
+           flags=7)),
+)  # fmt: skip
+MARGIN_TRANSFER_REQUEST = Record(
+    "MARGIN_TRANSFER_REQUEST", 21, Kind.REQUEST,
+    "gateway to risk: move collateral to (negative: from) an isolated position",
+    (SEQ, TS, REQUEST_ID, _money("amount", "signed, not 0"), _user(), _symbol(), LEG),
+)  # fmt: skip
+_TRANSFER = (
+    SEQ, TS, Field("transfer_id", "u64", "number", "log number of the bankruptcy it serves"),
+    _qty("qty", "to change hands; logged: that did"), _px("px", "bankruptcy price"),
+    _px("mark_px", "mark when it was decided"),
+    Field("score", "i64", "ppm", "rank of the counterparty; 0 for a takeover"),
+    _user("user_id", "whose position ends"), _user("counter_user_id", "who takes the other side"),
+    _symbol(), Field("side", "u8", "enum", "what user_id trades: 0 buy, 1 sell", enum=Side),
+    Field("kind", "u8", "enum", "0 takeover, 1 auto-deleveraging", enum=TransferKind),
+    Field("user_flags", "u8", "bits", "reduce-only, and hedge for a leg", flags=FLAGS_ALL),
+    Field("counter_flags", "u8", "bits", "likewise", flags=FLAGS_ALL),
+)  # fmt: skip
+POSITION_TRANSFER = Record(
+    "POSITION_TRANSFER", 22, Kind.REQUEST,
+    "risk to matching: a position is to change hands at a price, without an order", _TRANSFER,
+)  # fmt: skip
+BBO_UPDATE = Record(
+    "BBO_UPDATE", 23, Kind.REQUEST, "marketdata to mark: best prices of the own book",
+    (SEQ, TS, _px("bid_px", "0 = none"), _qty("bid_qty", "0 = none"), _px("ask_px", "0 = none"),
+     _qty("ask_qty", "0 = none"), _symbol()),
+)  # fmt: skip
+
 # --- answers: rings only ----------------------------------------------------------------
 
 REQUEST_REJECTED = Record(
@@ -435,7 +550,9 @@ ACCOUNT_STATE = Record(
      _money("available", "equity - what is held"),
      _money("realised", "profit taken since the account began, before fees"),
      _money("fees", "fees paid less rebates"),
-     _user(), Field("positions", "u32", "count", "POSITION_STATE records sent before this one")),
+     _money("withdrawable", "what could leave now"), _user(),
+     Field("positions", "u16", "count", "POSITION_STATE records sent before this one"),
+     POSITION_MODE, STAGE),
 )  # fmt: skip
 POSITION_STATE = Record(
     "POSITION_STATE", 18, Kind.ANSWER, "risk to gateway: one open position of the answer",
@@ -445,6 +562,26 @@ POSITION_STATE = Record(
      _money("maintenance_margin", "of the position"), _money("frozen", "of open orders here"),
      _qty("open_buy_qty", "resting and in flight"),
      _qty("open_sell_qty", "resting and in flight"), _user(), _symbol()),
+)  # fmt: skip
+
+POSITION_RISK = Record(
+    "POSITION_RISK", 24, Kind.ANSWER, "risk to gateway: follows each POSITION_STATE",
+    (SEQ, TS, REQUEST_ID,
+     _px("liquidation_px", "mark at which its bucket falls below maintenance; 0 = none"),
+     _px("bankruptcy_px", "price at which its bucket's equity is used up; 0 = none"),
+     _money("wallet", "margin of its own; 0 when cross"),
+     _money("notional", "at mark"), _money("funding_owed", "of a settlement not yet booked"),
+     Field("leverage_ppm", "u32", "ppm", "share of notional that its leverage asks for"),
+     _user(), _symbol(), LEVERAGE, MARGIN_MODE, LEG, STAGE,
+     Field("round", "u8", "count", "of its liquidation"),
+     Field("lights", "u8", "count", "place in the deleveraging queue, in fifths: 5 = first; 0 = "
+           "not known")),
+)  # fmt: skip
+MARGIN_CALL = Record(
+    "MARGIN_CALL", 25, Kind.ANSWER, "risk to gateway: equity has come near maintenance",
+    (SEQ, TS, _money("equity", "of the bucket"), _money("maintenance_margin", "of the bucket"),
+     _user(), Field("symbol_id", "u32", "id", "of an isolated position; 0 = the cross account"),
+     LEG),
 )  # fmt: skip
 
 # --- logged -----------------------------------------------------------------------------
@@ -464,8 +601,8 @@ FILL = Record(
      _money("maker_release", "margin released from the maker's order"),
      _user("taker_user_id"), _user("maker_user_id"), _symbol(),
      Field("taker_side", "u8", "enum", "0 buy, 1 sell", enum=Side),
-     Field("taker_flags", "u8", "bits", FLAG_BITS, flags=127),
-     Field("maker_flags", "u8", "bits", FLAG_BITS, flags=127)),
+     Field("taker_flags", "u8", "bits", FLAG_BITS, flags=FLAGS_ALL),
+     Field("maker_flags", "u8", "bits", FLAG_BITS, flags=FLAGS_ALL)),
     durable=True,
 )  # fmt: skip
 ORDER_RESTED = Record(
@@ -507,8 +644,8 @@ ORDER_DUPLICATE = Record(
            "5 waiting", enum=OrderStatus),
      Field("original_side", "u8", "enum", "0 buy, 1 sell", enum=Side),
      Field("original_tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK, 3 GTD", enum=Tif),
-     Field("original_kind", "u8", "enum", "0 limit, 1 market, 2..6", enum=OrderKind),
-     Field("original_flags", "u8", "bits", FLAG_BITS, flags=127), SIDE, FLAGS),
+     Field("original_kind", "u8", "enum", "as kind", enum=OrderKind),
+     Field("original_flags", "u8", "bits", FLAG_BITS, flags=FLAGS_ALL), SIDE, FLAGS),
 )  # fmt: skip
 DEPOSIT = Record(
     "DEPOSIT", 40, Kind.LOGGED, "collateral enters an account",
@@ -517,7 +654,7 @@ DEPOSIT = Record(
 )  # fmt: skip
 MARK_PRICE = Record(
     "MARK_PRICE", 41, Kind.LOGGED, "the mark price that margin is measured at from here on",
-    (SEQ, TS, _px("mark_px", "positive"), _px("index_px", "0 = unset"), _symbol()),
+    (SEQ, TS, _px("mark_px", "positive"), _px("index_px", "0 = unset"), *MARK_TAIL),
 )  # fmt: skip
 SYMBOL_CONFIG = Record(
     "SYMBOL_CONFIG", 42, Kind.LOGGED, "the full rules of one market from here on",
@@ -602,6 +739,103 @@ TRIGGER_REJECTED = Record(
     (*_ORDER_HEAD, _px("trigger_px"), _user(), SYMBOL16, KIND, STP, *ORDER_TAIL, REASON),
 )  # fmt: skip
 
+WITHDRAWAL = Record(
+    "WITHDRAWAL", 56, Kind.LOGGED, "collateral leaves an account",
+    (SEQ, TS, REQUEST_ID, _money("amount", "positive"), _user()),
+    since=3, durable=True,
+)  # fmt: skip
+MARGIN_CONFIG = Record(
+    "MARGIN_CONFIG", 57, Kind.LOGGED,
+    "leverage and margin mode in a market, or (symbol 0) the account's position mode, from here on",
+    (SEQ, TS, REQUEST_ID, _user(), _symbol(), LEVERAGE, MARGIN_MODE, POSITION_MODE), since=3,
+)  # fmt: skip
+MARGIN_TRANSFERRED = Record(
+    "MARGIN_TRANSFERRED", 58, Kind.LOGGED, "collateral moved to (negative: from) a position",
+    (SEQ, TS, REQUEST_ID, _money("amount", "signed"), _user(), _symbol(), LEG),
+    since=3, durable=True,
+)  # fmt: skip
+FUNDING_SETTLED = Record(
+    "FUNDING_SETTLED", 59, Kind.LOGGED,
+    "funding of an interval is fixed: what each position owes follows from it",
+    (SEQ, TS, INTERVAL, RATE, _px("mark_px", "that positions are valued at"),
+     _px("index_px", "external index"),
+     Field("premium_ppb", "i64", "ppb", "average of the samples"), _symbol(),
+     Field("samples", "u32", "count", "premium samples in it"),
+     Field("skipped", "u32", "count", "earlier intervals that were not settled")),
+    since=3, durable=True,
+)  # fmt: skip
+FUNDING_PAYMENT = Record(
+    "FUNDING_PAYMENT", 60, Kind.LOGGED, "one position's funding is booked",
+    (SEQ, TS, INTERVAL, _money("amount", "positive = paid by the position"),
+     _qty("net_qty", "position when it was fixed"), _px("mark_px", "as in FUNDING_SETTLED"), RATE,
+     _user(), _symbol(), LEG),
+    since=3, durable=True,
+)  # fmt: skip
+FUNDING_DONE = Record(
+    "FUNDING_DONE", 61, Kind.LOGGED, "every payment of the interval is booked",
+    (SEQ, TS, INTERVAL, _money("residue", "sum of all payments: rounding, >= 0"),
+     _money("paid", "by positions"), _money("received", "by positions"), _symbol(),
+     Field("payments", "u32", "count", "booked")),
+    since=3, durable=True,
+)  # fmt: skip
+LIQUIDATION_STEP = Record(
+    "LIQUIDATION_STEP", 62, Kind.LOGGED, "a step in the liquidation of a margin bucket",
+    (SEQ, TS, _oid("oid", "of the round's order; 0 = none"),
+     _money("equity", "of the bucket"), _money("maintenance_margin", "of the bucket"),
+     _qty("qty", "to close"), _px("px", "limit of the order; bankrupt: bankruptcy price"),
+     _px("mark_px", "mark it was decided at"), _qty("net_qty", "position, signed"),
+     _user(), _symbol(), STAGE, Field("round", "u8", "count", "from 1"),
+     Field("side", "u8", "enum", "what closes it", enum=Side), LEG, MARGIN_MODE),
+    since=3, durable=True,
+)  # fmt: skip
+POSITION_TRANSFERRED = Record(
+    "POSITION_TRANSFERRED", 63, Kind.LOGGED,
+    "a position changed hands at a price, without an order or a fee; qty 0: it could not",
+    _TRANSFER, since=3, durable=True,
+)  # fmt: skip
+LIQUIDATION_SETTLED = Record(
+    "LIQUIDATION_SETTLED", 67, Kind.LOGGED,
+    "an insurance fund makes good what a closed bucket is short of",
+    (SEQ, TS, Field("transfer_id", "u64", "number", "log number of the bankruptcy"),
+     _money("amount", "positive: from the fund to the account"), _user(),
+     _symbol(), LEG, MARGIN_MODE),
+    since=3, durable=True,
+)  # fmt: skip
+SYMBOL_RISK = Record(
+    "SYMBOL_RISK", 68, Kind.LOGGED, "follows SYMBOL_LIMITS: funding, liquidation, insurance",
+    (SEQ, TS, _money("insurance_loss_max", "of one takeover"),
+     _money("insurance_notional_max", "of the fund's position"),
+     _money("oi_low", "open interest from which initial margin rises; 0 = off"),
+     _money("oi_high", "open interest at which it is all of notional"),
+     Field("funding_interval_s", "u32", "s", "0 = no funding"),
+     Field("funding_interest_ppb", "i32", "ppb", "interest component of an interval"),
+     Field("funding_damp_ppb", "u32", "ppb", "most that interest corrects the premium by"),
+     Field("funding_cap_ppb", "u32", "ppb", "largest rate either way"),
+     Field("liquidation_fee_ppm", "u32", "ppm of notional", "to the insurance fund"),
+     Field("liquidation_slip_ppm", "u32", "ppm of mark", "of round 1; grows as its square"),
+     Field("liquidation_slip_max_ppm", "u32", "ppm of mark", "largest"),
+     Field("liquidation_rounds", "u32", "count", "orders before a takeover"),
+     Field("liquidation_delay_ms", "u32", "ms", "times the round: pause before the next"),
+     Field("liquidation_step_ppm", "u32", "ppm of position", "largest part closed in a round"),
+     Field("liquidation_buffer_ppm", "u32", "ppm of maintenance", "to restore beyond it"),
+     Field("margin_call_ppm", "u32", "ppm of maintenance", "equity below it is called"),
+     Field("withdraw_keep_ppm", "u32", "ppm of notional", "that a withdrawal leaves"),
+     _symbol(), CONFIG_VERSION,
+     Field("adl_policy", "u8", "enum", "0 queue, 1 pro rata, 2 risk-weighted", enum=AdlPolicy)),
+    since=3,
+)  # fmt: skip
+SYMBOL_BRACKETS = Record(
+    "SYMBOL_BRACKETS", 69, Kind.LOGGED,
+    "follows SYMBOL_RISK, ends the group: margin rates of larger positions",
+    (SEQ, TS,
+     *(f for n in range(1, BRACKETS_MAX + 1) for f in (
+         _money(f"from_{n}", "notional from which this row's rates hold; 0 = no row"),
+         Field(f"initial_ppm_{n}", "u32", "ppm of notional", "to open"),
+         Field(f"maintenance_ppm_{n}", "u32", "ppm of notional", "to keep"))),
+     _symbol(), CONFIG_VERSION),
+    since=3,
+)  # fmt: skip
+
 # --- internal: WAL tile and its sync helper ---------------------------------------------
 
 SYNC_REQUEST = Record(
@@ -637,7 +871,8 @@ OF_A_SYMBOL: frozenset[int] = frozenset(
         ORDER_ACCEPTED, FILL, ORDER_RESTED, ORDER_CANCELLED, ORDER_REJECTED, ORDER_REDUCED,
         CANCEL_REJECTED, ORDER_DUPLICATE, MARK_PRICE, ORDER_AMENDED, AMEND_REJECTED,
         TRIGGER_PLACED, TRIGGER_FIRED, TRIGGER_CANCELLED, TRADING_MODE, ORDER_RELEASED,
-        CANCEL_ALL_DONE, TRIGGER_REJECTED,
+        CANCEL_ALL_DONE, TRIGGER_REJECTED, POSITION_TRANSFERRED, SYMBOL_CONFIG, SYMBOL_LIMITS,
+        SYMBOL_RISK, SYMBOL_BRACKETS,
     )
 )  # fmt: skip
 if len(BY_TYPE) != len(RECORDS):

@@ -14,6 +14,7 @@ cdef extern from "rsx/records.h" nogil:
         RSX_ON_DISCONNECT
         RSX_LAST_PRICE
         RSX_KEPT
+        RSX_HEDGE
         RSX_BUY
         RSX_SELL
         RSX_GTC
@@ -27,6 +28,7 @@ cdef extern from "rsx/records.h" nogil:
         RSX_TAKE_PROFIT_MARKET
         RSX_TAKE_PROFIT_LIMIT
         RSX_TRAILING_STOP
+        RSX_LIQUIDATION
         RSX_STP_NONE
         RSX_STP_NEWEST
         RSX_STP_OLDEST
@@ -42,6 +44,27 @@ cdef extern from "rsx/records.h" nogil:
         RSX_STATUS_REJECTED
         RSX_STATUS_PENDING
         RSX_STATUS_WAITING
+        RSX_MARGIN_CROSS
+        RSX_MARGIN_ISOLATED
+        RSX_POSITION_ONE_WAY
+        RSX_POSITION_HEDGE
+        RSX_LEG_LONG
+        RSX_LEG_SHORT
+        RSX_STAGE_NONE
+        RSX_STAGE_STARTED
+        RSX_STAGE_ORDERED
+        RSX_STAGE_RECOVERED
+        RSX_STAGE_BANKRUPT
+        RSX_STAGE_CLOSED
+        RSX_TRANSFER_TAKEOVER
+        RSX_TRANSFER_ADL
+        RSX_ADL_QUEUE
+        RSX_ADL_PRO_RATA
+        RSX_ADL_RISK_WEIGHTED
+        RSX_MARK_LIVE
+        RSX_MARK_STALE
+        RSX_BRACKETS_MAX
+        RSX_VIRTUAL_SHARDS
         RSX_ORDER_REQUEST
         RSX_CANCEL_REQUEST
         RSX_ORDER_NEW
@@ -57,9 +80,16 @@ cdef extern from "rsx/records.h" nogil:
         RSX_MODE_REQUEST
         RSX_TRIGGER_REFUSED
         RSX_ACCOUNT_CONFIG_REQUEST
+        RSX_WITHDRAW_REQUEST
+        RSX_MARGIN_CONFIG_REQUEST
+        RSX_MARGIN_TRANSFER_REQUEST
+        RSX_POSITION_TRANSFER
+        RSX_BBO_UPDATE
         RSX_REQUEST_REJECTED
         RSX_ACCOUNT_STATE
         RSX_POSITION_STATE
+        RSX_POSITION_RISK
+        RSX_MARGIN_CALL
         RSX_ORDER_ACCEPTED
         RSX_FILL
         RSX_ORDER_RESTED
@@ -84,6 +114,17 @@ cdef extern from "rsx/records.h" nogil:
         RSX_ORDER_RELEASED
         RSX_CANCEL_ALL_DONE
         RSX_TRIGGER_REJECTED
+        RSX_WITHDRAWAL
+        RSX_MARGIN_CONFIG
+        RSX_MARGIN_TRANSFERRED
+        RSX_FUNDING_SETTLED
+        RSX_FUNDING_PAYMENT
+        RSX_FUNDING_DONE
+        RSX_LIQUIDATION_STEP
+        RSX_POSITION_TRANSFERRED
+        RSX_LIQUIDATION_SETTLED
+        RSX_SYMBOL_RISK
+        RSX_SYMBOL_BRACKETS
         RSX_SYNC_REQUEST
         RSX_SYNC_DONE
         RSX_SEGMENT_READY
@@ -116,6 +157,9 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_EXPIRY_INVALID
         RSX_R_TRIGGER_INVALID
         RSX_R_NOTHING_TO_AMEND
+        RSX_R_CONFIG_INVALID
+        RSX_R_CONFIG_PENDING
+        RSX_R_POSITION_SIDE_INVALID
         RSX_R_INSUFFICIENT_MARGIN
         RSX_R_MARK_UNAVAILABLE
         RSX_R_TOO_MANY_ACCOUNTS
@@ -123,6 +167,13 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_BALANCE_LIMIT
         RSX_R_TOO_MANY_POSITIONS
         RSX_R_NO_ACCOUNT
+        RSX_R_LEVERAGE_INVALID
+        RSX_R_MODE_LOCKED
+        RSX_R_POSITION_MODE_MISMATCH
+        RSX_R_IN_LIQUIDATION
+        RSX_R_WITHDRAWAL_TOO_LARGE
+        RSX_R_NOT_ISOLATED
+        RSX_R_MARGIN_REMOVAL_TOO_LARGE
         RSX_R_DUPLICATE_CLIENT_ID
         RSX_R_POST_ONLY_WOULD_CROSS
         RSX_R_FOK_NOT_FILLABLE
@@ -141,6 +192,7 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_EXPIRY_PASSED
         RSX_R_ORDER_DONE
         RSX_R_TRIGGER_NOT_AMENDED
+        RSX_R_NOTHING_TO_TRANSFER
         RSX_R_USER_CANCEL
         RSX_R_IOC_REMAINDER
         RSX_R_REDUCE_ONLY_EXCESS
@@ -152,12 +204,16 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_AMENDED_AWAY
         RSX_R_CANCEL_ALL
         RSX_R_ADMIN_CANCEL
+        RSX_R_LIQUIDATION
+        RSX_R_DELEVERAGED
         RSX_R_TOKEN_MISSING
         RSX_R_TOKEN_INVALID
         RSX_R_TOKEN_EXPIRED
         RSX_R_FORBIDDEN
         RSX_R_INTERNAL
         RSX_R_STOPPING
+
+    const uint32_t RSX_FUND_USER_BASE
 
     ctypedef struct rsx_record_t:
         uint8_t version
@@ -299,7 +355,13 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t ts_ns
         int64_t mark_px
         int64_t index_px
+        int64_t open_interest
+        int64_t rate_ppb
+        uint64_t source_ns
         uint32_t symbol_id
+        uint32_t next_funding_s
+        uint16_t sources
+        uint8_t state
 
     ctypedef struct rsx_trigger_request_t:
         uint8_t version
@@ -449,6 +511,93 @@ cdef extern from "rsx/records.h" nogil:
         uint8_t stp
         uint8_t fields
 
+    ctypedef struct rsx_withdraw_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t amount
+        uint32_t user_id
+
+    ctypedef struct rsx_margin_config_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t leverage
+        uint8_t margin_mode
+        uint8_t position_mode
+        uint8_t fields
+
+    ctypedef struct rsx_margin_transfer_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t amount
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t leg
+
+    ctypedef struct rsx_position_transfer_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t transfer_id
+        int64_t qty
+        int64_t px
+        int64_t mark_px
+        int64_t score
+        uint32_t user_id
+        uint32_t counter_user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t kind
+        uint8_t user_flags
+        uint8_t counter_flags
+
+    ctypedef struct rsx_bbo_update_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t bid_px
+        int64_t bid_qty
+        int64_t ask_px
+        int64_t ask_qty
+        uint32_t symbol_id
+
     ctypedef struct rsx_request_rejected_t:
         uint8_t version
         uint8_t header_flags
@@ -487,8 +636,11 @@ cdef extern from "rsx/records.h" nogil:
         int64_t available
         int64_t realised
         int64_t fees
+        int64_t withdrawable
         uint32_t user_id
-        uint32_t positions
+        uint16_t positions
+        uint8_t position_mode
+        uint8_t stage
 
     ctypedef struct rsx_position_state_t:
         uint8_t version
@@ -513,6 +665,48 @@ cdef extern from "rsx/records.h" nogil:
         int64_t open_sell_qty
         uint32_t user_id
         uint32_t symbol_id
+
+    ctypedef struct rsx_position_risk_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t liquidation_px
+        int64_t bankruptcy_px
+        int64_t wallet
+        int64_t notional
+        int64_t funding_owed
+        uint32_t leverage_ppm
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t leverage
+        uint8_t margin_mode
+        uint8_t leg
+        uint8_t stage
+        uint8_t round
+        uint8_t lights
+
+    ctypedef struct rsx_margin_call_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t equity
+        int64_t maintenance_margin
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t leg
 
     ctypedef struct rsx_order_accepted_t:
         uint8_t version
@@ -730,7 +924,13 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t ts_ns
         int64_t mark_px
         int64_t index_px
+        int64_t open_interest
+        int64_t rate_ppb
+        uint64_t source_ns
         uint32_t symbol_id
+        uint32_t next_funding_s
+        uint16_t sources
+        uint8_t state
 
     ctypedef struct rsx_symbol_config_t:
         uint8_t version
@@ -1012,6 +1212,232 @@ cdef extern from "rsx/records.h" nogil:
         uint8_t cid_len
         uint8_t cid[36]
         uint16_t reason
+
+    ctypedef struct rsx_withdrawal_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t amount
+        uint32_t user_id
+
+    ctypedef struct rsx_margin_config_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        uint32_t user_id
+        uint32_t symbol_id
+        uint16_t leverage
+        uint8_t margin_mode
+        uint8_t position_mode
+
+    ctypedef struct rsx_margin_transferred_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t request_id
+        int64_t amount
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t leg
+
+    ctypedef struct rsx_funding_settled_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t interval_id
+        int64_t rate_ppb
+        int64_t mark_px
+        int64_t index_px
+        int64_t premium_ppb
+        uint32_t symbol_id
+        uint32_t samples
+        uint32_t skipped
+
+    ctypedef struct rsx_funding_payment_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t interval_id
+        int64_t amount
+        int64_t net_qty
+        int64_t mark_px
+        int64_t rate_ppb
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t leg
+
+    ctypedef struct rsx_funding_done_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t interval_id
+        int64_t residue
+        int64_t paid
+        int64_t received
+        uint32_t symbol_id
+        uint32_t payments
+
+    ctypedef struct rsx_liquidation_step_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t oid
+        int64_t equity
+        int64_t maintenance_margin
+        int64_t qty
+        int64_t px
+        int64_t mark_px
+        int64_t net_qty
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t stage
+        uint8_t round
+        uint8_t side
+        uint8_t leg
+        uint8_t margin_mode
+
+    ctypedef struct rsx_position_transferred_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t transfer_id
+        int64_t qty
+        int64_t px
+        int64_t mark_px
+        int64_t score
+        uint32_t user_id
+        uint32_t counter_user_id
+        uint32_t symbol_id
+        uint8_t side
+        uint8_t kind
+        uint8_t user_flags
+        uint8_t counter_flags
+
+    ctypedef struct rsx_liquidation_settled_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t transfer_id
+        int64_t amount
+        uint32_t user_id
+        uint32_t symbol_id
+        uint8_t leg
+        uint8_t margin_mode
+
+    ctypedef struct rsx_symbol_risk_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t insurance_loss_max
+        int64_t insurance_notional_max
+        int64_t oi_low
+        int64_t oi_high
+        uint32_t funding_interval_s
+        int32_t funding_interest_ppb
+        uint32_t funding_damp_ppb
+        uint32_t funding_cap_ppb
+        uint32_t liquidation_fee_ppm
+        uint32_t liquidation_slip_ppm
+        uint32_t liquidation_slip_max_ppm
+        uint32_t liquidation_rounds
+        uint32_t liquidation_delay_ms
+        uint32_t liquidation_step_ppm
+        uint32_t liquidation_buffer_ppm
+        uint32_t margin_call_ppm
+        uint32_t withdraw_keep_ppm
+        uint32_t symbol_id
+        uint32_t config_version
+        uint8_t adl_policy
+
+    ctypedef struct rsx_symbol_brackets_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        int64_t from_1
+        uint32_t initial_ppm_1
+        uint32_t maintenance_ppm_1
+        int64_t from_2
+        uint32_t initial_ppm_2
+        uint32_t maintenance_ppm_2
+        int64_t from_3
+        uint32_t initial_ppm_3
+        uint32_t maintenance_ppm_3
+        int64_t from_4
+        uint32_t initial_ppm_4
+        uint32_t maintenance_ppm_4
+        int64_t from_5
+        uint32_t initial_ppm_5
+        uint32_t maintenance_ppm_5
+        uint32_t symbol_id
+        uint32_t config_version
 
     ctypedef struct rsx_sync_request_t:
         uint8_t version

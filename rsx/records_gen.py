@@ -11,21 +11,31 @@ from pathlib import Path
 
 from rsx.errors import SENTENCES, Reason
 from rsx.records import (
+    BRACKETS_MAX,
     C_TYPES,
+    FUND_USER_BASE,
     HEADER_SIZE,
     PAYLOAD_SIZE,
     RECORDS,
     VERSION,
+    VIRTUAL_SHARDS,
+    AdlPolicy,
     HeaderFlag,
     Kind,
+    Leg,
+    MarginMode,
+    MarkState,
     Mode,
     OrderFlag,
     OrderKind,
     OrderStatus,
+    PositionMode,
     Record,
     Side,
+    Stage,
     Stp,
     Tif,
+    TransferKind,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,8 +47,11 @@ HEADER_FIELDS = (
 # Enumerations that compiled code reads, with what precedes a name after RSX_.
 ENUMS = (
     (HeaderFlag, ""), (OrderFlag, ""), (Side, ""), (Tif, ""), (OrderKind, ""), (Stp, "STP_"),
-    (Mode, "MODE_"), (OrderStatus, "STATUS_"),
+    (Mode, "MODE_"), (OrderStatus, "STATUS_"), (MarginMode, "MARGIN_"), (PositionMode, "POSITION_"),
+    (Leg, "LEG_"), (Stage, "STAGE_"), (TransferKind, "TRANSFER_"), (AdlPolicy, "ADL_"),
+    (MarkState, "MARK_"),
 )  # fmt: skip
+NUMBERS = {"RSX_BRACKETS_MAX": BRACKETS_MAX, "RSX_VIRTUAL_SHARDS": VIRTUAL_SHARDS}
 
 
 def constants() -> dict[str, int]:
@@ -69,11 +82,13 @@ def _c_fields(record: Record) -> list[str]:
 
 def _c_functions() -> list[str]:
     """What compiled code does with whole records."""
-    durable = [r for r in RECORDS if r.durable]
+    words = [sum(1 << r.type % 64 for r in RECORDS if r.durable and r.type // 64 == word)
+             for word in (0, 1)]
     return [
         "/* Whether release of a record of this type waits for its fsync. */",
         "static inline int rsx_is_durable(uint16_t type) {",
-        "    return " + " || ".join(f"type == RSX_{r.name}" for r in durable) + ";",
+        f"    static const uint64_t durable[2] = {{{words[0]:#x}u, {words[1]:#x}u}};",
+        "    return type < 128 && durable[type >> 6] >> (type & 63) & 1;",
         "}",
         "",
         "/* Records are copied and zeroed in eight stores: compilers turn memcpy and memset of 128",
@@ -113,9 +128,10 @@ def c_header() -> str:
         "#include <stdint.h>",
         "",
         f"enum {{ RSX_VERSION = {VERSION}, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16 }};",
+        f"#define RSX_FUND_USER_BASE {FUND_USER_BASE:#x}u",
         "",
         "enum rsx_constant {",
-        *[f"    {constant} = {value}," for constant, value in constants().items()],
+        *[f"    {name} = {value}," for name, value in (constants() | NUMBERS).items()],
         "};",
         "",
         "enum rsx_reason {",
@@ -156,9 +172,11 @@ def cython_pxd() -> str:
         'cdef extern from "rsx/records.h" nogil:',
         "    enum:",
         *[f"        RSX_{n}" for n in ("VERSION", "RECORD_SIZE", "HEADER_SIZE")],
-        *[f"        {constant}" for constant in constants()],
+        *[f"        {constant}" for constant in constants() | NUMBERS],
         *[f"        RSX_{r.name}" for r in RECORDS],
         *[f"        RSX_R_{r.name}" for r in Reason],
+        "",
+        "    const uint32_t RSX_FUND_USER_BASE",
         "",
         "    ctypedef struct rsx_record_t:",
         *[f"        {C_TYPES[t][2]} {name}" for name, t in HEADER_FIELDS],
