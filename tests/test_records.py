@@ -24,17 +24,24 @@ from rsx.records import (
     ORDER_ACCEPTED,
     ORDER_CANCELLED,
     RECORDS,
+    AdlPolicy,
     Field,
     Kind,
+    Leg,
+    MarginMode,
+    MarkState,
     Mode,
     OrderFlag,
     OrderKind,
     OrderStatus,
+    PositionMode,
     Record,
     RecordError,
     Side,
+    Stage,
     Stp,
     Tif,
+    TransferKind,
     decode,
     iterate,
 )
@@ -137,22 +144,30 @@ def test_type_numbers_are_the_ones_given_for_ever():
         "DEPOSIT_REQUEST": 5, "ACCOUNT_QUERY": 6, "MARK_UPDATE": 7, "TRIGGER_REQUEST": 8,
         "AMEND_REQUEST": 9, "ORDER_AMEND": 10, "CANCEL_ALL_REQUEST": 11, "ORDER_CANCEL_ALL": 12,
         "MODE_REQUEST": 13, "TRIGGER_REFUSED": 14, "ACCOUNT_CONFIG_REQUEST": 15,
-        "REQUEST_REJECTED": 16, "ACCOUNT_STATE": 17, "POSITION_STATE": 18, "ORDER_ACCEPTED": 32,
-        "FILL": 33, "ORDER_RESTED": 34, "ORDER_CANCELLED": 35, "ORDER_REJECTED": 36,
-        "ORDER_REDUCED": 37, "CANCEL_REJECTED": 38, "ORDER_DUPLICATE": 39, "DEPOSIT": 40,
-        "MARK_PRICE": 41, "SYMBOL_CONFIG": 42, "LOG_STARTED": 43, "SEGMENT_STARTED": 44,
-        "SYMBOL_LIMITS": 45, "ORDER_AMENDED": 46, "AMEND_REJECTED": 47, "TRIGGER_PLACED": 48,
-        "TRIGGER_FIRED": 49, "TRIGGER_CANCELLED": 50, "TRADING_MODE": 51, "ACCOUNT_CONFIG": 52,
-        "ORDER_RELEASED": 53, "CANCEL_ALL_DONE": 54, "TRIGGER_REJECTED": 55, "SYNC_REQUEST": 64,
-        "SYNC_DONE": 65, "SEGMENT_READY": 66,
+        "REQUEST_REJECTED": 16, "ACCOUNT_STATE": 17, "POSITION_STATE": 18, "WITHDRAW_REQUEST": 19,
+        "MARGIN_CONFIG_REQUEST": 20, "MARGIN_TRANSFER_REQUEST": 21, "POSITION_TRANSFER": 22,
+        "BBO_UPDATE": 23, "POSITION_RISK": 24, "MARGIN_CALL": 25, "ORDER_ACCEPTED": 32, "FILL": 33,
+        "ORDER_RESTED": 34, "ORDER_CANCELLED": 35, "ORDER_REJECTED": 36, "ORDER_REDUCED": 37,
+        "CANCEL_REJECTED": 38, "ORDER_DUPLICATE": 39, "DEPOSIT": 40, "MARK_PRICE": 41,
+        "SYMBOL_CONFIG": 42, "LOG_STARTED": 43, "SEGMENT_STARTED": 44, "SYMBOL_LIMITS": 45,
+        "ORDER_AMENDED": 46, "AMEND_REJECTED": 47, "TRIGGER_PLACED": 48, "TRIGGER_FIRED": 49,
+        "TRIGGER_CANCELLED": 50, "TRADING_MODE": 51, "ACCOUNT_CONFIG": 52, "ORDER_RELEASED": 53,
+        "CANCEL_ALL_DONE": 54, "TRIGGER_REJECTED": 55, "WITHDRAWAL": 56, "MARGIN_CONFIG": 57,
+        "MARGIN_TRANSFERRED": 58, "FUNDING_SETTLED": 59, "FUNDING_PAYMENT": 60, "FUNDING_DONE": 61,
+        "LIQUIDATION_STEP": 62, "POSITION_TRANSFERRED": 63, "SYNC_REQUEST": 64, "SYNC_DONE": 65,
+        "SEGMENT_READY": 66, "LIQUIDATION_SETTLED": 67, "SYMBOL_RISK": 68, "SYMBOL_BRACKETS": 69,
     }  # fmt: skip
     assert 0 not in BY_TYPE
 
 
-def test_fills_deposits_and_starts_are_what_release_waits_for():
+def test_what_moves_money_and_starts_is_what_release_waits_for():
     durable = {record.name for record in RECORDS if record.durable}
 
-    assert durable == {"FILL", "DEPOSIT", "LOG_STARTED"}
+    assert durable == {
+        "FILL", "DEPOSIT", "LOG_STARTED", "WITHDRAWAL", "MARGIN_TRANSFERRED", "FUNDING_SETTLED",
+        "FUNDING_PAYMENT", "FUNDING_DONE", "LIQUIDATION_STEP", "POSITION_TRANSFERRED",
+        "LIQUIDATION_SETTLED",
+    }  # fmt: skip
     assert all(BY_NAME[name].kind is Kind.LOGGED for name in durable)
 
 
@@ -246,16 +261,16 @@ def test_short_input_is_refused_with_its_length(size):
         decode(bytes(whole(DEPOSIT)), 1)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, 255])
+@pytest.mark.parametrize("version", [0, 1, 2, 4, 255])
 def test_another_version_is_refused_with_its_number(version):
     data = whole(DEPOSIT)
     data[0] = version
 
-    with pytest.raises(RecordError, match=rf"^record version {version} \(known: 2\)$"):
+    with pytest.raises(RecordError, match=rf"^record version {version} \(known: 3\)$"):
         decode(resealed(data))
 
 
-@pytest.mark.parametrize("number", [0, 19, 31, 56, 63, 67, 256, 65535])
+@pytest.mark.parametrize("number", [0, 26, 31, 70, 256, 65535])
 def test_an_unknown_type_is_refused_with_its_number(number):
     data = whole(DEPOSIT)
     struct.pack_into("<H", data, 2, number)
@@ -285,12 +300,21 @@ def test_unknown_header_flags_are_refused():
     [
         (ORDER_ACCEPTED, "side", 2, "ORDER_ACCEPTED.side = 2 is no Side"),
         (ORDER_ACCEPTED, "tif", 4, "ORDER_ACCEPTED.tif = 4 is no Tif"),
-        (ORDER_ACCEPTED, "kind", 7, "ORDER_ACCEPTED.kind = 7 is no OrderKind"),
+        (ORDER_ACCEPTED, "kind", 8, "ORDER_ACCEPTED.kind = 8 is no OrderKind"),
         (ORDER_ACCEPTED, "stp", 5, "ORDER_ACCEPTED.stp = 5 is no Stp"),
-        (ORDER_ACCEPTED, "flags", 128, "ORDER_ACCEPTED.flags = 0x80 has unknown bits"),
+        (BY_NAME["MARGIN_CONFIG_REQUEST"], "fields", 8,
+         "MARGIN_CONFIG_REQUEST.fields = 0x8 has unknown bits"),
+        (BY_NAME["MARGIN_CONFIG"], "margin_mode", 2, "MARGIN_CONFIG.margin_mode = 2 is no MarginMode"),
+        (BY_NAME["MARGIN_CONFIG"], "position_mode", 2,
+         "MARGIN_CONFIG.position_mode = 2 is no PositionMode"),
+        (BY_NAME["LIQUIDATION_STEP"], "stage", 6, "LIQUIDATION_STEP.stage = 6 is no Stage"),
+        (BY_NAME["LIQUIDATION_STEP"], "leg", 2, "LIQUIDATION_STEP.leg = 2 is no Leg"),
+        (BY_NAME["POSITION_TRANSFERRED"], "kind", 2,
+         "POSITION_TRANSFERRED.kind = 2 is no TransferKind"),
+        (BY_NAME["SYMBOL_RISK"], "adl_policy", 3, "SYMBOL_RISK.adl_policy = 3 is no AdlPolicy"),
+        (BY_NAME["MARK_PRICE"], "state", 2, "MARK_PRICE.state = 2 is no MarkState"),
         (ORDER_CANCELLED, "reason", 9999, "ORDER_CANCELLED.reason = 9999 is no Reason"),
         (ORDER_ACCEPTED, "cid_len", 37, "ORDER_ACCEPTED.cid_len = 37: at most 36"),
-        (FILL, "taker_flags", 128, "FILL.taker_flags = 0x80 has unknown bits"),
         (BY_NAME["TRADING_MODE"], "mode", 4, "TRADING_MODE.mode = 4 is no Mode"),
         (BY_NAME["TRADING_MODE"], "previous", 5, "TRADING_MODE.previous = 5 is no Mode"),
         (BY_NAME["ORDER_DUPLICATE"], "original_status", 6,
@@ -375,7 +399,14 @@ def test_a_declaration_that_would_break_the_layout_is_refused(fields, message):
         (Side, "BUY SELL"),
         (Tif, "GTC IOC FOK GTD"),
         (OrderKind, "LIMIT MARKET STOP_MARKET STOP_LIMIT TAKE_PROFIT_MARKET TAKE_PROFIT_LIMIT "
-                    "TRAILING_STOP"),
+                    "TRAILING_STOP LIQUIDATION"),
+        (MarginMode, "CROSS ISOLATED"),
+        (PositionMode, "ONE_WAY HEDGE"),
+        (Leg, "LONG SHORT"),
+        (Stage, "NONE STARTED ORDERED RECOVERED BANKRUPT CLOSED"),
+        (TransferKind, "TAKEOVER ADL"),
+        (AdlPolicy, "QUEUE PRO_RATA RISK_WEIGHTED"),
+        (MarkState, "LIVE STALE"),
         (Stp, "NONE NEWEST OLDEST BOTH DEFAULT"),
         (Mode, "OPEN POST_ONLY CANCEL_ONLY HALT"),
         (OrderStatus, "FILLED RESTING CANCELLED REJECTED PENDING WAITING"),
@@ -388,23 +419,30 @@ def test_enums_hold_the_numbers_of_the_wire(enum, names):
 
 
 def test_flags_hold_the_bits_of_the_wire_and_clients_may_set_all_but_the_engines_own():
-    bits = "POST_ONLY REDUCE_ONLY RESTS REPRICE ON_DISCONNECT LAST_PRICE KEPT".split()
+    bits = "POST_ONLY REDUCE_ONLY RESTS REPRICE ON_DISCONNECT LAST_PRICE KEPT HEDGE".split()
 
     assert {flag.name: flag.value for flag in OrderFlag} == {n: 1 << i for i, n in enumerate(bits)}
-    assert records.REQUEST_FLAGS == 127 & ~(OrderFlag.RESTS | OrderFlag.KEPT)
+    assert records.REQUEST_FLAGS == 255 & ~(OrderFlag.RESTS | OrderFlag.KEPT)
 
 
-# --- a log of version 1 -----------------------------------------------------------------------
+# --- a log of an older version ----------------------------------------------------------------
 
-# The first record of a log that version 1 wrote: SEGMENT_STARTED, number 1, epoch 1.
-VERSION_1 = (
-    "01012c007000feff0000000001000000010000000000000000daec3a36c59717"
-    "1500000000000000000000000000000000000000000000000000000000000000"
-) + "00" * 64
+# The first record of a log that a version wrote: SEGMENT_STARTED, number 1, epoch 1.
+OLD = {
+    1: (
+        "01012c007000feff0000000001000000010000000000000000daec3a36c59717"
+        "1500000000000000000000000000000000000000000000000000000000000000"
+    ) + "00" * 64,
+    2: (
+        "02012c007000feff0000000001000000010000000000000000daec3a36c59717"
+        "1500000000000000000000000000000000000000000000000000000000000000"
+    ) + "00" * 64,
+}  # fmt: skip
+OLD_VERSIONS = pytest.mark.parametrize("version", OLD)
 
 
-def version_1_log(folder: Path) -> Path:
-    first = bytearray(bytes.fromhex(VERSION_1))
+def old_log(folder: Path, version: int) -> Path:
+    first = bytearray(bytes.fromhex(OLD[version]))
     second = bytearray(first)
     second[16] = 2
     path = folder / "wal" / f"{1:020d}.wal"
@@ -413,35 +451,38 @@ def version_1_log(folder: Path) -> Path:
     return path
 
 
-def test_a_log_of_version_1_is_refused_at_start_and_left_as_it_is(tmp_path):
-    path = version_1_log(tmp_path)
+@OLD_VERSIONS
+def test_a_log_of_an_old_version_is_refused_at_start_and_left_as_it_is(tmp_path, version):
+    path = old_log(tmp_path, version)
     before = path.read_bytes()
 
     with pytest.raises(StartError) as caught:
         recover(load(), path.parent, Clock.manual(1))
 
     assert str(caught.value) == (
-        f"{path}: record 1 at offset 0 is of record version 1, this program reads version 2: "
-        "use the program that wrote it, or another data folder"
+        f"{path}: record 1 at offset 0 is of record version {version}, this program reads "
+        "version 3: use the program that wrote it, or another data folder"
     )
     assert path.read_bytes() == before
 
 
-def test_a_log_that_goes_on_in_version_1_is_refused_where_it_does(tmp_path):
-    path = version_1_log(tmp_path)
+@OLD_VERSIONS
+def test_a_log_that_goes_on_in_an_old_version_is_refused_where_it_does(tmp_path, version):
+    path = old_log(tmp_path, version)
     data = bytearray(path.read_bytes())
     first = records.SEGMENT_STARTED.pack(exchange_id=0x15, header_flags=1, stream=65534)
     data[:128] = sealed(first, 1, 1)
     path.write_bytes(data)
 
-    with pytest.raises(StartError, match="record 2 at offset 128 is of record version 1"):
+    with pytest.raises(StartError, match=f"record 2 at offset 128 is of record version {version}"):
         recover(load(), path.parent, Clock.manual(1))
 
 
+@OLD_VERSIONS
 @pytest.mark.parametrize("command", ["dump", "stats", "verify"])
-def test_the_wal_tools_say_that_a_log_is_of_version_1(tmp_path, capsys, command):
+def test_the_wal_tools_say_that_a_log_is_of_an_old_version(tmp_path, capsys, command, version):
     """Also where later segments follow: one finding, not one a file."""
-    path = version_1_log(tmp_path)
+    path = old_log(tmp_path, version)
     later = path.with_name(f"{8193:020d}.wal")
     later.write_bytes(path.read_bytes())
 
@@ -449,17 +490,19 @@ def test_the_wal_tools_say_that_a_log_is_of_version_1(tmp_path, capsys, command)
 
     out = capsys.readouterr()
     text = out.out + out.err
+    finding = f"record 1 at offset 0 is of record version {version}, this program reads"
     assert code == 1
-    assert text.count("record 1 at offset 0 is of record version 1, this program reads") == 1
+    assert text.count(finding) == 1
     assert str(path) in text and str(later) not in text
 
 
-def test_a_version_byte_that_was_damaged_is_no_other_version(tmp_path):
+@OLD_VERSIONS
+def test_a_version_byte_that_was_damaged_is_no_other_version(tmp_path, version):
     """The seal covers it: what does not fit its seal is a torn tail as before."""
-    path = version_1_log(tmp_path)
+    path = old_log(tmp_path, version)
     data = bytearray(path.read_bytes())
     data[:128] = records.SEGMENT_STARTED.pack(exchange_id=1)
-    data[0] = 1
+    data[0] = version
     data[128:256] = bytes(128)
     path.write_bytes(data)
 
