@@ -567,7 +567,8 @@ typedef struct {
     uint32_t user_id;
     uint32_t symbol_id;
     uint8_t side;
-    uint8_t padding[23];
+    uint8_t flags;
+    uint8_t padding[22];
 } rsx_order_amend_t;
 _Static_assert(sizeof(rsx_order_amend_t) == 128, "rsx_order_amend_t size");
 _Static_assert(offsetof(rsx_order_amend_t, seq) == 16, "ORDER_AMEND.seq");
@@ -583,6 +584,7 @@ _Static_assert(offsetof(rsx_order_amend_t, extra_qty) == 88, "ORDER_AMEND.extra_
 _Static_assert(offsetof(rsx_order_amend_t, user_id) == 96, "ORDER_AMEND.user_id");
 _Static_assert(offsetof(rsx_order_amend_t, symbol_id) == 100, "ORDER_AMEND.symbol_id");
 _Static_assert(offsetof(rsx_order_amend_t, side) == 104, "ORDER_AMEND.side");
+_Static_assert(offsetof(rsx_order_amend_t, flags) == 105, "ORDER_AMEND.flags");
 
 typedef struct {
     uint8_t version;
@@ -1620,7 +1622,8 @@ typedef struct {
     uint32_t symbol_id;
     uint16_t reason;
     uint8_t side;
-    uint8_t padding[37];
+    uint8_t flags;
+    uint8_t padding[36];
 } rsx_amend_rejected_t;
 _Static_assert(sizeof(rsx_amend_rejected_t) == 128, "rsx_amend_rejected_t size");
 _Static_assert(offsetof(rsx_amend_rejected_t, seq) == 16, "AMEND_REJECTED.seq");
@@ -1635,6 +1638,7 @@ _Static_assert(offsetof(rsx_amend_rejected_t, user_id) == 80, "AMEND_REJECTED.us
 _Static_assert(offsetof(rsx_amend_rejected_t, symbol_id) == 84, "AMEND_REJECTED.symbol_id");
 _Static_assert(offsetof(rsx_amend_rejected_t, reason) == 88, "AMEND_REJECTED.reason");
 _Static_assert(offsetof(rsx_amend_rejected_t, side) == 90, "AMEND_REJECTED.side");
+_Static_assert(offsetof(rsx_amend_rejected_t, flags) == 91, "AMEND_REJECTED.flags");
 
 typedef struct {
     uint8_t version;

@@ -471,7 +471,7 @@ ORDER_AMEND = Record(
     "ORDER_AMEND", 10, Kind.REQUEST, "risk to matching: AMEND_REQUEST with its margin",
     (*_ORDER_HEAD, REQUEST_ID, _money("reserved", "margin the order is to hold for `assumed`"),
      _qty("assumed", "open quantity that `reserved` is for"), EXTRA, EXTRA_QTY, _user(),
-     _symbol(), SIDE),
+     _symbol(), SIDE, FLAGS),
 )  # fmt: skip
 CANCEL_ALL_REQUEST = Record(
     "CANCEL_ALL_REQUEST", 11, Kind.REQUEST, "gateway to risk: a user's orders of one symbol",
@@ -699,7 +699,7 @@ ORDER_AMENDED = Record(
 )  # fmt: skip
 AMEND_REJECTED = Record(
     "AMEND_REJECTED", 47, Kind.LOGGED, "the amendment is refused, the order as it was",
-    (*_ORDER_HEAD, EXTRA, EXTRA_QTY, REQUEST_ID, _user(), _symbol(), REASON, SIDE),
+    (*_ORDER_HEAD, EXTRA, EXTRA_QTY, REQUEST_ID, _user(), _symbol(), REASON, SIDE, FLAGS),
 )  # fmt: skip
 TRIGGER_PLACED = Record(
     "TRIGGER_PLACED", 48, Kind.LOGGED, "a trigger waits", _TRIGGER,

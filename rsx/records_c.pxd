@@ -430,6 +430,7 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t user_id
         uint32_t symbol_id
         uint8_t side
+        uint8_t flags
 
     ctypedef struct rsx_cancel_all_request_t:
         uint8_t version
@@ -1051,6 +1052,7 @@ cdef extern from "rsx/records.h" nogil:
         uint32_t symbol_id
         uint16_t reason
         uint8_t side
+        uint8_t flags
 
     ctypedef struct rsx_trigger_placed_t:
         uint8_t version

@@ -3,72 +3,159 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.core.idmap cimport idmap_get, idmap_t
-from rsx.records_c cimport RSX_REDUCE_ONLY
+from rsx.records_c cimport (
+    RSX_BRACKETS_MAX, RSX_BUY, RSX_HEDGE, RSX_MARK_LIVE, RSX_REDUCE_ONLY, RSX_VIRTUAL_SHARDS,
+    rsx_symbol_risk_t,
+)
 from rsx.risk.orders cimport SYMBOLS_MAX, orders_t
 
 cdef enum:
     TICK_ROWS_MAX = 4
 
-# 64 bytes.
+# 128 bytes; the first line is what a check reads.
 cdef struct account_t:
     int64_t collateral
-    int64_t frozen          # confirmed by the log
     int64_t frozen_flying   # of orders and amendments in flight
-    int64_t realised
-    int64_t fees
+    int64_t leaving         # withdrawals and transfers to positions, in flight
+    int64_t kept_unrealised # of cross positions, less funding owed (G-4)
+    int64_t kept_held       # of all positions
+    int64_t kept_maintenance    # of cross positions
+    uint64_t kept_epoch     # ledger.epoch at which all that is right; 0 = never
     uint32_t user_id
     uint32_t first_position
-    uint32_t positions
+    int64_t frozen          # confirmed by the log
+    int64_t realised
+    int64_t fees
+    uint64_t round_ns       # when the bucket's last liquidation order was decided
     uint32_t owner_group
     uint32_t owner_asked    # what the newest ACCOUNT_CONFIG says, released or not
+    uint32_t ordered        # position that a liquidation order is out for; 0 = none
+    uint32_t live_orders
+    uint16_t positions
+    uint16_t settings_flying    # MARGIN_CONFIG in flight (V-17)
     uint8_t stp
     uint8_t stp_asked
-    uint16_t pad0
+    uint8_t position_mode
+    uint8_t stage           # of the cross bucket
+    uint8_t is_changed      # to be reckoned (SB-2); never part of a fold
+    uint8_t is_called       # a margin call went out; never part of a fold
+    uint8_t round           # of the bucket's last liquidation order
+    uint8_t last_symbol     # symbol index + 1 of the last transfer of its positions
+    uint32_t pad0
 
-# 88 bytes.
+# 192 bytes; the first two lines are what a check reads.
 cdef struct position_t:
-    int64_t net
+    int64_t net             # leg 1: <= 0
     int64_t cost            # of what is open, >= 0
-    int64_t realised
     int64_t frozen
+    int64_t frozen_flying
     int64_t open_buy
     int64_t open_sell
-    int64_t frozen_flying
     int64_t flying_buy
     int64_t flying_sell
+    int64_t kept_unrealised # less funding owed
+    int64_t kept_held       # isolated: less what its wallet holds
+    int64_t kept_maintenance
+    int64_t kept_px         # mark at which all that is right; 0 = never
+    int64_t wallet          # isolated margin
+    int64_t owed            # funding fixed and not booked; negative = to be received
     uint32_t next
-    uint32_t amending       # amendments in flight
-    uint32_t unseen         # of these, since it was last 0, for orders not seen yet
-    uint16_t symbol         # index into the symbol table
+    uint32_t account
+    uint32_t leverage_ppm   # ceil(10^6 / leverage); 0 = the brackets' own
+    uint8_t symbol          # index into the symbol table
+    uint8_t leg
+    uint8_t margin_mode
+    uint8_t stage           # ORDERED or BANKRUPT; STARTED for an isolated bucket
+    int64_t realised
+    int64_t wallet_leaving  # transfers from the wallet, in flight
+    uint64_t order_oid      # liquidation order that is out; 0 = none
+    uint64_t transfer_id    # log number of its BANKRUPT; 0 = not bankrupt
+    int64_t bankrupt_px
+    uint32_t exposed        # place in its symbol's exposure list, from 1; 0 = flat
+    uint32_t funding_epoch  # symbol.funding_epoch up to which `owed` counts
+    uint32_t live_orders
+    uint16_t amending       # amendments in flight
+    uint16_t unseen         # of these, since it was last 0, for orders not seen yet
+    uint16_t leverage
+    uint8_t round           # last liquidation round
+    uint8_t cancelling      # a cancel-all of its liquidation is out; never part of a fold
+    uint8_t is_called       # isolated: a margin call went out; never part of a fold
+    uint8_t is_changed      # isolated: to be reckoned; never part of a fold
+    uint16_t pad0
+
+# A position in an exposure list (A-11, SB-1). Lists of long and short positions are apart.
+cdef struct exposed_t:
+    int64_t threshold       # long: reckoned when mark < it; short: when mark > it
+    uint32_t position
+    uint32_t pad0
+
+# Margin rates from a notional on (BR-1).
+cdef struct bracket_t:
+    int64_t first
+    uint32_t initial_ppm
+    uint32_t maintenance_ppm
+    int64_t initial_less    # what the rate charges too much on lower parts: whole units ...
+    int64_t initial_rest    # ... and millionths; requirement = ceil(N x rate / 10^6 - less)
+    int64_t maintenance_less
+    int64_t maintenance_rest
+
+cdef struct funding_t:
+    int64_t premium_ppb     # newest (FN-1)
+    uint64_t minute         # Unix minute sampled last; 0 = none
+    int64_t sum_high        # of samples, 128 bits
+    uint64_t sum_low
+    uint64_t interval_id    # settled last
+    int64_t rate_ppb        # of the settlement that is being booked ...
+    int64_t mark_px
+    int64_t pool            # payments booked and not yet settled against each other
+    int64_t paid
+    int64_t received
+    uint32_t payments
+    uint32_t samples
+    uint32_t epoch          # settlements so far
+    uint8_t is_live         # premium_ppb comes from a live mark
+    uint8_t is_open         # ... until FUNDING_DONE
     uint16_t pad0
 
 cdef struct symbol_t:
     uint32_t symbol_id
-    uint32_t initial_margin_ppm
-    uint32_t maintenance_margin_ppm
     int32_t taker_fee_ppm
+    int32_t maker_fee_ppm
+    uint32_t market_band_ppm
+    uint32_t config_version
     int64_t reference_px
     int64_t fed_px          # last MARK_PRICE; 0 = missing
     uint64_t fed_ns
     int64_t index_px
     int64_t last_px         # last trade; 0 = none yet
+    int64_t open_interest
     uint32_t hand           # row of the order in hand, 0 = none
-    uint32_t market_band_ppm
+    uint32_t oi_ppm         # BR-3: s, 0 = off
     uint8_t mode
+    uint8_t mark_state
     uint8_t tick_rows
+    uint8_t brackets
+    bracket_t bracket[RSX_BRACKETS_MAX + 1]
     int64_t px_max
+    int64_t qty_max
     int64_t notional_max
+    int64_t notional_min
+    int64_t lot
     int64_t tick
     int64_t tick_from[TICK_ROWS_MAX]
     int64_t tick_at[TICK_ROWS_MAX]
+    funding_t funding
+    rsx_symbol_risk_t rules # newest SYMBOL_RISK, or as configured
+    exposed_t* exposed[2]   # by leg sign: 0 long, 1 short; row 0 is not used
+    uint64_t exposures[2]
+    uint32_t fund           # row of the insurance fund's account
 
 cdef struct margin_t:
-    int64_t unrealised
+    int64_t unrealised      # of cross positions, less funding owed
     int64_t initial         # position margin and exposure of open orders, without frozen
-    int64_t maintenance
+    int64_t maintenance     # of cross positions
     int64_t held            # what equity must cover before anything is free
-    bint is_priced          # no open position has a missing or stale mark
-    bint with_maintenance   # else maintenance is left at 0
+    bint is_priced          # no open cross position has a missing or stale mark
 
 cdef struct ledger_t:
     account_t* accounts
@@ -83,15 +170,26 @@ cdef struct ledger_t:
     int symbol_count
     uint8_t* symbol_index   # symbol id -> index + 1
     uint64_t stale_ns       # 0 = the mark is the last trade
+    uint64_t epoch          # rises with everything that can move margin without touching a position
     int64_t fee_account
+    int64_t residue         # of funding
     int64_t deposits
+    int64_t withdrawals
     int64_t deposits_flying # asked for and not yet released
     uint64_t applied
+    uint64_t own_oid_max    # largest order id of the exchange's own (LQ-7)
+    uint8_t shard           # which users are decided here (SH-2) ...
+    uint8_t shards
+    uint8_t shard_of[RSX_VIRTUAL_SHARDS]    # ... by virtual shard
+    uint32_t* changed       # accounts to be reckoned (SB-2), a circle; never part of a fold
+    uint64_t changed_first
+    uint64_t changed_end
 
-cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol) noexcept nogil
+cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol,
+                               int leg) noexcept nogil
 cdef account_t* open_account(ledger_t* ledger, uint32_t user_id) noexcept nogil
 cdef int ledger_margin(ledger_t* ledger, const account_t* account, uint64_t now_ns,
-                       margin_t* out, bint with_maintenance) except -1 nogil
+                       margin_t* out) except -1 nogil
 cdef int64_t unrealised_of(const position_t* position, int64_t mark) noexcept nogil
 cdef int64_t protection_px(const symbol_t* symbol, uint8_t side, int64_t mark) noexcept nogil
 
@@ -107,11 +205,11 @@ cdef inline account_t* ledger_account(ledger_t* ledger, uint32_t user_id) noexce
 
 
 cdef inline position_t* find_position(ledger_t* ledger, const account_t* account,
-                                      int symbol) noexcept nogil:
-    """The account's entry for a symbol, NULL when there is none."""
+                                      int symbol, int leg) noexcept nogil:
+    """The account's entry for a symbol and leg, NULL when there is none."""
     cdef uint32_t slot = account.first_position
     while slot:
-        if ledger.positions[slot].symbol == symbol:
+        if ledger.positions[slot].symbol == symbol and ledger.positions[slot].leg == leg:
             return &ledger.positions[slot]
         slot = ledger.positions[slot].next
     return NULL
@@ -124,15 +222,29 @@ cdef inline int64_t ledger_mark(const symbol_t* symbol, uint64_t stale_ns) noexc
 
 
 cdef inline bint is_fresh(const symbol_t* symbol, uint64_t stale_ns, uint64_t now) noexcept nogil:
-    """K-2: neither missing nor stale."""
+    """K-2: neither missing nor stale, by age or by its own word."""
     if stale_ns == 0:
         return True
-    return symbol.fed_px != 0 and (now < symbol.fed_ns or now - symbol.fed_ns <= stale_ns)
+    return (symbol.fed_px != 0 and symbol.mark_state == RSX_MARK_LIVE
+            and (now < symbol.fed_ns or now - symbol.fed_ns <= stale_ns))
 
 
 cdef inline int64_t exposing(int64_t qty, uint8_t flags) noexcept nogil:
     """A-2: a reduce-only order never counts as open exposure."""
     return 0 if flags & RSX_REDUCE_ONLY else qty
+
+
+cdef inline int leg_of(uint8_t side, uint8_t flags) noexcept nogil:
+    """HG-2: which leg an order trades."""
+    if not flags & RSX_HEDGE:
+        return 0
+    return <int>((side == RSX_BUY) == (flags & RSX_REDUCE_ONLY != 0))
+
+
+cdef inline bint is_own(const ledger_t* ledger, uint32_t user_id) noexcept nogil:
+    """SH-1: whether this tile decides for the user."""
+    return ledger.shards <= 1 or ledger.shard_of[
+        <uint32_t>(user_id * <uint32_t>2654435761U) >> 20] == ledger.shard
 
 
 cdef inline int64_t magnitude(int64_t value) noexcept nogil:

@@ -8,7 +8,7 @@
 Rules A-1, A-2, A-5, K-1, K-2, G-1 to G-3, V-9: specs/risk.md.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from rsx.core.check cimport fail
@@ -19,16 +19,19 @@ from rsx.units cimport (
 )
 
 
-cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol) noexcept nogil:
-    """The account's entry for a symbol, made when new; NULL when there is no room."""
-    cdef position_t* position = find_position(ledger, account, symbol)
+cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol,
+                               int leg) noexcept nogil:
+    """The account's entry for a symbol and leg, made when new; NULL when there is no room."""
+    cdef position_t* position = find_position(ledger, account, symbol, leg)
     if position != NULL:
         return position
     if ledger.positions_used >= ledger.positions_max:
         return NULL
     ledger.positions_used += 1
     position = &ledger.positions[ledger.positions_used]
-    position.symbol = <uint16_t>symbol
+    position.symbol = <uint8_t>symbol
+    position.leg = <uint8_t>leg
+    position.account = <uint32_t>(account - ledger.accounts)
     position.next = account.first_position
     account.first_position = <uint32_t>ledger.positions_used
     account.positions += 1
@@ -70,29 +73,27 @@ cdef int position_margin(const position_t* position, const symbol_t* symbol, int
     cdef int64_t value = 0, worst_value = 0, held
     if rsx_multiply(size, mark, &value):
         return fail(1201, position.net, mark)
-    held = rsx_requirement(value, symbol.initial_margin_ppm) + frozen
+    held = rsx_requirement(value, symbol.bracket[0].initial_ppm) + frozen
     if worst > size:
         if rsx_multiply(worst, mark, &worst_value):
             return fail(1201, worst, mark)
-        held = max(held, rsx_requirement(worst_value, symbol.initial_margin_ppm))
+        held = max(held, rsx_requirement(worst_value, symbol.bracket[0].initial_ppm))
     if (rsx_add(out.unrealised, unrealised_of(position, mark), &out.unrealised)
             or rsx_add(out.held, held, &out.held)):
         return fail(1201, position.net, mark)
     out.initial += held - frozen
-    if out.with_maintenance:
-        out.maintenance += rsx_requirement(value, symbol.maintenance_margin_ppm)
+    out.maintenance += rsx_requirement(value, symbol.bracket[0].maintenance_ppm)
     return 0
 
 
 cdef int ledger_margin(ledger_t* ledger, const account_t* account, uint64_t now_ns,
-                       margin_t* out, bint with_maintenance) except -1 nogil:
+                       margin_t* out) except -1 nogil:
     """G-2, G-3 over all positions of an account; O(positions)."""
     cdef uint32_t slot = account.first_position
     cdef const position_t* position
     cdef const symbol_t* symbol
     memset(out, 0, sizeof(margin_t))
     out.is_priced = True
-    out.with_maintenance = with_maintenance
     while slot:
         position = &ledger.positions[slot]
         symbol = &ledger.symbols[position.symbol]

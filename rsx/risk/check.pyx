@@ -11,7 +11,7 @@ from libc.string cimport memset
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
     account_t, find_position, is_fresh, ledger_account, ledger_index, ledger_margin, ledger_mark,
-    ledger_t, margin_t, open_position, position_t, protection_px, symbol_t,
+    ledger_t, leg_of, margin_t, open_position, position_t, protection_px, symbol_t,
 )
 from rsx.risk.orders cimport order_t, orders_find
 from rsx.units cimport rsx_add, rsx_fee, rsx_keep, rsx_multiply, rsx_product_within, rsx_requirement
@@ -48,7 +48,7 @@ cdef int required_for(const symbol_t* symbol, uint8_t side, int64_t px, int64_t 
         loss = added * (px - mark)  # below added x worse
     elif side == RSX_SELL and px < mark:
         loss = added * (mark - px)
-    total = rsx_requirement(value, symbol.initial_margin_ppm)
+    total = rsx_requirement(value, symbol.bracket[0].initial_ppm)
     if rsx_add(total, max(0, rsx_fee(value, symbol.taker_fee_ppm)), &total):
         return -1
     return rsx_add(total, loss, required)
@@ -58,7 +58,7 @@ cdef int afford(ledger_t* ledger, const account_t* account, const symbol_t* symb
                 int64_t required, uint64_t now_ns, int64_t* available) except -1 nogil:
     """V-4: 0 when the account has this much free, else why not."""
     cdef margin_t margin
-    ledger_margin(ledger, account, now_ns, &margin, False)
+    ledger_margin(ledger, account, now_ns, &margin)
     available[0] = account.collateral + margin.unrealised - margin.held
     if not margin.is_priced or not is_fresh(symbol, ledger.stale_ns, now_ns):
         return RSX_R_MARK_UNAVAILABLE
@@ -110,7 +110,7 @@ cdef int ledger_check(ledger_t* ledger, ask_t* ask, uint64_t now_ns) except -1 n
     elif ask.px <= 0:
         return RSX_R_ORDER_INVALID
     if account != NULL:
-        position = find_position(ledger, account, index)
+        position = find_position(ledger, account, index, leg_of(ask.side, ask.flags))
     if not ask.flags & RSX_REDUCE_ONLY:
         added = added_exposure(position, ask.side, ask.qty, 0)
     if added or account == NULL:
@@ -123,7 +123,7 @@ cdef int ledger_check(ledger_t* ledger, ask_t* ask, uint64_t now_ns) except -1 n
         if reason:
             return reason
     if position == NULL:
-        position = open_position(ledger, account, index)
+        position = open_position(ledger, account, index, leg_of(ask.side, ask.flags))
         if position == NULL:
             return RSX_R_TOO_MANY_POSITIONS
     if ask.stp == RSX_STP_DEFAULT:
@@ -208,7 +208,7 @@ cdef int ledger_check_amend(ledger_t* ledger, const rsx_amend_request_t* request
     if order != NULL and (order.account != <uint32_t>(account - ledger.accounts)
                           or order.symbol != index):
         return RSX_R_ORDER_NOT_OPEN
-    position = open_position(ledger, account, index)
+    position = open_position(ledger, account, index, leg_of(request.side, request.flags))
     if position == NULL:
         return RSX_R_TOO_MANY_POSITIONS
     reason = require_amended(ledger, symbol, position, order, request, out)

@@ -88,8 +88,8 @@ cdef int set_rules(symbol_t* rules, symbol) except -1:
     """Copy what risk needs of a market's rules."""
     cdef int row
     rules.symbol_id = symbol.id
-    rules.initial_margin_ppm = symbol.initial_margin_ppm
-    rules.maintenance_margin_ppm = symbol.maintenance_margin_ppm
+    rules.bracket[0].initial_ppm = symbol.initial_margin_ppm
+    rules.bracket[0].maintenance_ppm = symbol.maintenance_margin_ppm
     rules.taker_fee_ppm = symbol.taker_fee_ppm
     rules.market_band_ppm = symbol.market_band_ppm
     rules.reference_px = symbol.reference_px
@@ -204,7 +204,7 @@ cdef class Ledger:
         cdef margin_t margin
         if account == NULL:
             return None
-        ledger_margin(&self.ledger, account, now_ns, &margin, True)
+        ledger_margin(&self.ledger, account, now_ns, &margin)
         return {
             "collateral": account.collateral,
             "frozen": account.frozen + account.frozen_flying,
@@ -217,13 +217,13 @@ cdef class Ledger:
             "available": account.collateral + margin.unrealised - margin.held,
         }
 
-    def position(self, uint32_t user_id, uint32_t symbol_id):
+    def position(self, uint32_t user_id, uint32_t symbol_id, int leg=0):
         """One position of a user as a dict, or None when that symbol was never touched."""
         cdef account_t* account = ledger_account(&self.ledger, user_id)
         cdef position_t* position = NULL
         cdef int index = ledger_index(&self.ledger, symbol_id)
         if account != NULL and index >= 0:
-            position = find_position(&self.ledger, account, index)
+            position = find_position(&self.ledger, account, index, leg)
         if position == NULL:
             return None
         return {

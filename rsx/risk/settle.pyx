@@ -12,7 +12,8 @@ from libc.string cimport memset
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, exposing, find_position, ledger_account, ledger_index, ledger_t, magnitude,
+    account_t, exposing, find_position, ledger_account, ledger_index, ledger_t, leg_of,
+    magnitude,
     open_account, open_position, position_t, symbol_t,
 )
 from rsx.risk.orders cimport (
@@ -24,15 +25,16 @@ from rsx.units cimport rsx_add, rsx_multiply, rsx_share
 # --- what is in flight ------------------------------------------------------------------------
 
 
-cdef int take_back(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side, int64_t qty,
-                   int64_t reserved) except -1 nogil:
+cdef int take_back(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side, uint8_t flags,
+                   int64_t qty, int64_t reserved) except -1 nogil:
     """A request in flight has reached the log (V-6, V-13)."""
     cdef account_t* account
     cdef position_t* position
+    cdef int leg = leg_of(side, flags)
     if qty == 0 and reserved == 0:
         return 0  # a trigger's, or nothing more than what was held
     account = ledger_account(ledger, user_id)
-    position = find_position(ledger, account, symbol) if account != NULL else NULL
+    position = find_position(ledger, account, symbol, leg) if account != NULL else NULL
     if position == NULL:
         return fail(11, user_id, reserved)
     account.frozen_flying -= reserved
@@ -46,14 +48,14 @@ cdef int take_back(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side,
     return 0
 
 
-cdef int amendment_answered(ledger_t* ledger, uint32_t user_id, int symbol,
+cdef int amendment_answered(ledger_t* ledger, uint32_t user_id, int symbol, int leg,
                             uint64_t oid) except -1 nogil:
     """V-13: one amendment less is in flight."""
     cdef account_t* account = ledger_account(ledger, user_id)
     cdef position_t* position = NULL
     cdef uint32_t slot = orders_find(&ledger.orders, oid)
     if account != NULL:
-        position = find_position(ledger, account, symbol)
+        position = find_position(ledger, account, symbol, leg)
     if position == NULL or position.amending == 0:
         return fail(11, user_id, oid)
     position.amending -= 1
@@ -121,7 +123,7 @@ cdef int apply_accepted(ledger_t* ledger, const rsx_order_accepted_t* event,
     cdef order_t order
     if account == NULL or event.qty <= 0 or event.side > RSX_SELL or symbol.hand:
         return fail(11, event.user_id, event.oid)
-    position = open_position(ledger, account, index)
+    position = open_position(ledger, account, index, leg_of(event.side, event.flags))
     if position == NULL:
         return fail(11, event.user_id, index)
     memset(&order, 0, sizeof(order_t))
@@ -173,8 +175,10 @@ cdef int apply_amended(ledger_t* ledger, const rsx_order_amended_t* event, int i
     if exposing(event.remaining, order.flags) > order.remaining + event.extra_qty:
         return fail(13, event.oid, event.remaining)
     if is_live:
-        take_back(ledger, event.user_id, index, event.side, event.extra_qty, event.extra)
-        amendment_answered(ledger, event.user_id, index, event.oid)
+        take_back(ledger, event.user_id, index, event.side, order.flags, event.extra_qty,
+                  event.extra)
+        amendment_answered(ledger, event.user_id, index, leg_of(order.side, order.flags),
+                           event.oid)
     set_held(ledger, order, event.remaining, event.reserved)
     order.px = event.px
     if not event.flags & (RSX_RESTS | RSX_KEPT):
@@ -193,7 +197,8 @@ cdef int apply_cancelled(ledger_t* ledger, const rsx_order_cancelled_t* event, i
     if order.reserved != event.released:
         return fail(11, event.oid, order.reserved)
     if is_live and event.reason == RSX_R_AMENDED_AWAY:
-        amendment_answered(ledger, event.user_id, index, event.oid)
+        amendment_answered(ledger, event.user_id, index, leg_of(order.side, order.flags),
+                           event.oid)
     set_held(ledger, order, 0, 0)
     return end_order(ledger, symbol, slot)
 
@@ -309,6 +314,7 @@ cdef int apply_mark(symbol_t* symbol, const rsx_mark_price_t* mark) except -1 no
         return fail(14, mark.seq, mark.mark_px)
     symbol.fed_px = mark.mark_px
     symbol.index_px = mark.index_px
+    symbol.mark_state = mark.state
     symbol.fed_ns = mark.ts_ns
     return 0
 
@@ -321,19 +327,21 @@ cdef int give_back(ledger_t* ledger, const rsx_record_t* record, int index) exce
     cdef const rsx_amend_rejected_t* refused
     if record.type == RSX_ORDER_REJECTED:
         rejected = <const rsx_order_rejected_t*>record
-        return take_back(ledger, rejected.user_id, index, rejected.side,
+        return take_back(ledger, rejected.user_id, index, rejected.side, rejected.flags,
                          exposing(rejected.qty, rejected.flags), rejected.released)
     if record.type == RSX_ORDER_DUPLICATE:
         duplicate = <const rsx_order_duplicate_t*>record
-        return take_back(ledger, duplicate.user_id, index, duplicate.side,
+        return take_back(ledger, duplicate.user_id, index, duplicate.side, duplicate.flags,
                          exposing(duplicate.qty, duplicate.flags), duplicate.released)
     if record.type == RSX_ORDER_RELEASED:
         released = <const rsx_order_released_t*>record
-        return take_back(ledger, released.user_id, index, released.side,
+        return take_back(ledger, released.user_id, index, released.side, released.flags,
                          exposing(released.qty, released.flags), released.released)
     refused = <const rsx_amend_rejected_t*>record
-    take_back(ledger, refused.user_id, index, refused.side, refused.extra_qty, refused.extra)
-    return amendment_answered(ledger, refused.user_id, index, refused.oid)
+    take_back(ledger, refused.user_id, index, refused.side, refused.flags, refused.extra_qty,
+              refused.extra)
+    return amendment_answered(ledger, refused.user_id, index,
+                              leg_of(refused.side, refused.flags), refused.oid)
 
 
 cdef int apply_of_symbol(ledger_t* ledger, const rsx_record_t* record, int index,
@@ -346,7 +354,7 @@ cdef int apply_of_symbol(ledger_t* ledger, const rsx_record_t* record, int index
     if kind == RSX_ORDER_ACCEPTED:
         accepted = <const rsx_order_accepted_t*>record
         if is_live:
-            take_back(ledger, accepted.user_id, index, accepted.side,
+            take_back(ledger, accepted.user_id, index, accepted.side, accepted.flags,
                       exposing(accepted.qty, accepted.flags), accepted.reserved)
         return apply_accepted(ledger, accepted, index)
     if kind == RSX_ORDER_CANCELLED:
@@ -369,7 +377,7 @@ cdef int ledger_apply(ledger_t* ledger, const rsx_record_t* record, bint is_live
     """Apply one released record; is_live: this ledger put its request in flight itself."""
     cdef int index
     ledger.applied += 1
-    if not CHANGES_A_LEDGER[record.type & 63]:
+    if not CHANGES_A_LEDGER[record.type & 127]:
         return 0
     if record.type == RSX_DEPOSIT:
         return apply_deposit(ledger, <const rsx_deposit_t*>record, is_live)
@@ -381,9 +389,8 @@ cdef int ledger_apply(ledger_t* ledger, const rsx_record_t* record, bint is_live
     return apply_of_symbol(ledger, record, index, is_live)
 
 
-# By the last six bits of the type: logged records have 32 to 63.
-cdef uint8_t[64] CHANGES_A_LEDGER
-for _type in range(64):
+cdef uint8_t[128] CHANGES_A_LEDGER
+for _type in range(128):
     CHANGES_A_LEDGER[_type] = _type in (
         RSX_ORDER_ACCEPTED, RSX_FILL, RSX_ORDER_RESTED, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED,
         RSX_ORDER_REDUCED, RSX_ORDER_DUPLICATE, RSX_DEPOSIT, RSX_MARK_PRICE, RSX_ORDER_AMENDED,

@@ -419,9 +419,9 @@ cdef class RiskTile(Tile):
         state.ts_ns = now
         state.request_id = query.request_id
         state.user_id = query.user_id
-        state.positions = sent
+        state.positions = <uint16_t>sent
         if account != NULL:
-            ledger_margin(&self.ledger.ledger, account, now, &margin, True)
+            ledger_margin(&self.ledger.ledger, account, now, &margin)
             state.collateral = account.collateral
             state.unrealised = margin.unrealised
             state.equity = account.collateral + margin.unrealised
@@ -451,8 +451,8 @@ cdef class RiskTile(Tile):
         state.realised = position.realised
         state.unrealised = unrealised_of(position, mark)
         state.mark_px = mark
-        state.initial_margin = rsx_requirement(size * mark, symbol.initial_margin_ppm)
-        state.maintenance_margin = rsx_requirement(size * mark, symbol.maintenance_margin_ppm)
+        state.initial_margin = rsx_requirement(size * mark, symbol.bracket[0].initial_ppm)
+        state.maintenance_margin = rsx_requirement(size * mark, symbol.bracket[0].maintenance_ppm)
         state.frozen = position.frozen + position.frozen_flying
         state.open_buy_qty = position.open_buy + position.flying_buy
         state.open_sell_qty = position.open_sell + position.flying_sell
