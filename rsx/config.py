@@ -15,14 +15,24 @@ import msgspec
 from msgspec import Meta
 
 from rsx.errors import ConfigError
-from rsx.units import UnitsError, to_text, to_units
+from rsx.rules import (
+    ADL_POLICIES,
+    BRACKETS_MAX,
+    DECIMAL_KEYS,
+    FIXED_KEYS,
+    NUMBER_KEYS,
+    START_KEYS,
+    TICK_ROWS_MAX,
+    RuleError,
+    SymbolConfig as SymbolConfig,
+    check_rules,
+    decimals_of,
+    to_table,
+)
+from rsx.shards import SHARDS_MAX, VIRTUAL_SHARDS, Shards
+from rsx.units import UnitsError, to_units
 
 ROOT = Path(__file__).resolve().parent.parent
-TICK_ROWS_MAX = 4
-BRACKETS_MAX = 5
-VIRTUAL_SHARDS = 4096
-SHARDS_MAX = 8
-NOTIONAL_MAX = 1 << 60
 # In the shared layout one runner has risk, every matching tile and wal; it takes 64 tiles.
 SYMBOLS_MAX = 62
 
@@ -125,7 +135,7 @@ class Demo(Section, frozen=True):
 
 
 class SymbolText(Section, frozen=True, kw_only=True):
-    """One [[symbols]] table as written: decimal strings."""
+    """One [[symbols]] table as written: decimal strings. Ranges: rsx/rules.py NUMBER_KEYS."""
 
     id: Annotated[int, _within(1, 65_000)]
     name: Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9-]{0,19}$")]
@@ -137,68 +147,18 @@ class SymbolText(Section, frozen=True, kw_only=True):
     max_qty: str
     max_notional: str
     reference_price: str
-    maker_fee_ppm: Annotated[int, _within(-10_000, 100_000)]
-    taker_fee_ppm: Annotated[int, _within(-10_000, 100_000)]
-    initial_margin_ppm: Annotated[int, _within(10_000, 1_000_000)]
-    maintenance_margin_ppm: Annotated[int, _within(1, 1_000_000)]
-    min_notional: str = "0"
-    price_band_ppm: Annotated[int, _within(0, 1_000_000)] = 0
-    market_band_ppm: Annotated[int, _within(1, 1_000_000)] = 50_000
-    tick_table: Annotated[tuple[tuple[str, str], ...], Meta(max_length=TICK_ROWS_MAX)] = ()
-    version: Annotated[int, _within(1, (1 << 32) - 1)] = 1
-    brackets: Annotated[tuple[tuple[str, int, int], ...], Meta(max_length=BRACKETS_MAX)] = ()
-    oi_low: str = "0"
-    oi_high: str = "0"
-    funding_interval_s: Annotated[int, _within(0, 7 * 86_400)] = 28_800
-    funding_interest_ppb: Annotated[int, _within(-1_000_000_000, 1_000_000_000)] = 100_000
-    funding_damp_ppb: Annotated[int, _within(0, 1_000_000_000)] = 500_000
-    funding_cap_ppb: Annotated[int, _within(0, 1_000_000_000)] = 7_500_000
-    liquidation_fee_ppm: Annotated[int, _within(0, 100_000)] = 5_000
-    liquidation_slip_ppm: Annotated[int, _within(1, 1_000_000)] = 1_000
-    liquidation_slip_max_ppm: Annotated[int, _within(1, 999_999)] = 50_000
-    liquidation_rounds: Annotated[int, _within(0, 200)] = 10
-    liquidation_delay_ms: Annotated[int, _within(0, 3_600_000)] = 200
-    liquidation_step_ppm: Annotated[int, _within(1, 1_000_000)] = 1_000_000
-    liquidation_buffer_ppm: Annotated[int, _within(0, 10_000_000)] = 100_000
-    margin_call_ppm: Annotated[int, _within(1_000_000, 100_000_000)] = 1_500_000
-    withdraw_keep_ppm: Annotated[int, _within(0, 1_000_000)] = 100_000
-    insurance_seed: str = "0"
-    insurance_loss_max: str = "1000000"
-    insurance_notional_max: str = "10000000"
-    adl: Literal["queue", "pro_rata", "risk_weighted"] = "queue"
-
-
-class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of one market in integer units (specs/risk.md).
-
-    px_* and tick in price units, lot and qty_* in quantity units, notional_* in money units.
-    tick_table: further rows (first price, tick), rising; `tick` holds below the first.
-    brackets: further rows (first notional, initial ppm, maintenance ppm), rising; the rates above
-    hold below the first. adl: number of records.AdlPolicy.
-    """
-
-    id: int
-    name: str
-    price_decimals: int
-    qty_decimals: int
-    tick: int
-    lot: int
-    px_max: int
-    qty_max: int
-    notional_max: int
-    reference_px: int
     maker_fee_ppm: int
     taker_fee_ppm: int
     initial_margin_ppm: int
     maintenance_margin_ppm: int
-    notional_min: int = 0
+    min_notional: str = "0"
     price_band_ppm: int = 0
     market_band_ppm: int = 50_000
-    tick_table: tuple[tuple[int, int], ...] = ()
+    tick_table: Annotated[tuple[tuple[str, str], ...], Meta(max_length=TICK_ROWS_MAX)] = ()
     version: int = 1
-    brackets: tuple[tuple[int, int, int], ...] = ()
-    oi_low: int = 0
-    oi_high: int = 0
+    brackets: Annotated[tuple[tuple[str, int, int], ...], Meta(max_length=BRACKETS_MAX)] = ()
+    oi_low: str = "0"
+    oi_high: str = "0"
     funding_interval_s: int = 28_800
     funding_interest_ppb: int = 100_000
     funding_damp_ppb: int = 500_000
@@ -212,19 +172,10 @@ class SymbolConfig(msgspec.Struct, frozen=True, kw_only=True):
     liquidation_buffer_ppm: int = 100_000
     margin_call_ppm: int = 1_500_000
     withdraw_keep_ppm: int = 100_000
-    insurance_seed: int = 0
-    insurance_loss_max: int = 1 << 56
-    insurance_notional_max: int = 1 << 60
-    adl: int = 0
-
-    def tick_at(self, px: int) -> int:
-        """The price step of the row that px falls in (specs/matching.md PX-1)."""
-        step = self.tick
-        for first, tick in self.tick_table:
-            if px < first:
-                break
-            step = tick
-        return step
+    insurance_seed: str = "0"
+    insurance_loss_max: str = "1000000"
+    insurance_notional_max: str = "10000000"
+    adl: Literal["queue", "pro_rata", "risk_weighted"] = "queue"
 
 
 class _File(Section, frozen=True, kw_only=True):
@@ -262,6 +213,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.symbols[0].price_decimals + self.symbols[0].qty_decimals
 
     @property
+    def shards(self) -> Shards:
+        return Shards(self.risk.shards, self.risk.shard_starts)
+
+    @property
     def mark_source(self) -> str:
         """ "last" or "synthetic", with "auto" resolved."""
         if self.mark.source == "auto":
@@ -279,156 +234,77 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return config
 
 
-# Keys of a market that are numbers already.
-AS_WRITTEN = (
-    "funding_interval_s", "funding_interest_ppb", "funding_damp_ppb", "funding_cap_ppb",
-    "liquidation_fee_ppm", "liquidation_slip_ppm", "liquidation_slip_max_ppm",
-    "liquidation_rounds", "liquidation_delay_ms", "liquidation_step_ppm",
-    "liquidation_buffer_ppm", "margin_call_ppm", "withdraw_keep_ppm",
-)  # fmt: skip
-
-
 def _units(key: str, text: str, decimals: int, least: int = 1) -> int:
     try:
         value = to_units(text, decimals)
     except UnitsError as error:
-        raise ConfigError(f"{key}: {error}") from None
+        raise RuleError(key, text, str(error).removeprefix(f"{text!r} ")) from None
     if value < least:
-        raise ConfigError(f"{key} = {text!r}: must {'be positive' if least else 'not be negative'}")
+        raise RuleError(key, text, f"must {'be positive' if least else 'not be negative'}")
     return value
 
 
-def _tick_table(at: str, raw: SymbolText, tick: int, px_max: int) -> tuple[tuple[int, int], ...]:
-    """The rows of a tick table in price units (specs/matching.md PX-1)."""
-    rows: list[tuple[int, int]] = []
-    before, step = 0, tick
-    for number, (first_text, tick_text) in enumerate(raw.tick_table):
-        key = f"{at}.tick_table[{number}]"
-        first = _units(key, first_text, raw.price_decimals)
-        own = _units(key, tick_text, raw.price_decimals)
-        if not before < first <= px_max:
-            raise ConfigError(
-                f"{key}: first price {first_text!r} is not between the row before and max_price"
-            )
-        if own <= step or own % step:
-            raise ConfigError(
-                f"{key}: tick {tick_text!r} is not a larger multiple of the one before"
-            )
-        if first % own:
-            raise ConfigError(
-                f"{key}: first price {first_text!r} is not a multiple of its own tick"
-            )
-        rows.append((first, own))
-        before, step = first, own
-    return tuple(rows)
-
-
-def _brackets(at: str, raw: SymbolText, money: int) -> tuple[tuple[int, int, int], ...]:
-    """The rows of larger positions in money units (specs/margin.md BR-1)."""
-    rows: list[tuple[int, int, int]] = []
-    before = (0, raw.initial_margin_ppm, raw.maintenance_margin_ppm)
-    for number, (first_text, initial, maintenance) in enumerate(raw.brackets):
-        key = f"{at}.brackets[{number}]"
-        first = _units(key, first_text, money)
-        if not before[0] < first <= NOTIONAL_MAX:
-            raise ConfigError(f"{key}: first notional {first_text!r} does not rise, or is too large")
-        if not before[1] <= initial <= 1_000_000 or not before[2] <= maintenance <= initial:
-            raise ConfigError(
-                f"{key}: rates {initial}, {maintenance} ppm: neither may fall from row to row, "
-                "maintenance may not be above initial, initial not above 1000000"
-            )
-        before = (first, initial, maintenance)
-        rows.append(before)
-    return tuple(rows)
-
-
 def _symbol(raw: SymbolText) -> SymbolConfig:
-    at = f"symbols.{raw.name}"
-    money = raw.price_decimals + raw.qty_decimals
-    tick = _units(f"{at}.tick", raw.tick, raw.price_decimals)
-    px_max = _units(f"{at}.max_price", raw.max_price, raw.price_decimals)
+    """The rules in units, checked. Raises RuleError with the key, its value, and why."""
+    price, money = decimals_of(raw, "price"), decimals_of(raw, "money")
+    decimal = {
+        attribute: _units(key, getattr(raw, key), decimals_of(raw, unit), least)
+        for key, (attribute, unit, least) in DECIMAL_KEYS.items()
+    }
+    ticks = [
+        tuple(_units(f"tick_table[{n}]", text, price) for text in row)
+        for n, row in enumerate(raw.tick_table)
+    ]
+    brackets = [
+        (_units(f"brackets[{n}]", first, money), *rates)
+        for n, (first, *rates) in enumerate(raw.brackets)
+    ]
     symbol = SymbolConfig(
-        id=raw.id,
         name=raw.name,
-        price_decimals=raw.price_decimals,
-        qty_decimals=raw.qty_decimals,
-        tick=tick,
-        lot=_units(f"{at}.lot", raw.lot, raw.qty_decimals),
-        px_max=px_max,
-        qty_max=_units(f"{at}.max_qty", raw.max_qty, raw.qty_decimals),
-        notional_max=_units(f"{at}.max_notional", raw.max_notional, money),
-        reference_px=_units(f"{at}.reference_price", raw.reference_price, raw.price_decimals),
-        maker_fee_ppm=raw.maker_fee_ppm,
-        taker_fee_ppm=raw.taker_fee_ppm,
-        initial_margin_ppm=raw.initial_margin_ppm,
-        maintenance_margin_ppm=raw.maintenance_margin_ppm,
-        notional_min=_units(f"{at}.min_notional", raw.min_notional, money, least=0),
-        price_band_ppm=raw.price_band_ppm,
-        market_band_ppm=raw.market_band_ppm,
-        tick_table=_tick_table(at, raw, tick, px_max),
-        version=raw.version,
-        brackets=_brackets(at, raw, money),
-        adl=("queue", "pro_rata", "risk_weighted").index(raw.adl),
-        **{
-            key: _units(f"{at}.{key}", getattr(raw, key), money, least=0)
-            for key in ("oi_low", "oi_high", "insurance_seed", "insurance_loss_max",
-                        "insurance_notional_max")
-        },
-        **{key: getattr(raw, key) for key in AS_WRITTEN},
-    )  # fmt: skip
-    rules = (
-        (
-            symbol.notional_max <= NOTIONAL_MAX,
-            f"max_notional = {raw.max_notional!r} is above {to_text(NOTIONAL_MAX, money)}",
-        ),
-        (
-            symbol.px_max % symbol.tick_at(symbol.px_max) == 0,
-            f"max_price = {raw.max_price!r} is not a multiple of its tick",
-        ),
-        (
-            symbol.reference_px % symbol.tick_at(symbol.reference_px) == 0,
-            f"reference_price = {raw.reference_price!r} is not a multiple of its tick",
-        ),
-        (
-            symbol.reference_px <= symbol.px_max,
-            f"reference_price = {raw.reference_price!r} is above max_price = {raw.max_price!r}",
-        ),
-        (
-            symbol.notional_min <= symbol.notional_max,
-            f"min_notional = {raw.min_notional!r} is above max_notional = {raw.max_notional!r}",
-        ),
-        (symbol.lot <= symbol.qty_max, f"lot = {raw.lot!r} is above max_qty = {raw.max_qty!r}"),
-        (
-            symbol.maker_fee_ppm + symbol.taker_fee_ppm >= 0,
-            f"maker_fee_ppm + taker_fee_ppm = {raw.maker_fee_ppm + raw.taker_fee_ppm} is below 0",
-        ),
-        (
-            symbol.maintenance_margin_ppm <= symbol.initial_margin_ppm,
-            f"maintenance_margin_ppm = {raw.maintenance_margin_ppm} is above "
-            f"initial_margin_ppm = {raw.initial_margin_ppm}",
-        ),
-        (
-            symbol.liquidation_slip_ppm <= symbol.liquidation_slip_max_ppm,
-            f"liquidation_slip_ppm = {raw.liquidation_slip_ppm} is above "
-            f"liquidation_slip_max_ppm = {raw.liquidation_slip_max_ppm}",
-        ),
-        (
-            (symbol.oi_low < symbol.oi_high) if symbol.oi_high else symbol.oi_low == 0,
-            f"oi_low = {raw.oi_low!r} must be below oi_high = {raw.oi_high!r}; both 0 = off",
-        ),
-        (
-            symbol.insurance_seed <= 1 << 56,
-            f"insurance_seed = {raw.insurance_seed!r} is above {to_text(1 << 56, money)}",
-        ),
-        (
-            symbol.funding_interval_s % 60 == 0,
-            f"funding_interval_s = {raw.funding_interval_s} is not whole minutes",
-        ),
+        tick_table=tuple(ticks),
+        brackets=tuple(brackets),
+        adl=ADL_POLICIES.index(raw.adl),
+        **decimal,
+        **{key: getattr(raw, key) for key in NUMBER_KEYS},
     )
-    for holds, text in rules:
-        if not holds:
-            raise ConfigError(f"{at}: {text}")
+    check_rules(symbol)
     return symbol
+
+
+def _symbols(raw: tuple[SymbolText, ...]) -> tuple[SymbolConfig, ...]:
+    out = []
+    for text in raw:
+        try:
+            out.append(_symbol(text))
+        except RuleError as error:
+            raise ConfigError(f"symbols.{text.name}.{error}") from None
+    return tuple(out)
+
+
+def change_rules(symbol: SymbolConfig, changes: dict[str, Any]) -> SymbolConfig:
+    """The full new rules with the next version: keys and values as in config.toml (SY-3).
+
+    Raises RuleError with key, value and why: no such key, one that is not changed while trading
+    (SY-2), a wrong type, or rules that are not possible
+    """
+    table = to_table(symbol)
+    for key, value in changes.items():
+        if key in FIXED_KEYS:
+            raise RuleError(key, value, "is fixed for ever")
+        if key in START_KEYS:
+            raise RuleError(key, value, "is changed by config.toml at a start only")
+        if key not in table:
+            raise RuleError(key, value, "there is no such key")
+    table |= changes
+    table["version"] = symbol.version + 1
+    try:
+        return _symbol(msgspec.convert(table, SymbolText))
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$.")
+        key = re.split(r"[`.\[]", path)[0]
+        if key == "adl":
+            text = f"must be {' or '.join(ADL_POLICIES)}"
+        raise RuleError(key, table[key], text[0].lower() + text[1:].replace("`", "")) from None
 
 
 def _check(config: Config) -> None:
@@ -530,7 +406,7 @@ def parse(text: str, name: str = "config.toml") -> Config:
         tree = tomllib.loads(text)
         raw = msgspec.convert(tree, _File)
         fields = {f: getattr(raw, f) for f in _File.__struct_fields__ if f != "symbols"}
-        config = Config(symbols=tuple(map(_symbol, raw.symbols)), path=name, **fields)
+        config = Config(symbols=_symbols(raw.symbols), path=name, **fields)
         _check(config)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: {error}") from None

@@ -252,7 +252,8 @@ def _money(name: str, meaning: str) -> Field:
 
 SIDE = Field("side", "u8", "enum", "0 buy, 1 sell", enum=Side)
 TIF = Field("tif", "u8", "enum", "0 GTC, 1 IOC, 2 FOK, 3 GTD", enum=Tif)
-KIND = Field("kind", "u8", "enum", "0 limit, 1 market, 2..6 came from a trigger, 7 liquidation", enum=OrderKind)
+KIND = Field("kind", "u8", "enum", "0 limit, 1 market, 2..6 came from a trigger, 7 liquidation",
+             enum=OrderKind)  # fmt: skip
 STP = Field("stp", "u8", "enum", "self-trade prevention: 0 none, 1 newest, 2 oldest, 3 both, "
             "4 the account's default (requests only)", enum=Stp)  # fmt: skip
 MODE = Field("mode", "u8", "enum", "0 open, 1 post-only, 2 cancel-only, 3 halt", enum=Mode)
@@ -272,7 +273,8 @@ EXTRA = _money("extra", "margin in flight for this amendment")
 LEG = Field("leg", "u8", "enum", "0 one-way or long, 1 short", enum=Leg)
 MARGIN_MODE = Field("margin_mode", "u8", "enum", "0 cross, 1 isolated", enum=MarginMode)
 POSITION_MODE = Field("position_mode", "u8", "enum", "0 one-way, 1 hedge", enum=PositionMode)
-LEVERAGE = Field("leverage", "u16", "times", "most notional for a unit of margin; 0 = the brackets'")
+LEVERAGE = Field("leverage", "u16", "times",
+                 "most notional for a unit of margin; 0 = the brackets'")  # fmt: skip
 STAGE = Field("stage", "u8", "enum", "0 none, 1 started, 2 ordered, 3 recovered, 4 bankrupt, "
               "5 closed", enum=Stage)  # fmt: skip
 MARK_TAIL = (

@@ -12,9 +12,9 @@ from rsx.errors import ConfigError
 TEXT = default_path().read_text(encoding="utf-8")
 
 
-def changed(key: str, value: str) -> str:
+def changed(key: str, value: str, text: str = TEXT) -> str:
     """The default file with the first line of a key replaced."""
-    text, count = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", TEXT, count=1)
+    text, count = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", text, count=1)
     assert count == 1, key
     return text
 
@@ -106,6 +106,7 @@ RANGES = [
     ("wal_marketdata", "rings", 1024, 1 << 22),
     ("accounts_max", "risk", 1, 1 << 26),
     ("positions_max", "risk", 1, 1 << 26),
+    ("shards", "risk", 1, 8),
     # With triggers_max at most half of the default dedup_orders_max.
     ("orders_max", "matching", 1024, (1 << 19) - (1 << 16)),
     ("triggers_max", "matching", 16, 1 << 18),
@@ -137,6 +138,20 @@ RANGES = [
     ("taker_fee_ppm", "symbols", 50, 100_000),
     ("initial_margin_ppm", "symbols", 25_000, 1_000_000),
     ("maintenance_margin_ppm", "symbols", 1, 50_000),
+    ("version", "symbols", 1, (1 << 32) - 1),
+    ("funding_interval_s", "symbols", 0, 604_800),
+    ("funding_interest_ppb", "symbols", -1_000_000_000, 1_000_000_000),
+    ("funding_damp_ppb", "symbols", 0, 1_000_000_000),
+    ("funding_cap_ppb", "symbols", 0, 1_000_000_000),
+    ("liquidation_fee_ppm", "symbols", 0, 100_000),
+    ("liquidation_slip_ppm", "symbols", 1, 50_000),  # up to the largest
+    ("liquidation_slip_max_ppm", "symbols", 1_000, 999_999),
+    ("liquidation_rounds", "symbols", 0, 200),
+    ("liquidation_delay_ms", "symbols", 0, 3_600_000),
+    ("liquidation_step_ppm", "symbols", 1, 1_000_000),
+    ("liquidation_buffer_ppm", "symbols", 0, 10_000_000),
+    ("margin_call_ppm", "symbols", 1_000_000, 100_000_000),
+    ("withdraw_keep_ppm", "symbols", 0, 1_000_000),
     ("price_band_ppm", "symbols", 0, 1_000_000),
     ("market_band_ppm", "symbols", 1, 1_000_000),
 ]
@@ -146,11 +161,12 @@ RANGES = [
 def test_a_number_is_taken_up_to_its_limits_and_refused_beyond_with_key_and_value(
     key, section, low, high
 ):
-    parse(changed(key, str(low)))
-    parse(changed(key, str(high)))
+    text = re.sub(r"(?m)^brackets = .*$", "", TEXT)
+    parse(changed(key, str(low), text))
+    parse(changed(key, str(high), text))
 
     for value in (low - 1, high + 1, "'12'", "true", "1.5", "[1]"):
-        message = refusal(changed(key, str(value)))
+        message = refusal(changed(key, str(value), text))
         assert re.match(rf"{section}\b.*\b{key}\b", message), message
         shown = {"true": "True"}.get(value, str(value))
         assert shown in message or key in ("maker_fee_ppm", "taker_fee_ppm"), message
@@ -199,32 +215,33 @@ def test_every_integer_key_of_the_file_has_its_range_tested():
         ("name", '"ETH-PERP"', "symbols: the same name twice: ['ETH-PERP', 'ETH-PERP', "),
         ("id", "2", "symbols: the same id twice: [2, 2, 3]"),
         ("tick", "0.1", "symbols.BTC-PERP.tick = 0.1: expected str, got float"),
-        ("tick", '"x"', "symbols.BTC-PERP.tick: 'x' is not a decimal number"),
-        ("tick", '"0.001"', "symbols.BTC-PERP.tick: '0.001' has more than 2 decimals"),
+        ("tick", '"x"', "symbols.BTC-PERP.tick = 'x': is not a decimal number"),
+        ("tick", '"0.001"', "symbols.BTC-PERP.tick = '0.001': has more than 2 decimals"),
         ("tick", '"0"', "symbols.BTC-PERP.tick = '0': must be positive"),
         ("tick", '"-0.1"', "symbols.BTC-PERP.tick = '-0.1': must be positive"),
         ("tick", '"0.30"',
-         "symbols.BTC-PERP: max_price = '1000000' is not a multiple of its tick"),
+         "symbols.BTC-PERP.max_price = '1000000.00': is not a multiple of its tick"),
         ("reference_price", '"50000.05"',
-         "symbols.BTC-PERP: reference_price = '50000.05' is not a multiple of its tick"),
+         "symbols.BTC-PERP.reference_price = '50000.05': is not a multiple of its tick"),
         ("reference_price", '"1000000.1"',
-         "symbols.BTC-PERP: reference_price = '1000000.1' is above max_price = '1000000'"),
+         "symbols.BTC-PERP.reference_price = '1000000.10': is above max_price = '1000000.00'"),
         ("min_notional", "5", "symbols.BTC-PERP.min_notional = 5: expected str, got int"),
         ("min_notional", '"-1"', "symbols.BTC-PERP.min_notional = '-1': must not be negative"),
-        ("min_notional", '"x"', "symbols.BTC-PERP.min_notional: 'x' is not a decimal number"),
+        ("min_notional", '"x"', "symbols.BTC-PERP.min_notional = 'x': is not a decimal number"),
         ("min_notional", '"0.000000001"',
-         "symbols.BTC-PERP.min_notional: '0.000000001' has more than 8 decimals"),
+         "symbols.BTC-PERP.min_notional = '0.000000001': has more than 8 decimals"),
         ("min_notional", '"50000000.01"',
-         "symbols.BTC-PERP: min_notional = '50000000.01' is above max_notional = '50000000'"),
+         "symbols.BTC-PERP.min_notional = '50000000.01000000': is above "
+         "max_notional = '50000000.00000000'"),
         ("max_notional", '"20000000000"',
-         "symbols.BTC-PERP: max_notional = '20000000000' is above 11529215046.06846976"),
+         "symbols.BTC-PERP.max_notional = '20000000000.00000000': is above 11529215046.06846976"),
         ("max_notional", '"99999999999999"',
-         "symbols.BTC-PERP.max_notional: '99999999999999' is too large"),
-        ("lot", '"1001"', "symbols.BTC-PERP: lot = '1001' is above max_qty = '1000'"),
+         "symbols.BTC-PERP.max_notional = '99999999999999': is too large"),
+        ("lot", '"1001"', "symbols.BTC-PERP.lot = '1001.000000': is above max_qty = '1000.000000'"),
         ("maker_fee_ppm", "-401",
-         "symbols.BTC-PERP: maker_fee_ppm + taker_fee_ppm = -1 is below 0"),
+         "symbols.BTC-PERP.maker_fee_ppm = -401: with taker_fee_ppm = 400 the sum is below 0"),
         ("maintenance_margin_ppm", "50001",
-         "symbols.BTC-PERP: maintenance_margin_ppm = 50001 is above initial_margin_ppm = 50000"),
+         "symbols.BTC-PERP.maintenance_margin_ppm = 50001: is above initial_margin_ppm = 50000"),
         ("price_decimals", "3", "symbols.ETH-PERP: price_decimals + qty_decimals = 8, but "
          "BTC-PERP has 9; the sum is the money unit and must be the same"),
     ],
@@ -247,27 +264,29 @@ def with_rows(rows: str) -> str:
         ("[[1000, 1]]", "symbols.BTC-PERP.tick_table[0][0] = 1000: expected str, got int"),
         (str([["1000", "1"]] * 5), "symbols.BTC-PERP.tick_table = [['1000', '1'], "),
         ('[["1000.005", "1"]]',
-         "symbols.BTC-PERP.tick_table[0]: '1000.005' has more than 2 decimals"),
+         "symbols.BTC-PERP.tick_table[0] = '1000.005': has more than 2 decimals"),
         ('[["1000", "-1"]]', "symbols.BTC-PERP.tick_table[0] = '-1': must be positive"),
         ('[["0", "1"]]', "symbols.BTC-PERP.tick_table[0] = '0': must be positive"),
-        ('[["1000001", "1"]]', "symbols.BTC-PERP.tick_table[0]: first price '1000001' is not "
+        ('[["1000001", "1"]]', "symbols.BTC-PERP.tick_table[0] = ['1000001.00', '1.00']: the first price is not "
          "between the row before and max_price"),
-        ('[["1000", "1"], ["1000", "2"]]', "symbols.BTC-PERP.tick_table[1]: first price '1000' "
-         "is not between the row before and max_price"),
-        ('[["1000", "0.10"]]', "symbols.BTC-PERP.tick_table[0]: tick '0.10' is not a larger "
+        ('[["1000", "1"], ["1000", "2"]]', "symbols.BTC-PERP.tick_table[1] = ['1000.00', '2.00']: "
+         "the first price is not between the row before and max_price"),
+        ('[["1000", "0.10"]]', "symbols.BTC-PERP.tick_table[0] = ['1000.00', '0.10']: "
+         "the tick is not a larger "
          "multiple of the one before"),
-        ('[["1000", "0.25"]]', "symbols.BTC-PERP.tick_table[0]: tick '0.25' is not a larger "
+        ('[["1000", "0.25"]]', "symbols.BTC-PERP.tick_table[0] = ['1000.00', '0.25']: "
+         "the tick is not a larger "
          "multiple of the one before"),
-        ('[["1000", "1"], ["2000", "1.50"]]', "symbols.BTC-PERP.tick_table[1]: tick '1.50' is "
-         "not a larger multiple of the one before"),
-        ('[["1000.50", "1"]]', "symbols.BTC-PERP.tick_table[0]: first price '1000.50' is not a "
+        ('[["1000", "1"], ["2000", "1.50"]]', "symbols.BTC-PERP.tick_table[1] = ['2000.00', '1.50']: "
+         "the tick is not a larger multiple of the one before"),
+        ('[["1000.50", "1"]]', "symbols.BTC-PERP.tick_table[0] = ['1000.50', '1.00']: the first price is not a "
          "multiple of its own tick"),
-        ('[["40000", "30000"]]', "symbols.BTC-PERP.tick_table[0]: first price '40000' is not a "
+        ('[["40000", "30000"]]', "symbols.BTC-PERP.tick_table[0] = ['40000.00', '30000.00']: the first price is not a "
          "multiple of its own tick"),
         ('[["30000", "30000"]]',
-         "symbols.BTC-PERP: max_price = '1000000' is not a multiple of its tick"),
+         "symbols.BTC-PERP.max_price = '1000000.00': is not a multiple of its tick"),
         ('[["40000", "20000"]]',
-         "symbols.BTC-PERP: reference_price = '50000' is not a multiple of its tick"),
+         "symbols.BTC-PERP.reference_price = '50000.00': is not a multiple of its tick"),
     ],
 )  # fmt: skip
 def test_a_tick_table_that_cannot_be_is_refused_with_row_value_and_rule(rows, message):

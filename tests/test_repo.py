@@ -53,13 +53,15 @@ PROSE = files(".md", under=("specs", "perf", "rsx", "tests")) + sorted(ROOT.glob
 # --- layers -----------------------------------------------------------------------------------
 
 # Who may import whom (specs/index.md). Each layer may also import itself.
-BASE = {"core", "units", "records", "errors", "config"}
+BASE = {"core", "units", "records", "errors", "rules", "shards", "config"}
 LAYERS: dict[str, set[str]] = {
     "core": set(),
     "errors": set(),
     "units": set(),
     "records": {"core", "errors"},
-    "config": {"errors", "units"},
+    "rules": {"errors", "units", "records"},
+    "shards": {"records"},
+    "config": {"errors", "units", "rules", "shards"},
     "book": BASE,
     "risk": BASE | {"book"},
     "wal": BASE | {"book", "risk"},
