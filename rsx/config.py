@@ -24,10 +24,12 @@ from rsx.rules import (
     START_KEYS,
     TICK_ROWS_MAX,
     RuleError,
-    SymbolConfig as SymbolConfig,
     check_rules,
     decimals_of,
     to_table,
+)
+from rsx.rules import (
+    SymbolConfig as SymbolConfig,
 )
 from rsx.shards import SHARDS_MAX, VIRTUAL_SHARDS, Shards
 from rsx.units import UnitsError, to_units
@@ -252,12 +254,12 @@ def _symbol(raw: SymbolText) -> SymbolConfig:
         for key, (attribute, unit, least) in DECIMAL_KEYS.items()
     }
     ticks = [
-        tuple(_units(f"tick_table[{n}]", text, price) for text in row)
-        for n, row in enumerate(raw.tick_table)
+        (_units(f"tick_table[{n}]", first, price), _units(f"tick_table[{n}]", tick, price))
+        for n, (first, tick) in enumerate(raw.tick_table)
     ]
     brackets = [
-        (_units(f"brackets[{n}]", first, money), *rates)
-        for n, (first, *rates) in enumerate(raw.brackets)
+        (_units(f"brackets[{n}]", first, money), initial, maintenance)
+        for n, (first, initial, maintenance) in enumerate(raw.brackets)
     ]
     symbol = SymbolConfig(
         name=raw.name,

@@ -267,7 +267,8 @@ def with_rows(rows: str) -> str:
          "symbols.BTC-PERP.tick_table[0] = '1000.005': has more than 2 decimals"),
         ('[["1000", "-1"]]', "symbols.BTC-PERP.tick_table[0] = '-1': must be positive"),
         ('[["0", "1"]]', "symbols.BTC-PERP.tick_table[0] = '0': must be positive"),
-        ('[["1000001", "1"]]', "symbols.BTC-PERP.tick_table[0] = ['1000001.00', '1.00']: the first price is not "
+        ('[["1000001", "1"]]',
+         "symbols.BTC-PERP.tick_table[0] = ['1000001.00', '1.00']: the first price is not "
          "between the row before and max_price"),
         ('[["1000", "1"], ["1000", "2"]]', "symbols.BTC-PERP.tick_table[1] = ['1000.00', '2.00']: "
          "the first price is not between the row before and max_price"),
@@ -277,11 +278,14 @@ def with_rows(rows: str) -> str:
         ('[["1000", "0.25"]]', "symbols.BTC-PERP.tick_table[0] = ['1000.00', '0.25']: "
          "the tick is not a larger "
          "multiple of the one before"),
-        ('[["1000", "1"], ["2000", "1.50"]]', "symbols.BTC-PERP.tick_table[1] = ['2000.00', '1.50']: "
+        ('[["1000", "1"], ["2000", "1.50"]]',
+         "symbols.BTC-PERP.tick_table[1] = ['2000.00', '1.50']: "
          "the tick is not a larger multiple of the one before"),
-        ('[["1000.50", "1"]]', "symbols.BTC-PERP.tick_table[0] = ['1000.50', '1.00']: the first price is not a "
+        ('[["1000.50", "1"]]',
+         "symbols.BTC-PERP.tick_table[0] = ['1000.50', '1.00']: the first price is not a "
          "multiple of its own tick"),
-        ('[["40000", "30000"]]', "symbols.BTC-PERP.tick_table[0] = ['40000.00', '30000.00']: the first price is not a "
+        ('[["40000", "30000"]]',
+         "symbols.BTC-PERP.tick_table[0] = ['40000.00', '30000.00']: the first price is not a "
          "multiple of its own tick"),
         ('[["30000", "30000"]]',
          "symbols.BTC-PERP.max_price = '1000000.00': is not a multiple of its tick"),
