@@ -37,6 +37,13 @@ from rsx.units import UnitsError, to_units
 ROOT = Path(__file__).resolve().parent.parent
 # In the shared layout one runner has risk, every matching tile and wal; it takes 64 tiles.
 SYMBOLS_MAX = 62
+# Prices of other exchanges for one market (specs/mark.md MK-30).
+FEEDS_MAX = 8
+FEED_PATTERNS = {
+    "binance": r"([a-z0-9]{2,32})(?:@(bookTicker|trade|aggTrade|markPrice))?",
+    "coinbase": r"([A-Z0-9]{1,16}-[A-Z0-9]{1,16})()",
+}
+FEED_STREAMS = {"binance": "bookTicker", "coinbase": ""}
 
 
 def _within(low: int, high: int) -> Meta:
@@ -86,6 +93,7 @@ class Rings(Section, frozen=True):
     wal_gateway: Depth = 65536
     wal_risk: Depth = 65536
     wal_marketdata: Depth = 65536
+    marketdata_mark: Depth = 1024
 
 
 class Risk(Section, frozen=True):
@@ -107,11 +115,24 @@ class Matching(Section, frozen=True):
 
 
 class Mark(Section, frozen=True):
-    source: Literal["auto", "last", "synthetic"] = "auto"
+    source: Literal["auto", "last", "synthetic", "csv", "venues"] = "auto"
     stale_ms: Annotated[int, _within(100, 3_600_000)] = 10_000
     seed: Annotated[int, _within(0, (1 << 63) - 1)] = 0
     synthetic_hz: Annotated[int, _within(1, 1000)] = 4
     synthetic_step_ppm: Annotated[int, _within(0, 100_000)] = 60
+    csv_speed: Annotated[int, _within(1, 1_000_000)] = 1
+    basis_window_s: Annotated[int, _within(0, 86_400)] = 30
+    basis_max_ppm: Annotated[int, _within(0, 100_000)] = 5_000
+    update_ms: Annotated[int, _within(10, 10_000)] = 250
+    fresh_ms: Annotated[int, _within(100, 3_600_000)] = 10_000
+    min_sources: Annotated[int, _within(1, FEEDS_MAX)] = 1
+    outlier_ppm: Annotated[int, _within(1, 1_000_000)] = 10_000
+    step_ppm_per_s: Annotated[int, _within(1, 1_000_000)] = 20_000
+    far_times: Annotated[int, _within(2, 1000)] = 10
+    silent_ms: Annotated[int, _within(100, 3_600_000)] = 15_000
+    alarm_s: Annotated[int, _within(1, 86_400)] = 30
+    binance_url: str = "wss://stream.binance.com:9443"
+    coinbase_url: str = "wss://ws-feed.exchange.coinbase.com"
 
 
 class Edge(Section, frozen=True):
@@ -178,6 +199,15 @@ class SymbolText(Section, frozen=True, kw_only=True):
     insurance_loss_max: str = "1000000"
     insurance_notional_max: str = "10000000"
     adl: Literal["queue", "pro_rata", "risk_weighted"] = "queue"
+    feeds: Annotated[tuple[str, ...], Meta(max_length=FEEDS_MAX)] = ()
+    csv: str = ""
+
+
+class Prices(msgspec.Struct, frozen=True):
+    """Where a market's index comes from. feeds: (venue, product, stream); csv: file, "" = none."""
+
+    feeds: tuple[tuple[str, str, str], ...] = ()
+    csv: str = ""
 
 
 class _File(Section, frozen=True, kw_only=True):
@@ -208,6 +238,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
     demo: Demo
     symbols: tuple[SymbolConfig, ...]
+    prices: dict[int, Prices] = {}
     path: str = ""
 
     @property
@@ -220,7 +251,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mark_source(self) -> str:
-        """ "last" or "synthetic", with "auto" resolved."""
+        """ "last", "synthetic", "csv" or "venues", with "auto" resolved."""
         if self.mark.source == "auto":
             return "synthetic" if self.demo.enabled else "last"
         return self.mark.source
@@ -281,6 +312,31 @@ def _symbols(raw: tuple[SymbolText, ...]) -> tuple[SymbolConfig, ...]:
         except RuleError as error:
             raise ConfigError(f"symbols.{text.name}.{error}") from None
     return tuple(out)
+
+
+def _feed(text: str) -> tuple[str, str, str]:
+    """A feed as (venue, product, stream). Raises ConfigError with what is wrong with it."""
+    venue, _, rest = text.partition(":")
+    if venue not in FEED_PATTERNS:
+        raise ConfigError(f"begins with none of {', '.join(FEED_PATTERNS)} and a colon")
+    match = re.fullmatch(FEED_PATTERNS[venue], rest)
+    if match is None:
+        raise ConfigError('such as "binance:btcusdt@trade" or "coinbase:BTC-USD" is due')
+    return venue, match[1], match[2] or FEED_STREAMS[venue]
+
+
+def _prices(raw: SymbolText) -> Prices:
+    feeds: list[tuple[str, str, str]] = []
+    for number, text in enumerate(raw.feeds):
+        try:
+            feed = _feed(text)
+            if feed[0] in (venue for venue, _, _ in feeds):
+                raise ConfigError(f"a second feed of {feed[0]}")
+        except ConfigError as error:
+            key = f"symbols.{raw.name}.feeds[{number}]"
+            raise ConfigError(f"{key} = {_shown(text)}: {error}") from None
+        feeds.append(feed)
+    return Prices(tuple(feeds), raw.csv)
 
 
 def change_rules(symbol: SymbolConfig, changes: dict[str, Any]) -> SymbolConfig:
@@ -353,9 +409,28 @@ def _check(config: Config) -> None:
             f"risk.shard_starts = {list(starts)}: the first virtual shard of each of the "
             f"{config.risk.shards} shards, from 0, rising"
         )
+    _check_mark(config)
     cpus = config.tiles.cpus
     if not isinstance(cpus, str) and (not cpus or min(cpus) < 0 or len(set(cpus)) < len(cpus)):
         raise ConfigError(f"tiles.cpus = {cpus}: must be different core numbers, at least one")
+
+
+def _check_mark(config: Config) -> None:
+    """What [mark] and the feeds of the markets owe each other (specs/mark.md)."""
+    mark = config.mark
+    for key in ("binance_url", "coinbase_url"):
+        url = getattr(mark, key)
+        if not re.fullmatch(r"wss?://[^\s/?#]+(/[^\s?#]*)?", url):
+            raise ConfigError(f"mark.{key} = {_shown(url)}: must be ws:// or wss://, host, port, path")
+    prices = {s.name: config.prices.get(s.id, Prices()) for s in config.symbols}
+    for name, own in prices.items():
+        if mark.source == "venues" and len(own.feeds) < mark.min_sources:
+            raise ConfigError(
+                f'symbols.{name}.feeds: {len(own.feeds)} where mark.source = "venues" needs '
+                f"mark.min_sources = {mark.min_sources}"
+            )
+    if mark.source == "csv" and not any(own.csv for own in prices.values()):
+        raise ConfigError('mark.source = "csv": no market has a file (symbols.csv)')
 
 
 def _key(path: str, raw: dict[str, Any]) -> tuple[str, Any]:
@@ -408,7 +483,8 @@ def parse(text: str, name: str = "config.toml") -> Config:
         tree = tomllib.loads(text)
         raw = msgspec.convert(tree, _File)
         fields = {f: getattr(raw, f) for f in _File.__struct_fields__ if f != "symbols"}
-        config = Config(symbols=_symbols(raw.symbols), path=name, **fields)
+        prices = {market.id: _prices(market) for market in raw.symbols}
+        config = Config(symbols=_symbols(raw.symbols), prices=prices, path=name, **fields)
         _check(config)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: {error}") from None

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from rsx.wal.start import Recovered, recover
 EXIT_FAILED_CHECK = 70
 STOP_S = 10.0
 
-Metric = tuple[str, str, str, dict[str, str], int]
+Metric = tuple[str, str, str, Mapping[str, str], int]
 
 
 class DemoTile(AsyncTile):
@@ -149,9 +149,11 @@ class Exchange:
         waiting = wal["appended_seq"] - wal["released_seq"]
         if waiting and self._stalled(wal["released_seq"]):
             reasons.append(f"{waiting} records wait for release since over a second")
+        unready, warnings = self.tiles.mark.troubles(self.clock.now_ns())
         return {
-            "status": "failed" if reasons else "ok",
-            "reasons": reasons,
+            "status": "failed" if reasons else "unready" if unready else "ok",
+            "reasons": reasons + unready,
+            "warnings": warnings,
             "seq": wal["released_seq"],
             "durable_seq": wal["durable_seq"],
             "epoch": self.recovered.start.epoch,
@@ -173,6 +175,7 @@ class Exchange:
         for tile in (*self.tiles.compiled, *others):
             for name, value in tile.counters().items():
                 yield f"rsx_{name}", "gauge", f"{name} of a tile", {"tile": tile.name}, value
+        yield from self.tiles.mark.metrics()
         for name, ring in self.rings.by_name.items():
             for key, value in ring.counters().items():
                 yield f"rsx_ring_{key}", "gauge", f"ring {key}", {"ring": name}, value

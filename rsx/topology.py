@@ -69,6 +69,7 @@ RINGS = (
     RingRow("wal",        "risk",       "wal_risk",       STALL, never_blocks=True),
     RingRow("wal",        "gateway",    "wal_gateway",    STALL),
     RingRow("wal",        "marketdata", "wal_marketdata", LAP),
+    RingRow("marketdata", "mark",       "marketdata_mark", SKIP),
     RingRow("wal",        "sync",       8,                NEVER),
     RingRow("sync",       "wal",        64,               NEVER),
 )  # fmt: skip
@@ -192,12 +193,13 @@ def build_tiles(
         config, symbols, marketdata_clock, rings["wal_marketdata"],
         lambda first, last: read_range(folder, first, last), shadow,
         PublicEdge(config, symbols, marketdata_clock, shadow), lambda: wal.released,
+        rings["marketdata_mark"] if config.mark_source != "last" else None,
     )  # fmt: skip
     marketdata.load(
         (f.symbol_id, f.px, f.qty, f.taker_side, f.ts_ns, f.seq) for f in state.recent_fills()
     )
     gateway.marketdata = marketdata
-    mark = Mark(config, symbols, clock.copy(), rings["mark_risk"])
+    mark = Mark(config, symbols, clock.copy(), rings["mark_risk"], rings["marketdata_mark"])
     return Tiles(risk, matching, wal, wal_sync, gateway, marketdata, mark)
 
 

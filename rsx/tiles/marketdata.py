@@ -1,9 +1,10 @@
 """marketdata tile: shadow books, recent trades, the public feed.
 
 Reads   wal_marketdata (every released record); the segment files when it was lapped
-Writes  sockets of public subscribers, through its edge
+Writes  sockets of public subscribers, through its edge; marketdata_mark (BBO_UPDATE)
 Owns    the shadow books, the recent trades, the public connections
 On full (of wal_marketdata, which the wal never waits for): lapped; reads the log and goes on
+On full marketdata_mark: skipped; what is newest then goes out in a later sweep (MK-7)
 On slow readers: conflated, then closed; nobody waits (W-23)
 Source  specs/marketdata.md; upholds INV-10, INV-14
 """
@@ -23,6 +24,7 @@ from rsx.core.check import check
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from rsx.errors import Reason, RequestError
+from rsx.records import BBO_UPDATE
 
 NS_PER_MS = 1_000_000
 
@@ -85,6 +87,7 @@ class MarketData(AsyncTile):
             shadow: the books, `next_seq` being the first record that the ring may bring
             edge: the public feed; None = history and books only
             released: newest released number, any time; None = a gap shows only at the next record
+            marketdata_mark: takes the best prices, None = nobody wants them
     Thread  its loop's
     """
 
@@ -98,6 +101,7 @@ class MarketData(AsyncTile):
         shadow: Any,
         edge: Publisher | None = None,
         released: Callable[[], int] | None = None,
+        marketdata_mark: Ring | None = None,
     ):
         super().__init__("marketdata", [wal_marketdata])
         self.clock = clock
@@ -106,6 +110,8 @@ class MarketData(AsyncTile):
         self._log_reader = log_reader
         self._edge = edge
         self._released = released
+        self._best_ring = marketdata_mark
+        self._best: dict[int, tuple[int, ...] | None] = {symbol.id: None for symbol in symbols}
         self._trades: dict[int, deque[Trade]] = {
             symbol.id: deque(maxlen=TRADES_KEPT) for symbol in symbols
         }
@@ -140,6 +146,8 @@ class MarketData(AsyncTile):
                 work = self._look_for_left_out()
             if self._edge is not None:
                 self._edge.sweep(now_ns)
+            if self._best_ring is not None:
+                self._send_best(self._best_ring, now_ns)
         self._collect()
         if self._edge is not None:
             work += self._edge.publish(now_ns)
@@ -201,6 +209,20 @@ class MarketData(AsyncTile):
         changed = self.shadow.changed()
         if self._edge is not None and (changed or trades):
             self._edge.note(changed, trades)
+
+    def _send_best(self, ring: Ring, now_ns: int) -> None:
+        """Best prices that have changed since they were sent last, of whole requests (MK-7)."""
+        for symbol_id, sent in self._best.items():
+            bid_px, bid_qty, _, ask_px, ask_qty, _ = self.shadow.bbo(symbol_id)
+            best = bid_px, bid_qty, ask_px, ask_qty
+            if best == sent or not self.shadow.whole(symbol_id):
+                continue
+            record = BBO_UPDATE.pack(
+                ts_ns=now_ns, bid_px=bid_px, bid_qty=bid_qty, ask_px=ask_px, ask_qty=ask_qty,
+                symbol_id=symbol_id,
+            )  # fmt: skip
+            if ring.push(record):
+                self._best[symbol_id] = best
 
     # --- for the gateway ----------------------------------------------------------------
 
