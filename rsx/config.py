@@ -421,7 +421,9 @@ def _check_mark(config: Config) -> None:
     for key in ("binance_url", "coinbase_url"):
         url = getattr(mark, key)
         if not re.fullmatch(r"wss?://[^\s/?#]+(/[^\s?#]*)?", url):
-            raise ConfigError(f"mark.{key} = {_shown(url)}: must be ws:// or wss://, host, port, path")
+            raise ConfigError(
+                f"mark.{key} = {_shown(url)}: must be ws:// or wss://, host, port, path"
+            )
     prices = {s.name: config.prices.get(s.id, Prices()) for s in config.symbols}
     for name, own in prices.items():
         if mark.source == "venues" and len(own.feeds) < mark.min_sources:

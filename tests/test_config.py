@@ -104,6 +104,7 @@ RANGES = [
     ("wal_gateway", "rings", 1024, 1 << 22),
     ("wal_risk", "rings", 1024, 1 << 22),
     ("wal_marketdata", "rings", 1024, 1 << 22),
+    ("marketdata_mark", "rings", 1024, 1 << 22),
     ("accounts_max", "risk", 1, 1 << 26),
     ("positions_max", "risk", 1, 1 << 26),
     ("shards", "risk", 1, 8),

@@ -25,7 +25,7 @@ ETH = symbol(2, tick=1, px_max=10_000_000, reference_px=300_000)
 
 def config(seed=7, hz=4, step_ppm=60, source="synthetic"):
     mark = MarkConfig(seed=seed, synthetic_hz=hz, synthetic_step_ppm=step_ppm)
-    return SimpleNamespace(mark=mark, mark_source=source)
+    return SimpleNamespace(mark=mark, mark_source=source, prices={})
 
 
 def updates(ring):
