@@ -695,7 +695,7 @@ FUNDING_SETTLED = Record(
 FUNDING_PAYMENT = Record(
     "FUNDING_PAYMENT", 60, Kind.LOGGED, "one position's funding is booked",
     (SEQ, TS, INTERVAL, _money("amount", "positive = paid by the position"),
-     _qty("net_qty", "position when it was fixed"), _px("mark_px", "as in FUNDING_SETTLED"), RATE,
+     _qty("net_qty", "position when it was booked"), _px("mark_px", "as in FUNDING_SETTLED"), RATE,
      _user(), _symbol(), LEG),
     since=3, durable=True,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rsx.core.idmap cimport idmap_get, idmap_t
 from rsx.records_c cimport (
     RSX_BRACKETS_MAX, RSX_BUY, RSX_HEDGE, RSX_MARK_LIVE, RSX_REDUCE_ONLY, RSX_VIRTUAL_SHARDS,
-    rsx_symbol_risk_t,
+    rsx_symbol_config_t, rsx_symbol_limits_t, rsx_symbol_risk_t,
 )
 from rsx.risk.orders cimport SYMBOLS_MAX, orders_t
 
@@ -29,7 +29,7 @@ cdef struct account_t:
     uint64_t round_ns       # when the bucket's last liquidation order was decided
     uint32_t owner_group
     uint32_t owner_asked    # what the newest ACCOUNT_CONFIG says, released or not
-    uint32_t ordered        # position that a liquidation order is out for; 0 = none
+    uint32_t ordered        # cross: position that a liquidation order is out for; 0 = none
     uint32_t live_orders
     uint16_t positions
     uint16_t settings_flying    # MARGIN_CONFIG in flight (V-17)
@@ -68,7 +68,7 @@ cdef struct position_t:
     uint8_t stage           # ORDERED or BANKRUPT; STARTED for an isolated bucket
     int64_t realised
     int64_t wallet_leaving  # transfers from the wallet, in flight
-    uint64_t order_oid      # liquidation order that is out; 0 = none
+    uint64_t order_oid      # its liquidation order that is out; 0 = none
     uint64_t transfer_id    # log number of its BANKRUPT; 0 = not bankrupt
     int64_t bankrupt_px
     uint32_t exposed        # place in its symbol's exposure list, from 1; 0 = flat
@@ -81,7 +81,8 @@ cdef struct position_t:
     uint8_t cancelling      # a cancel-all of its liquidation is out; never part of a fold
     uint8_t is_called       # isolated: a margin call went out; never part of a fold
     uint8_t is_changed      # isolated: to be reckoned; never part of a fold
-    uint16_t pad0
+    uint8_t is_paying       # its FUNDING_PAYMENT is in flight; never part of a fold
+    uint8_t pad0
 
 # A position in an exposure list (A-11, SB-1). Lists of long and short positions are apart.
 cdef struct exposed_t:
@@ -113,6 +114,8 @@ cdef struct funding_t:
     uint32_t payments
     uint32_t samples
     uint32_t epoch          # settlements so far
+    uint32_t unreckoned     # positions that the open settlement has not reached yet
+    uint32_t owing          # positions whose owed is not 0
     uint8_t is_live         # premium_ppb comes from a live mark
     uint8_t is_open         # ... until FUNDING_DONE
     uint16_t pad0
@@ -149,6 +152,10 @@ cdef struct symbol_t:
     exposed_t* exposed[2]   # by leg sign: 0 long, 1 short; row 0 is not used
     uint64_t exposures[2]
     uint32_t fund           # row of the insurance fund's account
+    uint32_t asked_version  # of rules whose records are still coming; 0 = none
+    rsx_symbol_config_t asked_config    # ... those that have come
+    rsx_symbol_limits_t asked_limits
+    rsx_symbol_risk_t asked_rules
 
 cdef struct margin_t:
     int64_t unrealised      # of cross positions, less funding owed

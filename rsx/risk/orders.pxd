@@ -28,7 +28,7 @@ cdef struct order_t:
     uint8_t side
     uint8_t flags
     uint8_t place
-    uint8_t pad0
+    uint8_t kind            # 7: a liquidation order
     uint16_t pad1
 
 cdef struct orders_t:
