@@ -28,6 +28,11 @@ static inline int64_t rsx_part(int64_t px, uint32_t ppm) {
     return whole * ppm + rest * ppm / RSX_PPM;
 }
 
+/* What rsx_part leaves out, in millionths. */
+static inline int64_t rsx_part_rest(int64_t px, uint32_t ppm) {
+    return px % RSX_PPM * ppm % RSX_PPM;
+}
+
 /* px >= 0 to a multiple of step > 0, down or up; up needs room for one step above px. */
 static inline int64_t rsx_step_down(int64_t px, int64_t step) { return px - px % step; }
 static inline int64_t rsx_step_up(int64_t px, int64_t step) {
@@ -89,6 +94,30 @@ static inline int64_t rsx_steps(int64_t value, rsx_divisor_t divisor) {
     if (divisor.magic)
         return (int64_t)((unsigned __int128)(uint64_t)value * divisor.magic >> 64);
     return (int64_t)((uint64_t)value / divisor.by);
+}
+
+/* a / by for by > 0, rounded as named on negative numbers too (U-1). */
+static inline int64_t rsx_trunc_div(int64_t a, int64_t by) { return a / by; }
+static inline int64_t rsx_floor_div(int64_t a, int64_t by) { return a / by - (a % by < 0); }
+static inline int64_t rsx_ceil_div(int64_t a, int64_t by) { return a / by + (a % by > 0); }
+
+/* floor(value * part / whole), value of any sign; 0 <= part <= whole, whole > 0. */
+static inline int64_t rsx_floor_share(int64_t value, int64_t part, int64_t whole) {
+    if (value >= 0) return rsx_share(value, part, whole);
+    return -rsx_keep(-value, part, whole);
+}
+
+/* ceil(money * ppm / 10^6) for money >= 0 and any ppm; INT64_MAX where it leaves 64 bits. */
+static inline int64_t rsx_scale_up(int64_t money, uint32_t ppm) {
+    __int128 scaled = ((__int128)money * ppm + RSX_PPM - 1) / RSX_PPM;
+    return scaled > INT64_MAX ? INT64_MAX : (int64_t)scaled;
+}
+
+/* ceil(money * ppm / 10^6 - less - rest / 10^6) for 0 <= rest < 10^6, where `less` and `rest` are
+ * what the rate charges too much on the lower parts of money (BR-1). */
+static inline int64_t rsx_bracketed(int64_t money, uint32_t ppm, int64_t less, int64_t rest) {
+    int64_t whole = money / RSX_PPM, part = money % RSX_PPM;
+    return whole * ppm - less + (part * ppm - rest + RSX_PPM - 1) / RSX_PPM;
 }
 
 /* Whether a * b (both >= 0) is at most limit; never overflows. */

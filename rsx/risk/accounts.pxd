@@ -20,7 +20,7 @@ cdef struct account_t:
     int64_t kept_unrealised # of cross positions, less funding owed (G-4)
     int64_t kept_held       # of all positions
     int64_t kept_maintenance    # of cross positions
-    uint64_t kept_epoch     # ledger.epoch at which all that is right; 0 = never
+    uint64_t kept_epoch     # ledger.epoch at which all but `touched` is right; 0 = never
     uint32_t user_id
     uint32_t first_position
     int64_t frozen          # confirmed by the log
@@ -41,7 +41,7 @@ cdef struct account_t:
     uint8_t is_called       # a margin call went out; never part of a fold
     uint8_t round           # of the bucket's last liquidation order
     uint8_t last_symbol     # symbol index + 1 of the last transfer of its positions
-    uint32_t pad0
+    uint32_t touched        # the one position whose share is not right; 0 = none
 
 # 192 bytes; the first two lines are what a check reads.
 cdef struct position_t:
@@ -53,10 +53,10 @@ cdef struct position_t:
     int64_t open_sell
     int64_t flying_buy
     int64_t flying_sell
-    int64_t kept_unrealised # less funding owed
+    int64_t kept_unrealised # its share of the account's: less funding owed; isolated: 0
     int64_t kept_held       # isolated: less what its wallet holds
-    int64_t kept_maintenance
-    int64_t kept_px         # mark at which all that is right; 0 = never
+    int64_t kept_maintenance    # isolated: 0
+    uint64_t kept_epoch     # symbol.epoch at which all that is right; 0 = never
     int64_t wallet          # isolated margin
     int64_t owed            # funding fixed and not booked; negative = to be received
     uint32_t next
@@ -134,6 +134,7 @@ cdef struct symbol_t:
     int64_t open_interest
     uint32_t hand           # row of the order in hand, 0 = none
     uint32_t oi_ppm         # BR-3: s, 0 = off
+    uint64_t epoch          # ledger.epoch when its mark, rules or funding moved last; from 1
     uint8_t mode
     uint8_t mark_state
     uint8_t tick_rows
@@ -157,13 +158,6 @@ cdef struct symbol_t:
     rsx_symbol_limits_t asked_limits
     rsx_symbol_risk_t asked_rules
 
-cdef struct margin_t:
-    int64_t unrealised      # of cross positions, less funding owed
-    int64_t initial         # position margin and exposure of open orders, without frozen
-    int64_t maintenance     # of cross positions
-    int64_t held            # what equity must cover before anything is free
-    bint is_priced          # no open cross position has a missing or stale mark
-
 cdef struct ledger_t:
     account_t* accounts
     position_t* positions
@@ -177,7 +171,8 @@ cdef struct ledger_t:
     int symbol_count
     uint8_t* symbol_index   # symbol id -> index + 1
     uint64_t stale_ns       # 0 = the mark is the last trade
-    uint64_t epoch          # rises with everything that can move margin without touching a position
+    uint64_t epoch          # rises with all that moves margin without touching a position; from 1
+    uint64_t fresh_until    # every mark is live and fresh until then; 0 = to be found out
     int64_t fee_account
     int64_t residue         # of funding
     int64_t deposits
@@ -195,8 +190,6 @@ cdef struct ledger_t:
 cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol,
                                int leg) noexcept nogil
 cdef account_t* open_account(ledger_t* ledger, uint32_t user_id) noexcept nogil
-cdef int ledger_margin(ledger_t* ledger, const account_t* account, uint64_t now_ns,
-                       margin_t* out) except -1 nogil
 cdef int64_t unrealised_of(const position_t* position, int64_t mark) noexcept nogil
 cdef int64_t protection_px(const symbol_t* symbol, uint8_t side, int64_t mark) noexcept nogil
 

@@ -10,9 +10,10 @@ from libc.string cimport memset
 
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, find_position, is_fresh, ledger_account, ledger_index, ledger_margin, ledger_mark,
-    ledger_t, leg_of, margin_t, open_position, position_t, protection_px, symbol_t,
+    account_t, find_position, is_fresh, ledger_account, ledger_index, ledger_mark, ledger_t, leg_of,
+    open_position, position_t, protection_px, symbol_t,
 )
+from rsx.risk.margin cimport ledger_margin, margin_t, touch_orders
 from rsx.risk.orders cimport order_t, orders_find
 from rsx.units cimport rsx_add, rsx_fee, rsx_keep, rsx_multiply, rsx_product_within, rsx_requirement
 
@@ -54,20 +55,22 @@ cdef int required_for(const symbol_t* symbol, uint8_t side, int64_t px, int64_t 
     return rsx_add(total, loss, required)
 
 
-cdef int afford(ledger_t* ledger, const account_t* account, const symbol_t* symbol,
+cdef int afford(ledger_t* ledger, account_t* account, const symbol_t* symbol,
                 int64_t required, uint64_t now_ns, int64_t* available) except -1 nogil:
     """V-4: 0 when the account has this much free, else why not."""
     cdef margin_t margin
     ledger_margin(ledger, account, now_ns, &margin)
-    available[0] = account.collateral + margin.unrealised - margin.held
+    available[0] = margin.available
     if not margin.is_priced or not is_fresh(symbol, ledger.stale_ns, now_ns):
         return RSX_R_MARK_UNAVAILABLE
     return RSX_R_INSUFFICIENT_MARGIN if required > available[0] else 0
 
 
-cdef inline void put_in_flight(account_t* account, position_t* position, uint8_t side,
-                               uint8_t flags, int64_t margin, int64_t qty) noexcept nogil:
+cdef inline void put_in_flight(ledger_t* ledger, account_t* account, position_t* position,
+                               uint8_t side, uint8_t flags, int64_t margin,
+                               int64_t qty) noexcept nogil:
     """V-5."""
+    touch_orders(ledger, position)
     account.frozen_flying += margin
     position.frozen_flying += margin
     if flags & RSX_REDUCE_ONLY:
@@ -129,7 +132,7 @@ cdef int ledger_check(ledger_t* ledger, ask_t* ask, uint64_t now_ns) except -1 n
     if ask.stp == RSX_STP_DEFAULT:
         ask.stp = account.stp
     ask.owner_group = account.owner_group
-    put_in_flight(account, position, ask.side, ask.flags, ask.required, ask.qty)
+    put_in_flight(ledger, account, position, ask.side, ask.flags, ask.required, ask.qty)
     return 0
 
 
@@ -216,7 +219,7 @@ cdef int ledger_check_amend(ledger_t* ledger, const rsx_amend_request_t* request
         reason = afford(ledger, account, symbol, out.extra, now_ns, &out.available)
     if reason:
         return reason
-    put_in_flight(account, position, request.side, request.flags, out.extra, out.extra_qty)
+    put_in_flight(ledger, account, position, request.side, request.flags, out.extra, out.extra_qty)
     position.amending += 1
     if order != NULL:
         order.amending += 1

@@ -2,7 +2,7 @@
 
 The tile and the fold use the kernel below it directly: accounts (tables, margin), orders, check
 (before the match), settle (after it). Thread: the owner's. Rules: specs/risk.md. Its audit
-enforces INV-4, INV-11, INV-12, INV-13.
+enforces INV-4, INV-11, INV-12, INV-13, INV-31.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -14,13 +14,14 @@ from rsx.core.idmap cimport idmap_free, idmap_init
 from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    TICK_ROWS_MAX, account_t, exposing, find_position, ledger_account, ledger_index, ledger_margin,
-    ledger_mark, ledger_t, margin_t, position_t, protection_px, symbol_t,
+    TICK_ROWS_MAX, account_t, exposing, find_position, ledger_account, ledger_index, ledger_mark,
+    ledger_t, position_t, protection_px, symbol_t,
 )
 from rsx.risk.check cimport (
     amend_t, ask_fired, ask_order, ask_t, ledger_check, ledger_check_amend, ledger_check_config,
     ledger_check_deposit,
 )
+from rsx.risk.margin cimport audit_margin, ledger_margin, margin_t, set_brackets
 from rsx.risk.orders cimport (
     FREE, IN_HAND, SYMBOLS_MAX, order_t, orders_find, orders_free, orders_init,
 )
@@ -87,9 +88,14 @@ cdef uint64_t orders_hash(const ledger_t* ledger) noexcept nogil:
 cdef int set_rules(symbol_t* rules, symbol) except -1:
     """Copy what risk needs of a market's rules."""
     cdef int row
+    cdef int64_t[RSX_BRACKETS_MAX + 1] first
+    cdef uint32_t[RSX_BRACKETS_MAX + 1] initial_ppm
+    cdef uint32_t[RSX_BRACKETS_MAX + 1] maintenance_ppm
     rules.symbol_id = symbol.id
-    rules.bracket[0].initial_ppm = symbol.initial_margin_ppm
-    rules.bracket[0].maintenance_ppm = symbol.maintenance_margin_ppm
+    rows = [(0, symbol.initial_margin_ppm, symbol.maintenance_margin_ppm), *symbol.brackets]
+    for row, values in enumerate(rows):
+        first[row], initial_ppm[row], maintenance_ppm[row] = values
+    set_brackets(rules, len(rows), first, initial_ppm, maintenance_ppm)
     rules.taker_fee_ppm = symbol.taker_fee_ppm
     rules.market_band_ppm = symbol.market_band_ppm
     rules.reference_px = symbol.reference_px
@@ -132,21 +138,26 @@ cdef class Ledger:
         self.ledger.positions = <position_t*>rsx_map(
             (positions_max + 1) * sizeof(position_t), RSX_PAGES_SMALL)
         self.ledger.symbol_index = <uint8_t*>rsx_map(65536, RSX_PAGES_SMALL)
+        self.ledger.changed = <uint32_t*>rsx_map(
+            (accounts_max + 1) * sizeof(uint32_t), RSX_PAGES_SMALL)
         if (self.ledger.accounts == NULL or self.ledger.positions == NULL
-                or self.ledger.symbol_index == NULL):
+                or self.ledger.symbol_index == NULL or self.ledger.changed == NULL):
             raise MemoryError(f"{accounts_max} accounts, {positions_max} positions")
         idmap_init(&self.ledger.slots, accounts_max, &self.ledger.accounts[0].user_id,
                    sizeof(account_t), 32)
         orders_init(&self.ledger.orders, orders_max)
         self.ledger.symbol_count = len(symbols)
+        self.ledger.epoch = 1
         for index, symbol in enumerate(symbols):
             self.ledger.symbol_index[symbol.id] = index + 1
             set_rules(&self.ledger.symbols[index], symbol)
+            self.ledger.symbols[index].epoch = 1
 
     def __dealloc__(self):
         rsx_unmap(self.ledger.accounts, (self.ledger.accounts_max + 1) * sizeof(account_t))
         rsx_unmap(self.ledger.positions, (self.ledger.positions_max + 1) * sizeof(position_t))
         rsx_unmap(self.ledger.symbol_index, 65536)
+        rsx_unmap(self.ledger.changed, (self.ledger.accounts_max + 1) * sizeof(uint32_t))
         if self.ledger.slots.entries != NULL:
             idmap_free(&self.ledger.slots)
         orders_free(&self.ledger.orders)
@@ -211,10 +222,10 @@ cdef class Ledger:
             "realised": account.realised,
             "fees": account.fees,
             "unrealised": margin.unrealised,
-            "equity": account.collateral + margin.unrealised,
+            "equity": margin.equity,
             "initial_margin": margin.initial,
             "maintenance_margin": margin.maintenance,
-            "available": account.collateral + margin.unrealised - margin.held,
+            "available": margin.available,
         }
 
     def position(self, uint32_t user_id, uint32_t symbol_id, int leg=0):
@@ -297,9 +308,10 @@ cdef class Ledger:
                 "fees": self.ledger.fee_account, "deposits": self.ledger.deposits}
 
     def audit(self):
-        """Check INV-4 (nets sum to 0), INV-11, INV-12, INV-13; O(accounts + positions + orders)."""
+        """Check INV-4 (nets sum to 0), INV-11, INV-12, INV-13, INV-31; O(accounts + positions + orders)."""
         nets = [0] * self.ledger.symbol_count
         audit_orders(&self.ledger)
+        audit_margin(&self.ledger)
         for slot in range(1, self.ledger.accounts_used + 1):
             frozen = 0
             at = self.ledger.accounts[slot].first_position

@@ -16,6 +16,7 @@ from rsx.risk.accounts cimport (
     magnitude,
     open_account, open_position, position_t, symbol_t,
 )
+from rsx.risk.margin cimport move_symbol, scale_open_interest, touch, touch_orders
 from rsx.risk.orders cimport (
     IN_HAND, RESTS, SYMBOLS_MAX, order_t, orders_add, orders_find, orders_remove,
 )
@@ -37,6 +38,7 @@ cdef int take_back(ledger_t* ledger, uint32_t user_id, int symbol, uint8_t side,
     position = find_position(ledger, account, symbol, leg) if account != NULL else NULL
     if position == NULL:
         return fail(11, user_id, reserved)
+    touch_orders(ledger, position)
     account.frozen_flying -= reserved
     position.frozen_flying -= reserved
     if side == RSX_BUY:
@@ -85,6 +87,7 @@ cdef inline int set_held(ledger_t* ledger, order_t* order, int64_t remaining,
     cdef account_t* account = &ledger.accounts[order.account]
     cdef position_t* position = &ledger.positions[order.position]
     cdef int64_t change = reserved - order.reserved
+    touch_orders(ledger, position)
     account.frozen += change
     position.frozen += change
     if open_side(position, order.side, exposing(remaining - order.remaining, order.flags)):
@@ -249,6 +252,7 @@ cdef int settle(ledger_t* ledger, order_t* order, const rsx_fill_t* fill, uint32
         return fail(13, order.oid, order.remaining)
     set_held(ledger, order, remaining, order.reserved - released)
     order.filled += fill.qty
+    touch(ledger, &ledger.positions[order.position])
     move_position(account, &ledger.positions[order.position], order.side, fill.qty, fill.px)
     account.fees += fee
     if rsx_add(account.collateral, -fee, &account.collateral):
@@ -274,7 +278,10 @@ cdef int apply_fill(ledger_t* ledger, const rsx_fill_t* fill, int index) except 
         end_order(ledger, symbol, made)
     if fill.taker_remaining == 0:
         end_order(ledger, symbol, taken)
-    symbol.last_px = fill.px
+    if symbol.last_px != fill.px:
+        symbol.last_px = fill.px
+        if ledger.stale_ns == 0:
+            move_symbol(ledger, symbol)
     return 0
 
 
@@ -309,13 +316,16 @@ cdef int apply_config(ledger_t* ledger, const rsx_account_config_t* event,
     return 0
 
 
-cdef int apply_mark(symbol_t* symbol, const rsx_mark_price_t* mark) except -1 nogil:
+cdef int apply_mark(ledger_t* ledger, symbol_t* symbol,
+                    const rsx_mark_price_t* mark) except -1 nogil:
     if mark.mark_px <= 0:
         return fail(14, mark.seq, mark.mark_px)
     symbol.fed_px = mark.mark_px
     symbol.index_px = mark.index_px
     symbol.mark_state = mark.state
     symbol.fed_ns = mark.ts_ns
+    scale_open_interest(symbol, mark.mark_px)
+    move_symbol(ledger, symbol)
     return 0
 
 
@@ -366,7 +376,7 @@ cdef int apply_of_symbol(ledger_t* ledger, const rsx_record_t* record, int index
     if kind == RSX_ORDER_AMENDED:
         return apply_amended(ledger, <const rsx_order_amended_t*>record, index, is_live)
     if kind == RSX_MARK_PRICE:
-        return apply_mark(&ledger.symbols[index], <const rsx_mark_price_t*>record)
+        return apply_mark(ledger, &ledger.symbols[index], <const rsx_mark_price_t*>record)
     if kind == RSX_TRADING_MODE:
         ledger.symbols[index].mode = (<const rsx_trading_mode_t*>record).mode
         return 0

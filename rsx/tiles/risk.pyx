@@ -24,14 +24,15 @@ from rsx.core.ring cimport (
 from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, ledger_account, ledger_index, ledger_margin, ledger_mark, ledger_t, margin_t,
-    position_t, symbol_t, unrealised_of,
+    account_t, ledger_account, ledger_index, ledger_mark, ledger_t, position_t, symbol_t,
+    unrealised_of,
 )
 from rsx.risk.check cimport (
     amend_t, ask_fired, ask_order, ask_t, ledger_check, ledger_check_amend, ledger_check_config,
     ledger_check_deposit, ledger_check_trigger,
 )
 from rsx.risk.ledger cimport Ledger
+from rsx.risk.margin cimport ledger_margin, margin_t
 from rsx.risk.lookahead cimport (
     LOOK_FAR, LOOK_NEAR, LOOK_NEXT, ledger_prefetch, ledger_prefetch_held, ledger_prefetch_row,
 )
@@ -424,11 +425,11 @@ cdef class RiskTile(Tile):
             ledger_margin(&self.ledger.ledger, account, now, &margin)
             state.collateral = account.collateral
             state.unrealised = margin.unrealised
-            state.equity = account.collateral + margin.unrealised
+            state.equity = margin.equity
             state.initial_margin = margin.initial
             state.maintenance_margin = margin.maintenance
             state.frozen = account.frozen + account.frozen_flying
-            state.available = state.equity - margin.held
+            state.available = margin.available
             state.realised = account.realised
             state.fees = account.fees
         ring_commit(self.risk_gateway.ring)
