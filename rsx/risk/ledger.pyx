@@ -88,14 +88,14 @@ cdef uint64_t orders_hash(const ledger_t* ledger) noexcept nogil:
 cdef int set_rules(symbol_t* rules, symbol) except -1:
     """Copy what risk needs of a market's rules."""
     cdef int row
-    cdef int64_t[RSX_BRACKETS_MAX + 1] first
+    cdef int64_t[RSX_BRACKETS_MAX + 1] starts
     cdef uint32_t[RSX_BRACKETS_MAX + 1] initial_ppm
     cdef uint32_t[RSX_BRACKETS_MAX + 1] maintenance_ppm
     rules.symbol_id = symbol.id
     rows = [(0, symbol.initial_margin_ppm, symbol.maintenance_margin_ppm), *symbol.brackets]
     for row, values in enumerate(rows):
-        first[row], initial_ppm[row], maintenance_ppm[row] = values
-    set_brackets(rules, len(rows), first, initial_ppm, maintenance_ppm)
+        starts[row], initial_ppm[row], maintenance_ppm[row] = values
+    set_brackets(rules, len(rows), starts, initial_ppm, maintenance_ppm)
     rules.taker_fee_ppm = symbol.taker_fee_ppm
     rules.market_band_ppm = symbol.market_band_ppm
     rules.reference_px = symbol.reference_px
