@@ -213,9 +213,8 @@ class Fold:
         market.scale = margin.oi_scale(rules, self.open_interest(r.symbol_id),
                                        self.mark(r.symbol_id))  # fmt: skip
         market.samples.mark(r.ts_ns, r.mark_px, r.index_px, r.state)
-        interval_s = getattr(rules, "funding_interval_s", 0)
-        if market.interval is None and interval_s:
-            market.interval = interval_id(r.ts_ns, interval_s)
+        if market.interval is None and rules.funding_interval_s:
+            market.interval = interval_id(r.ts_ns, rules.funding_interval_s)
 
     def on_symbol_config(self, r: View) -> None:
         self.markets[r.symbol_id].parts = [r]
@@ -235,7 +234,11 @@ class Fold:
         assert len({p.config_version for p in parts}) == 1, ("SY-4", parts)
         assert r.config_version > market.version, ("INV-25", r)
         market.version = r.config_version
+        before = self.symbols[r.symbol_id].funding_interval_s
         self.symbols[r.symbol_id] = rules_of(parts, self.symbols[r.symbol_id])
+        interval_s = self.symbols[r.symbol_id].funding_interval_s
+        if interval_s != before:  # FN-11
+            market.interval = interval_id(r.ts_ns, interval_s) if interval_s else None
 
     # --- orders ---------------------------------------------------------------------------
 
@@ -338,11 +341,12 @@ class Fold:
             return
         position.wallet += profit - fee
         back = 0
+        in_liquidation = (user, (symbol, leg)) in self.liquidations
         if closes == size and closes:
             back = position.wallet
-            if transfer and position.wallet < 0 and not opens:
+            if transfer and in_liquidation and position.wallet < 0:
                 back = 0  # IM-3: until it is made good
-        elif closes and position.wallet > 0:
+        elif closes and position.wallet > 0 and not in_liquidation:
             back = position.wallet * closes // size
         position.wallet -= back
         account.collateral += back
@@ -409,7 +413,7 @@ class Fold:
         assert settling is not None and r.interval_id == settling.interval_id, ("FN-8", r)
         position = self.position_at(r.user_id, r.symbol_id, r.leg)
         assert r.amount == position.owed != 0, ("FN-7", r, position)
-        assert r.amount == owed(r.net_qty, r.mark_px, r.rate_ppb), ("FN-7", r)
+        assert r.net_qty == position.net, ("FN-8", r, position)
         assert (r.mark_px, r.rate_ppb) == (settling.mark_px, settling.rate_ppb), ("FN-8", r)
         position.owed = 0
         if position.net and self.is_isolated(r.user_id, r.symbol_id):

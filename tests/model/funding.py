@@ -12,6 +12,7 @@ MINUTE_NS = 60_000_000_000
 SECOND_NS = 1_000_000_000
 LIVE = 0
 MINUTES_BACK = 10
+PREMIUM_MAX = 10**18
 
 
 def clamp(value: int, low: int, high: int) -> int:
@@ -20,7 +21,7 @@ def clamp(value: int, low: int, high: int) -> int:
 
 def premium(mark: int, index: int) -> int:
     """FN-1."""
-    return trunc_div((mark - index) * PPB, index)
+    return clamp(trunc_div((mark - index) * PPB, index), -PREMIUM_MAX, PREMIUM_MAX)
 
 
 @dataclass
