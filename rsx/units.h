@@ -120,6 +120,12 @@ static inline int64_t rsx_bracketed(int64_t money, uint32_t ppm, int64_t less, i
     return whole * ppm - less + (part * ppm - rest + RSX_PPM - 1) / RSX_PPM;
 }
 
+/* a * b / by toward zero, by > 0; at most what 64 bits hold either way. */
+static inline int64_t rsx_scale(int64_t a, int64_t b, int64_t by) {
+    __int128 scaled = (__int128)a * b / by;
+    return scaled > INT64_MAX ? INT64_MAX : scaled < -INT64_MAX ? -INT64_MAX : (int64_t)scaled;
+}
+
 /* Whether a * b (both >= 0) is at most limit; never overflows. */
 static inline int rsx_product_within(int64_t a, int64_t b, int64_t limit) {
     return (__int128)a * b <= limit;

@@ -25,3 +25,4 @@ cdef extern from "rsx/units.h" nogil:
         pass
     rsx_divisor_t rsx_divisor(int64_t by, int64_t value_max) noexcept
     int64_t rsx_steps(int64_t value, rsx_divisor_t divisor) noexcept
+    int64_t rsx_scale(int64_t a, int64_t b, int64_t by) noexcept

@@ -9,11 +9,14 @@ Pure and bounded per call; time is an argument. Rules AD-1 to AD-5: specs/liquid
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport qsort
+from libc.stdlib cimport calloc, free, qsort
 
 from rsx.core.check cimport fail
 from rsx.records_c cimport RSX_ADL_PRO_RATA, RSX_ADL_QUEUE, RSX_FUND_USER_BASE, RSX_MARGIN_ISOLATED
-from rsx.risk.accounts cimport account_t, ledger_t, magnitude, position_t, symbol_t, unrealised_of
+from rsx.risk.accounts cimport (
+    account_t, ledger_index, ledger_mark, ledger_t, magnitude, position_t, symbol_t, unrealised_of,
+)
+from rsx.risk.ledger cimport Ledger
 from rsx.risk.margin cimport bucket_margin, bucket_t
 from rsx.units cimport RSX_PPM, rsx_multiply, rsx_scale
 
@@ -135,9 +138,9 @@ cdef int ranking_step(ranking_t* ranking, ledger_t* ledger, int64_t mark,
     cdef const symbol_t* symbol = &ledger.symbols[ranking.symbol]
     cdef position_t* position
     cdef rank_t rank
-    cdef int done
+    cdef int _
     ranking.left = min(ranking.left, symbol.exposures[ranking.side])
-    for done in range(RANK_STEP):
+    for _ in range(RANK_STEP):
         if ranking.left == 0:
             break
         position = &ledger.positions[symbol.exposed[ranking.side][ranking.left].position]
@@ -200,8 +203,8 @@ cdef bint sample_step(sample_t* sample, ledger_t* ledger, int symbol, int side, 
     """Look at up to RANK_STEP positions; True when the sample is complete."""
     cdef const symbol_t* rules = &ledger.symbols[symbol]
     cdef position_t* position
-    cdef int done
-    for done in range(RANK_STEP):
+    cdef int _
+    for _ in range(RANK_STEP):
         if sample.at > rules.exposures[side] or sample.count == SAMPLE_MAX:
             return True
         position = &ledger.positions[rules.exposed[side][sample.at].position]
@@ -236,3 +239,31 @@ cdef int light_of(const lights_t* lights, int64_t score) noexcept nogil:
         if score >= lights.cuts[cut]:
             light += 1
     return light
+
+
+# --- Python face ------------------------------------------------------------------------------
+
+
+def ranked(Ledger ledger, uint32_t symbol_id, int side, uint8_t policy, int64_t qty,
+           uint64_t now_ns=0):
+    """The order of one side (0 long, 1 short) and what each gives up of qty: dicts, first first."""
+    cdef int symbol = ledger_index(&ledger.ledger, symbol_id)
+    cdef ranking_t* ranking = <ranking_t*>calloc(1, sizeof(ranking_t))
+    cdef int64_t mark
+    if symbol < 0 or ranking == NULL:
+        free(ranking)
+        raise KeyError(symbol_id)
+    try:
+        mark = ledger_mark(&ledger.ledger.symbols[symbol], ledger.ledger.stale_ns)
+        ranking_begin(ranking, &ledger.ledger, symbol, side, policy)
+        while ranking_step(ranking, &ledger.ledger, mark, now_ns):
+            pass
+        ranking_deal(ranking, &ledger.ledger, qty, ledger.ledger.symbols[symbol].lot)
+        return [
+            {"user_id": ranking.best[at].user_id, "leg": ranking.best[at].leg,
+             "score": ranking.best[at].score, "share": ranking.best[at].share,
+             "is_last": bool(ranking.best[at].is_last)}
+            for at in range(ranking.count)
+        ]
+    finally:
+        free(ranking)

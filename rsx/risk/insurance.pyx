@@ -4,12 +4,14 @@
 Rules IF-1, IF-2: specs/liquidation.md. A fund holds positions of its own symbol only.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from rsx.core.check cimport fail
 from rsx.risk.accounts cimport (
-    account_t, find_position, ledger_t, magnitude, position_t, symbol_t, unrealised_of,
+    account_t, find_position, ledger_account, ledger_index, ledger_mark, ledger_t, magnitude,
+    position_t, symbol_t, unrealised_of,
 )
+from rsx.risk.ledger cimport Ledger
 from rsx.units cimport rsx_add, rsx_multiply
 
 
@@ -45,3 +47,16 @@ cdef int64_t takeover_qty(ledger_t* ledger, const position_t* bankrupt,
     room = room - magnitude(net) if (net > 0) == (bankrupt.net > 0) else room + magnitude(net)
     qty = min(qty, max(room, 0))
     return qty if qty == magnitude(bankrupt.net) else qty - qty % symbol.lot
+
+
+def takeover(Ledger ledger, uint32_t user_id, uint32_t symbol_id, int leg=0):
+    """takeover_qty of a user's bankrupt position, for tests and tools."""
+    cdef ledger_t* tables = &ledger.ledger
+    cdef account_t* account = ledger_account(tables, user_id)
+    cdef int symbol = ledger_index(tables, symbol_id)
+    cdef position_t* position = NULL
+    if account != NULL and symbol >= 0:
+        position = find_position(tables, account, symbol, leg)
+    if position == NULL:
+        raise KeyError((user_id, symbol_id))
+    return takeover_qty(tables, position, ledger_mark(&tables.symbols[symbol], tables.stale_ns))
