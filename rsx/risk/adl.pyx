@@ -221,7 +221,7 @@ cdef int compare_scores(const void* a, const void* b) noexcept nogil:
 
 cdef void sample_cut(sample_t* sample, lights_t* lights) noexcept nogil:
     """Part a complete sample into fifths."""
-    cdef uint32_t cut
+    cdef int cut
     lights.is_known = sample.count > 0
     if not lights.is_known:
         return
