@@ -53,8 +53,10 @@ def test_like_exact_decimals_towards_zero(value, digits, decimals):
     assert is_negative(f"{exact:f}") == (exact < 0)
 
 
-@pytest.mark.parametrize(("text", "negative"), [("-0.001", True), ("-0.000", False), ("-0", False),
-                                                ("0", False), ("-7", True), ("7", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "negative"),
+    [("-0.001", True), ("-0.000", False), ("-0", False), ("0", False), ("-7", True), ("7", False)],
+)  # fmt: skip
 def test_a_sign_counts_where_the_unit_leaves_nothing(text, negative):
     assert is_negative(text) == negative
 

@@ -1,31 +1,39 @@
 """mark tile and the synthetic walk. Source: specs/mark.md."""
 
+import asyncio
+import json
 import statistics
+import threading
 import time
+from concurrent.futures import Future
+from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mark.venue_server import VenueServer, ticker, trade
 from tiles.flow import symbol
 
 from rsx.config import Mark as MarkConfig
+from rsx.config import Prices
 from rsx.core.async_tile import AsyncRunner
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
+from rsx.edge.metrics import exposition
 from rsx.mark.index import NS
 from rsx.mark.walk import BELL_MEAN, Walk
-from rsx.records import MARK_UPDATE, iterate
-from rsx.tiles.mark import Mark
+from rsx.records import BBO_UPDATE, MARK_UPDATE, iterate
+from rsx.tiles.mark import BOOKS_MAX, Mark
 
 BTC = symbol(1, tick=10, px_max=100_000_000, reference_px=5_000_000)
 ETH = symbol(2, tick=1, px_max=10_000_000, reference_px=300_000)
 
 
-def config(seed=7, hz=4, step_ppm=60, source="synthetic"):
-    mark = MarkConfig(seed=seed, synthetic_hz=hz, synthetic_step_ppm=step_ppm)
-    return SimpleNamespace(mark=mark, mark_source=source, prices={})
+def config(seed=7, hz=4, step_ppm=60, source="synthetic", prices=None, **rules):
+    mark = MarkConfig(seed=seed, synthetic_hz=hz, synthetic_step_ppm=step_ppm, **rules)
+    return SimpleNamespace(mark=mark, mark_source=source, prices=prices or {})
 
 
 def updates(ring):
@@ -203,3 +211,289 @@ def test_records_are_well_formed():
 
     assert view.record is MARK_UPDATE
     assert view.seq == 0
+
+
+# --- the own book -----------------------------------------------------------------------------
+
+
+def best(symbol_id, bid_px, ask_px):
+    return BBO_UPDATE.pack(symbol_id=symbol_id, bid_px=bid_px, ask_px=ask_px)
+
+
+def test_best_own_prices_of_the_ring_move_the_mark_but_not_the_index():
+    ring, books, clock = Ring("mark_risk", 1024), Ring("marketdata_mark", 1024), Clock.manual(NS)
+    tile = Mark(config(hz=1, step_ppm=0), (BTC, ETH), clock, ring, books)
+    books.push(best(1, 5_009_990, 5_010_010))
+    books.push(best(9, 1, 2))
+
+    assert tile.step() == 4
+    clock.advance(30 * NS)
+    tile.step()
+
+    marks = [row[:3] for row in updates(ring)]
+    assert marks[:2] == [(1, 5_000_000, 5_000_000), (2, 300_000, 300_000)]
+    assert marks[2:] == [(1, 5_005_000, 5_000_000), (2, 300_000, 300_000)]
+    assert tile.index(1) == 5_000_000
+
+
+def test_more_books_than_one_cycle_takes_wait_for_the_next():
+    ring, books = Ring("mark_risk", 1024), Ring("marketdata_mark", 1024)
+    tile = Mark(config(), (BTC,), Clock.manual(NS), ring, books)
+    for _ in range(BOOKS_MAX + 5):
+        books.push(best(1, 1, 2))
+
+    assert [tile.step(), tile.step(), tile.step()] == [BOOKS_MAX + 1, 5, 0]
+
+
+# --- venues -----------------------------------------------------------------------------------
+
+FEEDS = {
+    1: Prices((("binance", "btcusdt", "trade"), ("coinbase", "BTC-USD", ""))),
+    2: Prices((("coinbase", "ETH-USD", ""),)),
+}
+MARKETS = (
+    symbol(1, name="BTC-PERP", px_max=100_000_000, reference_px=5_000_000),
+    symbol(2, name="ETH-PERP", px_max=10_000_000, reference_px=300_000),
+)
+START = 1_700_000_000 * NS
+
+
+class Fed:
+    """A stepped tile over venues that say what the test says."""
+
+    def __init__(self, **rules):
+        self.clock = Clock.manual(START)
+        self.ring = Ring("mark_risk", 4096)
+        self.tile = Mark(config(source="venues", prices=FEEDS, **rules), MARKETS, self.clock,
+                         self.ring)  # fmt: skip
+        self.binance, self.coinbase = self.tile.feeds
+
+    def trade(self, px, product="BTCUSDT"):
+        now_ns = self.clock.now_ns()
+        self.binance.message(json.dumps(trade(px, product, now_ns)), now_ns)
+
+    def ticker(self, px, product="BTC-USD"):
+        now_ns = self.clock.now_ns()
+        stamp = f"{datetime.fromtimestamp(now_ns // NS, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self.coinbase.message(json.dumps(ticker(px, product) | {"time": stamp}), now_ns)
+
+    def pass_s(self, seconds):
+        """Time in the tile's own steps; what was sent of BTC: (index, sources, state)."""
+        for _ in range(seconds * 4):
+            self.clock.advance(NS // 4)
+            self.tile.step()
+        return self.said()
+
+    def said(self):
+        return [(v.index_px, v.sources, v.state)
+                for v in iterate(self.ring.pop(4096), crc=False) if v.symbol_id == 1]  # fmt: skip
+
+
+def test_the_median_of_venues_is_the_index_and_carries_the_newest_event_time():
+    fed = Fed()
+    assert fed.tile.step() == 0
+    assert fed.tile.index(1) is None
+
+    fed.trade("50000.00")
+    fed.ticker("50000.10")
+    fed.clock.advance(NS // 4)
+    fed.tile.step()
+    (view,) = iterate(fed.ring.pop(), crc=False)
+
+    assert (view.symbol_id, view.mark_px, view.index_px) == (1, 5_000_005, 5_000_005)
+    assert (view.sources, view.state, view.source_ns) == (2, 0, START)
+    assert (view.open_interest, view.rate_ppb, view.next_funding_s) == (0, 0, 0)
+
+
+def test_a_dead_feed_is_said_to_be_stale_and_never_a_price():
+    fed = Fed()
+    fed.trade("50000.00")
+    live = fed.pass_s(9)
+    dead = fed.pass_s(5)
+    fed.trade("50100.00")
+
+    assert set(live) == {(5_000_000, 1, 0)}
+    assert live[0] == dead[0]
+    assert dead[-5:] == [(5_000_000, 0, 1)] * 5  # at once, then every second
+    assert (5_010_000, 1, 0) in fed.pass_s(1)
+    assert fed.tile.counters()["mark_updates_stale"] == 5
+
+
+def test_one_mad_venue_of_two_does_not_move_the_index():
+    fed = Fed()
+    fed.trade("50000.00")
+    fed.ticker("50000.00")
+    fed.pass_s(1)
+    fed.ticker("60000.00")
+
+    assert set(fed.pass_s(1)) == {(5_000_000, 1, 0)}
+
+
+def test_impossible_prices_are_counted_and_never_sent():
+    fed = Fed()
+    for text in ("0", "-1", "NaN", "600000", "99999999999"):
+        fed.trade(text)
+    now_ns = START - 3600 * NS
+    fed.binance.message(json.dumps(trade("50000", at_ns=now_ns)), START)
+
+    assert fed.pass_s(1) == []
+    assert {c: n for c, n in fed.binance.dropped.items() if n} == {
+        "zero": 1, "negative": 1, "number": 1, "far": 1, "range": 1, "old": 1,
+    }  # fmt: skip
+
+
+def test_a_crash_of_the_market_is_followed_as_fast_as_allowed():
+    fed = Fed(step_ppm_per_s=10_000)
+    fed.trade("50000.00")
+    fed.pass_s(1)
+    fed.trade("25000.00")
+    said = fed.pass_s(2)
+
+    assert said[-1][0] == pytest.approx(5_000_000 * 0.9975**8, rel=1e-6)
+    assert all(sooner > later for (sooner, *_), (later, *_) in pairwise(said))
+
+
+# --- for operators ----------------------------------------------------------------------------
+
+
+def test_ready_means_that_every_symbol_has_a_fresh_source_mrk_15():
+    fed = Fed()
+    fed.tile.step()
+    now_ns = fed.clock.now_ns
+    assert fed.tile.troubles(now_ns()) == (
+        ["BTC-PERP: no fresh price for 0 s", "ETH-PERP: no fresh price for 0 s"], [],
+    )  # fmt: skip
+
+    fed.ticker("50000.00")
+    fed.ticker("3000.00", "ETH-USD")
+    fed.pass_s(1)
+    assert fed.tile.troubles(now_ns()) == ([], [])
+    fed.pass_s(8)
+    fed.ticker("3000.00", "ETH-USD")
+    fed.pass_s(4)
+
+    assert fed.tile.troubles(now_ns()) == (["BTC-PERP: no fresh price for 3 s"], [])
+
+
+def test_a_venue_that_is_silent_too_long_is_an_alarm_until_it_speaks(caplog):
+    fed = Fed(alarm_s=5)
+    for _ in range(6):
+        fed.ticker("50000.00")
+        fed.ticker("3000.00", "ETH-USD")
+        fed.pass_s(1)
+    assert fed.tile.troubles(fed.clock.now_ns()) == ([], ["binance: no price for 6 s"])
+    assert [r.getMessage() for r in caplog.records] == ["binance: no price for 5 s"]
+
+    fed.trade("50000.00")
+    fed.ticker("3000.00", "ETH-USD")
+    fed.pass_s(1)
+    assert fed.tile.troubles(fed.clock.now_ns()) == ([], [])
+    assert caplog.records[-1].getMessage() == "binance: prices again"
+
+
+def test_metrics_tell_of_every_venue_and_symbol_mk_62():
+    fed = Fed()
+    fed.trade("50000.00")
+    fed.trade("0")
+    fed.pass_s(1)
+    page = exposition(fed.tile.metrics()).decode()
+
+    for line in (
+        'rsx_mark_venue_connected{venue="binance"} 0.0',
+        'rsx_mark_venue_messages_total{venue="binance"} 2.0',
+        'rsx_mark_venue_prices_total{venue="binance"} 1.0',
+        'rsx_mark_venue_dropped_total{cause="zero",venue="binance"} 1.0',
+        'rsx_mark_venue_age_ms{venue="binance"} 1000.0',
+        'rsx_mark_venue_age_ms{venue="coinbase"} -1.0',
+        'rsx_mark_index_age_ms{symbol="BTC-PERP"} 0.0',
+        'rsx_mark_index_age_ms{symbol="ETH-PERP"} -1.0',
+        'rsx_mark_outliers_total{symbol="BTC-PERP"} 0.0',
+    ):
+        assert line in page, line
+
+
+def test_the_walk_is_always_ready():
+    tile = Mark(config(), (BTC,), Clock.manual(1), Ring("mark_risk", 1024))
+
+    assert tile.troubles(1) == ([], [])
+    assert list(tile.metrics()) == []
+
+
+# --- on a loop --------------------------------------------------------------------------------
+
+
+def test_prices_of_a_venue_on_loopback_reach_risk_and_stopping_hangs_up():
+    async def serve(ready, over):
+        async with VenueServer() as server:
+            ready.set_result(server)
+            await asyncio.wrap_future(over)
+
+    ready, over = Future(), Future()
+    thread = threading.Thread(target=lambda: asyncio.run(serve(ready, over)))
+    thread.start()
+    try:
+        server = ready.result(10)
+        prices = {1: Prices((("binance", "btcusdt", "trade"),))}
+        ring = Ring("mark_risk", 1024)
+        tile = Mark(config(source="venues", prices=prices, update_ms=10, binance_url=server.url),
+                    (BTC,), Clock.system(), ring)  # fmt: skip
+        runner = AsyncRunner("mark", [tile])
+        runner.start()
+        deadline = time.monotonic() + 10
+        got = []
+        while len(got) < 5 and time.monotonic() < deadline:
+            if ring.wait(1_000_000):
+                got += updates(ring)
+        runner.stop()
+    finally:
+        over.set_result(None)
+        thread.join()
+
+    assert [row[:3] for row in got[:5]] == [(1, 5_000_010, 5_000_010)] * 5
+    assert not tile.feeds[0].is_connected
+    assert runner.failure is None
+
+
+def test_a_connector_that_fails_by_our_fault_fails_the_tile():
+    def broken(_data, _now_ns):
+        raise RuntimeError("ours")
+
+    async def main():
+        async with VenueServer() as server:
+            own = config(source="venues", prices={1: FEEDS[2]}, coinbase_url=server.url)
+            tile = Mark(own, (BTC,), Clock.system(), Ring("mark_risk", 1024))
+            tile.loop = asyncio.get_running_loop()
+            tile.feeds[0].message = broken
+            await tile.on_start()
+            async with asyncio.timeout(5):
+                await asyncio.wait(tile._tasks)
+            with pytest.raises(RuntimeError, match="ours"):
+                tile.step()
+            await tile.on_close()
+
+    asyncio.run(main())
+
+
+# --- a file -----------------------------------------------------------------------------------
+
+
+def test_a_file_is_replayed_at_speed_under_a_manual_clock(tmp_path):
+    path = tmp_path / "bars.csv"
+    path.write_text(
+        "timestamp,open,high,low,close,volume\n"
+        "2022-01-01 00:00:00,50000,50010,49990,50005,1\n"
+        "2022-01-01 00:01:00,50005,50020,50000,50001,1\n"
+    )
+    ring, clock = Ring("mark_risk", 1024), Clock.manual(START)
+    own = config(source="csv", prices={1: Prices(csv=str(path))}, csv_speed=60)
+    tile = Mark(own, (BTC,), clock, ring)
+    for _ in range(60):
+        tile.step()
+        clock.advance(NS // 4)
+    views = list(iterate(ring.pop(1024), crc=False))
+
+    assert [v.index_px // 100 for v in views[:8]] == [
+        50000, 49990, 50010, 50005, 50005, 50020, 50000, 50001,
+    ]  # fmt: skip
+    assert [v.state for v in views] == [0] * 48 + [1] * 3
+    assert tile.troubles(clock.now_ns())[0] == ["S1-PERP: no fresh price for 3 s"]

@@ -14,6 +14,7 @@ from rsx.core.check import InvariantError
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from rsx.errors import Reason, RequestError
+from rsx.records import BBO_UPDATE, iterate
 from rsx.tiles.marketdata import DRAIN_MAX, SWEEP_NS, TRADES_KEPT, MarketData
 
 SYMBOLS = (symbol(1), symbol(2))
@@ -69,7 +70,7 @@ class World:
 
     make_shadow = FakeShadow
 
-    def __init__(self, depth=1024, released=None):
+    def __init__(self, depth=1024, released=None, best=None):
         self.flow = Flow()
         self.ring = Ring("wal_marketdata", depth)
         self.clock = Clock.manual(SWEEP_NS)
@@ -77,7 +78,15 @@ class World:
         self.edge = Recorder()
         self.reads = []
         self.tile = MarketData(
-            None, SYMBOLS, self.clock, self.ring, self.log, self.shadow, self.edge, released
+            None,
+            SYMBOLS,
+            self.clock,
+            self.ring,
+            self.log,
+            self.shadow,
+            self.edge,
+            released,
+            best,
         )
 
     def log(self, first, last):
@@ -417,3 +426,78 @@ def test_a_tile_without_an_edge_keeps_books_and_closes_sockets():
     tile.adopt(sock, b"")
     assert sock.closed
     assert tile.book_snapshot(1, 1000).bids == world.book(1)[0]
+
+
+# --- best prices for the mark tile (MK-7) -------------------------------------------------------
+
+
+def best_of(ring):
+    return [(v.symbol_id, v.bid_px, v.bid_qty, v.ask_px, v.ask_qty)
+            for v in iterate(ring.pop(1024), crc=False)]  # fmt: skip
+
+
+def sweep(world):
+    world.clock.advance(SWEEP_NS)
+    world.settle()
+
+
+def test_best_prices_go_out_at_first_and_when_they_change_ten_times_a_second():
+    ring = Ring("marketdata_mark", 16)
+    world = World(best=ring)
+    world.settle()
+    assert best_of(ring) == [(1, 0, 0, 0, 0), (2, 0, 0, 0, 0)]
+
+    world.flow.order(1, 0, 990, 5)
+    world.flow.order(1, 1, 1010, 7)
+    world.flow.order(1, 1, 1020, 7)
+    world.release()
+    world.settle()
+    assert best_of(ring) == []  # not before the next look
+    sweep(world)
+    assert best_of(ring) == [(1, 990, 5, 1010, 7)]
+    sweep(world)
+    assert best_of(ring) == []
+
+    world.flow.order(1, 1, 1030, 7)  # no best price
+    world.flow.order(1, 0, 990, 3)
+    world.release()
+    sweep(world)
+    assert best_of(ring) == [(1, 990, 8, 1010, 7)]
+
+
+def test_best_prices_that_find_no_room_are_sent_later_as_they_are_then():
+    ring = Ring("marketdata_mark", 4)
+    for _ in range(4):
+        ring.push(BBO_UPDATE.pack())
+    world = World(best=ring)
+    world.flow.order(2, 0, 900, 1)
+    world.release()
+    sweep(world)
+    world.flow.order(2, 0, 910, 1)
+    world.release()
+    sweep(world)
+    best_of(ring)
+    sweep(world)
+
+    assert best_of(ring) == [(1, 0, 0, 0, 0), (2, 910, 1, 0, 0)]
+
+
+def test_best_prices_of_half_a_request_are_not_sent():
+    ring = Ring("marketdata_mark", 16)
+    world = World(best=ring)
+    world.settle()
+    best_of(ring)
+    oid = world.flow.order(1, 0, 990, 5)
+    world.flow.order(1, 0, 980, 5)
+    world.release()
+    sweep(world)
+    assert best_of(ring) == [(1, 990, 5, 0, 0)]
+
+    world.flow.cancel(oid, 0, 3110)
+    world.release()
+    sweep(world)
+    assert best_of(ring) == []
+    world.flow.cancel_all(1, [])
+    world.release()
+    sweep(world)
+    assert best_of(ring) == [(1, 980, 5, 0, 0)]
