@@ -24,19 +24,20 @@ from rsx.rules import (
     START_KEYS,
     TICK_ROWS_MAX,
     RuleError,
+    SymbolConfig,
     check_rules,
     decimals_of,
     to_table,
 )
-from rsx.rules import (
-    SymbolConfig as SymbolConfig,
-)
 from rsx.shards import SHARDS_MAX, VIRTUAL_SHARDS, Shards
 from rsx.units import UnitsError, to_units
 
+__all__ = ["SymbolConfig"]  # beside what is defined here
+
 ROOT = Path(__file__).resolve().parent.parent
-# In the shared layout one runner has risk, every matching tile and wal; it takes 64 tiles.
-SYMBOLS_MAX = 62
+# In the shared layout one runner has the risk and matching tiles and wal; it takes 64 tiles.
+TILES_MAX = 63
+SYMBOLS_MAX = TILES_MAX - 1
 # Prices of other exchanges for one market (specs/mark.md MK-30).
 FEEDS_MAX = 8
 FEED_PATTERNS = {
@@ -369,8 +370,12 @@ def _check(config: Config) -> None:
     symbols = config.symbols
     if not symbols:
         raise ConfigError("symbols: at least one market is needed")
-    if len(symbols) > SYMBOLS_MAX:
-        raise ConfigError(f"symbols: {len(symbols)} markets; at most {SYMBOLS_MAX}")
+    most = TILES_MAX - config.risk.shards
+    if len(symbols) > most:
+        raise ConfigError(
+            f"symbols: {len(symbols)} markets; at most {most} with risk.shards = "
+            f"{config.risk.shards}"
+        )
     for key in ("id", "name"):
         values = [getattr(s, key) for s in symbols]
         if len(set(values)) != len(values):

@@ -27,6 +27,7 @@ from rsx.edge.app import make_gateway
 from rsx.edge.public_ws import PublicEdge
 from rsx.edge.recovery import load_arguments
 from rsx.errors import ConfigError
+from rsx.records import decode
 from rsx.tiles.mark import Mark
 from rsx.tiles.marketdata import MarketData
 from rsx.tiles.matching import MatchingTile
@@ -44,7 +45,7 @@ REFUSE, STALL, SKIP, LAP, NEVER = "refuse", "stall", "skip", "lap", "never full"
 
 @dataclass(frozen=True, slots=True)
 class RingRow:
-    """One ring, or one per symbol. depth: key of [rings], or a number."""
+    """One ring, or one per symbol, per risk tile (SH-4). depth: key of [rings], or a number."""
 
     producer: str
     consumer: str
@@ -52,21 +53,32 @@ class RingRow:
     on_full: str
     per_symbol: bool = False
     never_blocks: bool = False  # the consumer drains it whatever else is full
+    per_shard: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.producer}_{self.consumer}"
 
+    def names(self, config: Config) -> list[str]:
+        """name, name[symbol id], name[shard] or name[shard, symbol id]; no shard where one is."""
+        shards = range(config.risk.shards)
+        keys: list[tuple[int, ...]] = [()]
+        if self.per_shard and len(shards) > 1:
+            keys = [(shard,) for shard in shards]
+        if self.per_symbol:
+            keys = [(*key, symbol.id) for key in keys for symbol in config.symbols]
+        return [f"{self.name}[{', '.join(map(str, key))}]" if key else self.name for key in keys]
+
 
 RINGS = (
     #       producer      consumer      depth             when full
-    RingRow("gateway",    "risk",       "gateway_risk",   REFUSE),
+    RingRow("gateway",    "risk",       "gateway_risk",   REFUSE, per_shard=True),
     RingRow("mark",       "risk",       "mark_risk",      SKIP),
-    RingRow("risk",       "matching",   "risk_matching",  STALL, per_symbol=True),
-    RingRow("risk",       "gateway",    "risk_gateway",   STALL),
-    RingRow("risk",       "wal",        "risk_wal",       STALL),
+    RingRow("risk",       "matching",   "risk_matching",  STALL, per_symbol=True, per_shard=True),
+    RingRow("risk",       "gateway",    "risk_gateway",   STALL, per_shard=True),
+    RingRow("risk",       "wal",        "risk_wal",       STALL, per_shard=True),
     RingRow("matching",   "wal",        "matching_wal",   STALL, per_symbol=True),
-    RingRow("wal",        "risk",       "wal_risk",       STALL, never_blocks=True),
+    RingRow("wal",        "risk",       "wal_risk",       STALL, never_blocks=True, per_shard=True),
     RingRow("wal",        "gateway",    "wal_gateway",    STALL),
     RingRow("wal",        "marketdata", "wal_marketdata", LAP),
     RingRow("marketdata", "mark",       "marketdata_mark", SKIP),
@@ -96,22 +108,32 @@ def validate(rows: tuple[RingRow, ...] = RINGS) -> None:
 
 @dataclass(slots=True)
 class Rings:
-    """All rings, by name; those of one symbol are named `name[symbol id]`."""
+    """All rings, by name; those of one symbol are named `name[symbol id]` (see RingRow.names)."""
 
+    config: Config
     by_name: dict[str, Ring] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Ring:
         return self.by_name[name]
 
+    def of_shard(self, name: str, shard: int) -> Ring:
+        """The ring of one risk tile."""
+        return self.by_name[name if self.config.risk.shards == 1 else f"{name}[{shard}]"]
+
+    def of_shards(self, name: str) -> list[Ring]:
+        """The rings of all risk tiles, in their order."""
+        return [self.of_shard(name, shard) for shard in range(self.config.risk.shards)]
+
+    def risk_matching(self, shard: int, symbol_id: int) -> Ring:
+        key = f"{symbol_id}" if self.config.risk.shards == 1 else f"{shard}, {symbol_id}"
+        return self.by_name[f"risk_matching[{key}]"]
+
 
 def build_rings(config: Config) -> Rings:
-    rings = Rings()
+    rings = Rings(config)
     for row in RINGS:
         depth = row.depth if isinstance(row.depth, int) else getattr(config.rings, row.depth)
-        names = [row.name]
-        if row.per_symbol:
-            names = [f"{row.name}[{symbol.id}]" for symbol in config.symbols]
-        for name in names:
+        for name in row.names(config):
             rings.by_name[name] = Ring(name, depth)
     return rings
 
@@ -120,7 +142,7 @@ def build_rings(config: Config) -> Rings:
 class Tiles:
     """All tiles of one exchange."""
 
-    risk: RiskTile
+    risks: list[RiskTile]  # by shard
     matching: list[MatchingTile]
     wal: WalTile
     wal_sync: WalSync
@@ -129,9 +151,14 @@ class Tiles:
     mark: Mark
 
     @property
+    def risk(self) -> RiskTile:
+        """The first one, which also does what concerns no single user (SH-3)."""
+        return self.risks[0]
+
+    @property
     def compiled(self) -> list[Tile]:
         """In the order in which one thread runs them best: requests before their effects."""
-        return [self.risk, *self.matching, self.wal, self.wal_sync]
+        return [*self.risks, *self.matching, self.wal, self.wal_sync]
 
     @property
     def asynchronous(self) -> list[AsyncTile]:
@@ -139,38 +166,41 @@ class Tiles:
         return [self.marketdata, self.gateway, *([self.mark] if self.mark.active else [])]
 
 
-def build_tiles(
-    config: Config, rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock
-) -> Tiles:
-    """Give every tile its rings and its part of the recovered state."""
-    state, start = recovered.state, recovered.start
-    symbols = config.symbols
-    matching = [
-        MatchingTile(
-            f"matching[{symbol.name}]", clock.copy(), state.engines[symbol.id],
-            risk_matching=rings[f"risk_matching[{symbol.id}]"],
-            matching_wal=rings[f"matching_wal[{symbol.id}]"],
+def build_risks(config: Config, rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTile]:
+    """A risk tile for each shard, each with the whole ledger (SH-2, SH-6)."""
+    state, shards = recovered.state, config.shards
+    ledgers = [state.ledger, *(state.ledger.copy() for _ in range(1, shards.count))]
+    risks = [
+        RiskTile(
+            "risk" if shards.count == 1 else f"risk[{shard}]", clock.copy(), ledger,
+            gateway_risk=rings.of_shard("gateway_risk", shard),
+            mark_risk=rings["mark_risk"] if shard == 0 else None,
+            wal_risk=rings.of_shard("wal_risk", shard),
+            risk_gateway=rings.of_shard("risk_gateway", shard),
+            risk_wal=rings.of_shard("risk_wal", shard),
+            matching_rings=[rings.risk_matching(shard, symbol.id) for symbol in config.symbols],
+            next_seq=recovered.start.next_seq, shard=shard, shards=shards,
         )
-        for symbol in symbols
+        for shard, ledger in enumerate(ledgers)
     ]  # fmt: skip
-    risk = RiskTile(
-        "risk", clock.copy(), state.ledger,
-        gateway_risk=rings["gateway_risk"], mark_risk=rings["mark_risk"],
-        wal_risk=rings["wal_risk"], risk_gateway=rings["risk_gateway"],
-        risk_wal=rings["risk_wal"],
-        matching_rings=[rings[f"risk_matching[{symbol.id}]"] for symbol in symbols],
-        next_seq=start.next_seq,
-    )  # fmt: skip
     for engine in state.engines.values():
         for record in engine.fired():  # TR-9
-            risk.load_fired(record)
+            fired = decode(record, crc=False)
+            risks[shards.of(fired.user_id)].load_fired(record)
+    return risks
+
+
+def build_log(
+    config: Config, rings: Rings, recovered: Recovered, folder: Path, clock: Clock
+) -> tuple[WalTile, WalSync]:
+    """The two tiles that write the log."""
     segment_records = config.wal.segment_mib * (1 << 20) // RECORD_SIZE
+    engines = [rings[f"matching_wal[{symbol.id}]"] for symbol in config.symbols]
     wal = WalTile(
-        "wal", clock.copy(),
-        [rings["risk_wal"], *(rings[f"matching_wal[{symbol.id}]"] for symbol in symbols)],
-        wal_risk=rings["wal_risk"], wal_gateway=rings["wal_gateway"],
+        "wal", clock.copy(), [*rings.of_shards("risk_wal"), *engines],
+        wal_risk=rings.of_shards("wal_risk"), wal_gateway=rings["wal_gateway"],
         wal_marketdata=rings["wal_marketdata"], wal_sync=rings["wal_sync"],
-        sync_wal=rings["sync_wal"], folder=folder, start=start,
+        sync_wal=rings["sync_wal"], folder=folder, start=recovered.start,
         durability=config.wal.durability, flush_ns=config.wal.flush_ms * 1_000_000,
         segment_records=segment_records,
     )  # fmt: skip
@@ -178,29 +208,56 @@ def build_tiles(
         "wal_sync", wal_sync=rings["wal_sync"], sync_wal=rings["sync_wal"], folder=folder,
         segment_bytes=segment_records * RECORD_SIZE, ahead=config.wal.segments_ahead,
     )  # fmt: skip
-    gateway = make_gateway(
-        config, symbols, secret, clock.copy(), rings["gateway_risk"], rings["risk_gateway"],
-        rings["wal_gateway"],
-    )  # fmt: skip
-    gateway.load(**load_arguments(recovered))
+    return wal, wal_sync
+
+
+def build_marketdata(
+    config: Config, rings: Rings, recovered: Recovered, folder: Path, clock: Clock, wal: WalTile
+) -> MarketData:
+    """The public feed, with the books and trades that the log has."""
+    state, symbols = recovered.state, config.symbols
     shadow = Shadow(
-        symbols, config.matching.orders_max, start.next_seq, config.matching.level_slots_max
-    )
+        symbols, config.matching.orders_max, recovered.start.next_seq,
+        config.matching.level_slots_max,
+    )  # fmt: skip
     for engine in state.engines.values():
         shadow.load(engine)
-    marketdata_clock = clock.copy()
+    own_clock = clock.copy()
     marketdata = MarketData(
-        config, symbols, marketdata_clock, rings["wal_marketdata"],
+        config, symbols, own_clock, rings["wal_marketdata"],
         lambda first, last: read_range(folder, first, last), shadow,
-        PublicEdge(config, symbols, marketdata_clock, shadow), lambda: wal.released,
+        PublicEdge(config, symbols, own_clock, shadow), lambda: wal.released,
         rings["marketdata_mark"] if config.mark_source != "last" else None,
     )  # fmt: skip
     marketdata.load(
         (f.symbol_id, f.px, f.qty, f.taker_side, f.ts_ns, f.seq) for f in state.recent_fills()
     )
+    return marketdata
+
+
+def build_tiles(
+    config: Config, rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock
+) -> Tiles:
+    """Give every tile its rings and its part of the recovered state."""
+    matching = [
+        MatchingTile(
+            f"matching[{symbol.name}]", clock.copy(), recovered.state.engines[symbol.id],
+            risk_matching=rings.risk_matching(0, symbol.id),
+            matching_wal=rings[f"matching_wal[{symbol.id}]"],
+        )
+        for symbol in config.symbols
+    ]  # fmt: skip
+    risks = build_risks(config, rings, recovered, clock)
+    wal, wal_sync = build_log(config, rings, recovered, folder, clock)
+    gateway = make_gateway(
+        config, config.symbols, secret, clock.copy(), rings.of_shards("gateway_risk"),
+        rings.of_shards("risk_gateway"), rings["wal_gateway"],
+    )  # fmt: skip
+    gateway.load(**load_arguments(recovered))
+    marketdata = build_marketdata(config, rings, recovered, folder, clock, wal)
     gateway.marketdata = marketdata
-    mark = Mark(config, symbols, clock.copy(), rings["mark_risk"], rings["marketdata_mark"])
-    return Tiles(risk, matching, wal, wal_sync, gateway, marketdata, mark)
+    mark = Mark(config, config.symbols, clock.copy(), rings["mark_risk"], rings["marketdata_mark"])
+    return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +286,7 @@ def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPl
     if layout == "auto":
         layout = "dedicated" if len(cpus) >= len(tiles.compiled) + 2 else "shared"
     if layout == "shared":
-        groups = [("engine", (tiles.risk, *tiles.matching, tiles.wal))]
+        groups = [("engine", (*tiles.risks, *tiles.matching, tiles.wal))]
     else:
         groups = [(tile.name, (tile,)) for tile in tiles.compiled if tile is not tiles.wal_sync]
     edges = [(tile.name, (tile,)) for tile in tiles.asynchronous]

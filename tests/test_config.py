@@ -371,7 +371,10 @@ def test_more_markets_than_one_thread_can_run_are_refused():
         return head + "".join(markets)
 
     assert len(parse(with_markets(SYMBOLS_MAX)).symbols) == SYMBOLS_MAX
-    assert refusal(with_markets(63)) == "symbols: 63 markets; at most 62"
+    message = "symbols: {} markets; at most {} with risk.shards = {}"
+    assert refusal(with_markets(63)) == message.format(63, 62, 1)
+    eight = changed("shards", "8", with_markets(56))
+    assert refusal(eight) == message.format(56, 55, 8)
 
 
 def test_a_long_value_is_cut_in_the_message():

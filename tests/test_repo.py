@@ -75,7 +75,7 @@ LAYERS: dict[str, set[str]] = {
     "cli": BASE | {"exchange", "commands", "bootstrap"},
     "bootstrap": set(),
 }
-PART_OF = {"records_c": "records", "records_enums": "records", "records_gen": "records"}
+PART_OF = {f"records_{part}": "records" for part in ("c", "enums", "form", "gen")}
 IMPORT = re.compile(
     r"^\s*(?:from\s+rsx\.(\w+)[\w.]*\s+c?import"
     r"|c?import\s+rsx\.(\w+)|from\s+rsx\s+c?import\s+(\w+))"
@@ -130,8 +130,8 @@ EXACT = [
     *files(".py", ".pyx", ".pxd", under=("rsx/core", "rsx/book", "rsx/risk", "rsx/wal",
                                              "rsx/mark")),
     *(ROOT / f"rsx/{part}" for part in (
-        "units.py", "units.pxd", "records.py", "errors.py", "rules.py", "shards.py",
-        "client/decimals.py",
+        "units.py", "units.pxd", "records.py", "records_form.py", "errors.py", "rules.py",
+        "shards.py", "client/decimals.py",
         "client/models.py", "client/frames.py", "client/book.py", "client/memory.py",
         "tiles/mark.py", "tiles/matching.pyx", "tiles/risk.pyx", "tiles/wal.pyx",
         "edge/codec.py", "edge/entry.py", "edge/events.py", "edge/orders.py", "edge/picks.py",
@@ -170,7 +170,7 @@ def test_no_float_touches_money_price_or_quantity(path):
 
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
-FILE_LINES_MAX = {".py": 800, ".pyx": 800, ".pxd": 150, ".h": 300}
+FILE_LINES_MAX = {".py": 800, ".pyx": 800, ".pxd": 300, ".h": 300}
 
 
 @named([path for path in CODE if not name(path).startswith("perf/")])
@@ -308,8 +308,9 @@ def test_every_ring_is_in_the_table_of_rings():
     table = SPECS["tiles.md"]
     listed: set[str] = set()
     for cell in re.findall(r"^\| ([a-z_\[\], ]+) \| [a-z]+", table, re.MULTILINE):
-        listed |= {part.strip() for part in cell.split(",")}
-    rings = {f"{row.name}[symbol]" if row.per_symbol else row.name for row in RINGS}
+        listed |= {part.strip() for part in re.split(r",(?![^\[]*\])", cell)}
+    keys = {row: ["shard"] * row.per_shard + ["symbol"] * row.per_symbol for row in RINGS}
+    rings = {f"{row.name}[{', '.join(k)}]" if k else row.name for row, k in keys.items()}
 
     assert listed - {"ring"} == rings
 

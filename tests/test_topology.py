@@ -19,19 +19,20 @@ def tile(name: str) -> SimpleNamespace:
     return SimpleNamespace(name=name)
 
 
-def tiles(symbols: int = 3, mark: bool = False) -> SimpleNamespace:
+def tiles(symbols: int = 3, mark: bool = False, shards: int = 1) -> SimpleNamespace:
     """Names only: planning looks at nothing else."""
-    risk, wal, wal_sync = tile("risk"), tile("wal"), tile("wal_sync")
+    risks = [tile("risk" if shards == 1 else f"risk[{i}]") for i in range(shards)]
+    wal, wal_sync = tile("wal"), tile("wal_sync")
     matching = [tile(f"matching[{i}]") for i in range(symbols)]
     return SimpleNamespace(
-        risk=risk, matching=matching, wal=wal, wal_sync=wal_sync,
-        compiled=[risk, *matching, wal, wal_sync],
+        risks=risks, matching=matching, wal=wal, wal_sync=wal_sync,
+        compiled=[*risks, *matching, wal, wal_sync],
         asynchronous=[tile("marketdata"), tile("gateway"), *([tile("mark")] if mark else [])],
     )  # fmt: skip
 
 
-def plan(cores: list[int], **keys) -> list[tuple[str, list[str], set[int] | None]]:
-    planned = plan_threads(CONFIG.replace(tiles=keys), tiles(), cores)
+def plan(cores: list[int], shards: int = 1, **keys) -> list[tuple[str, list[str], set[int] | None]]:
+    planned = plan_threads(CONFIG.replace(tiles=keys), tiles(shards=shards), cores)
     return [
         (p.name, [t.name for t in p.tiles], set(p.cpus) if p.cpus is not None else None)
         for p in planned
@@ -100,6 +101,26 @@ def test_every_ring_is_built_with_the_depth_of_the_configuration_one_per_symbol_
     assert all(ring.name == name for name, ring in rings.items())
 
 
+def test_three_risk_tiles_have_rings_of_their_own_one_has_names_without_a_number():
+    """SH-4."""
+    rings = build_rings(CONFIG.replace(risk={"shards": 3}))
+
+    names = {name for name in rings.by_name if "risk" in name}
+    assert names == {"mark_risk"} | {
+        f"{name}[{shard}]"
+        for name in ("gateway_risk", "risk_gateway", "risk_wal", "wal_risk") for shard in range(3)
+    } | {
+        f"risk_matching[{shard}, {s.id}]" for shard in range(3) for s in CONFIG.symbols
+    }  # fmt: skip
+    assert [ring.name for ring in rings.of_shards("wal_risk")] == [
+        "wal_risk[0]", "wal_risk[1]", "wal_risk[2]",
+    ]  # fmt: skip
+    assert rings.risk_matching(2, 1).name == "risk_matching[2, 1]"
+    one = build_rings(CONFIG)
+    assert [ring.name for ring in one.of_shards("wal_risk")] == ["wal_risk"]
+    assert one.risk_matching(0, 1).name == "risk_matching[1]"
+
+
 def test_every_depth_of_the_configuration_belongs_to_a_ring():
     used = {row.depth for row in RINGS if isinstance(row.depth, str)}
 
@@ -125,6 +146,16 @@ def test_two_cores_one_engine_thread_and_nothing_is_pinned():
         ("marketdata", ["marketdata"], None),
         ("gateway", ["gateway"], None),
     ]
+
+
+def test_risk_tiles_share_the_engine_thread_or_have_one_each():
+    """SH-4, T-30."""
+    risks = ["risk[0]", "risk[1]", "risk[2]"]
+
+    assert plan([0], 3)[0] == ("engine", [*risks, *ENGINE[1:]], None)
+    # Three risk, three matching tiles, wal and wal_sync, and two cores more.
+    assert plan(list(range(9)), 3)[0][0] == "engine"
+    assert [name for name, _, _ in plan(list(range(10)), 3)[:4]] == [*risks, "matching[0]"]
 
 
 def test_four_cores_are_too_few_for_a_thread_per_tile():

@@ -119,9 +119,12 @@ class World:
 
     def push(self, request: bytes) -> bool:
         """False: gateway_risk is full and the request was not made."""
-        pushed: bool = self.rings["gateway_risk"].push(request)
+        view = decode(request, crc=False)
+        user = 0 if view.record.name == "MODE_REQUEST" else view.user_id
+        shard = self.config.shards.of(user)  # 0 has user 0
+        pushed: bool = self.rings.of_shard("gateway_risk", shard).push(request)
         if pushed:
-            self.requests.append(decode(request, crc=False))
+            self.requests.append(view)
         return pushed
 
     def place(
@@ -224,7 +227,7 @@ class World:
                 raise AssertionError(f"record {view.seq} is released where {self.due} is due")
             self.due += 1
             self.released.append(view)
-        answers = self.rings["risk_gateway"].pop(1 << 20)
+        answers = b"".join(r.pop(1 << 20) for r in self.rings.of_shards("risk_gateway"))
         for at in range(0, len(answers), RECORD_SIZE):
             self.answers.append(decode(answers, at, crc=False))
         return (len(released) + len(answers)) // RECORD_SIZE

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -71,8 +71,9 @@ class Edge:
     """See the module. Thread: the gateway's loop, after construction."""
 
     def __init__(
-        self, config: Any, symbols: Iterable[Any], secret: bytes, clock: Clock, gateway_risk: Ring
-    ):
+        self, config: Any, symbols: Iterable[Any], secret: bytes, clock: Clock,
+        gateway_risk: Sequence[Ring],
+    ):  # fmt: skip
         self.config = config
         self.symbols = tuple(symbols)
         self.by_name = {s.name: s for s in self.symbols}
@@ -80,7 +81,7 @@ class Edge:
         self.money_decimals = first.price_decimals + first.qty_decimals
         self.clock = clock
         self.log = LogPosition()
-        self.entry = OrderEntry(config.edge, self.symbols, clock, gateway_risk)
+        self.entry = OrderEntry(config.edge, self.symbols, clock, gateway_risk, config.shards)
         self.events = Events(self.entry, self.log)
         self.sessions = Sessions(config.edge)
         self.guards = Guards(self.entry)
@@ -343,12 +344,13 @@ class Edge:
 
 
 def make_gateway(
-    config: Any, symbols: Iterable[Any], secret: bytes, clock: Clock, gateway_risk: Ring,
-    risk_gateway: Ring, wal_gateway: Ring,
+    config: Any, symbols: Iterable[Any], secret: bytes, clock: Clock, gateway_risk: Sequence[Ring],
+    risk_gateway: Sequence[Ring], wal_gateway: Ring,
 ) -> Gateway:  # fmt: skip
     """The gateway tile with its edge.
 
-    Args  config: rsx.config.Config; secret: of auth.load_secret; clock: the gateway's own
+    Args  config: rsx.config.Config; secret: of auth.load_secret; clock: the gateway's own;
+          gateway_risk, risk_gateway: a ring for each risk tile
     """
     edge = Edge(config, symbols, secret, clock, gateway_risk)
     poll_ns = config.tiles.reply_poll_us * 1000

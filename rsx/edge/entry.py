@@ -1,8 +1,8 @@
 """The inner interface of the exchange: place, amend, cancel, query, look up.
 
 Every dialect (JSON frames, REST) is a codec over this. Values are integers in a symbol's units.
-A request is checked whole, then handed to risk through `gateway_risk` or refused with nothing
-done; it is answered later by a released record, a refusal, or NO_ANSWER (INV-22).
+A request is checked whole, then handed to the user's risk tile through `gateway_risk` or refused
+with nothing done; it is answered later by a released record, a refusal, or NO_ANSWER (INV-22).
 
     place, place_trigger -> Order    tracked at once; its account's streams hear of it
     amend, cancel, and what requests.py has -> Request    `answered` is called once
@@ -178,7 +178,7 @@ class OrderEntry(RequestEntry):
         self, order: Order, record: bytes, origin: Any, on_first: OnFirst, guard: Guard
     ) -> None:
         """Push an order's record and track it; a full ring refuses it at once (W-62)."""
-        if not self.gateway_risk.push(record):
+        if not order.account.ring.push(record):
             self.overloads_total += 1
             raise RequestError(Reason.OVERLOADED)
         order.origin = origin
@@ -305,10 +305,11 @@ class OrderEntry(RequestEntry):
 
     def push_cancel(self, order: Order, reason: int) -> bool:
         """A cancel that no client asked for and none waits for; False = the ring is full."""
-        return self.gateway_risk.push(_pack_cancel(
+        pushed: bool = order.account.ring.push(_pack_cancel(
             0, self.clock.now_ns(), order.oid, 0, order.account.user_id, order.symbol_id, reason,
             0, 0, b"",
         ))  # fmt: skip
+        return pushed
 
     # --- looking up -------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ TIMEOUT_MS_MAX = 86_400_000
 # Owed cancels handed over in one go, and the room left in the ring for clients' requests.
 CANCELS_MAX = 256
 ROOM_MIN = 64
+# Owed cancels looked at in one duty cycle.
+LOOKS_MAX = 1024
 SLOT_NS = 50_000_000
 
 
@@ -50,13 +52,18 @@ class Guards:
         """Hand over cancels that are owed, a bounded number; returns how many."""
         owed, entry = self.owed, self.entry
         done = 0
-        while owed and done < CANCELS_MAX and entry.gateway_risk.free > ROOM_MIN:
-            order = owed[0]
-            if order.is_live:
-                if not entry.push_cancel(order, Reason.DISCONNECTED):
-                    break
+        for _ in range(min(len(owed), LOOKS_MAX)):
+            if done == CANCELS_MAX:
+                break
+            order = owed.popleft()
+            if not order.is_live:
+                continue
+            # The ring of one risk tile may be full while another's has room.
+            ring = order.account.ring
+            if ring.free > ROOM_MIN and entry.push_cancel(order, Reason.DISCONNECTED):
                 done += 1
-            owed.popleft()
+            else:
+                owed.append(order)
         self.disconnect_cancels_total += done
         return done
 

@@ -207,14 +207,18 @@ class Order:
 
 
 class Account:
-    """One user: connections, open and recent orders, recent fills, limits."""
+    """One user: connections, open and recent orders, recent fills, limits.
+
+    ring: to the risk tile that decides for the user (SH-1)
+    """
 
     __slots__ = (
-        "cids", "due_ns", "ended", "fills", "open", "pending", "streams", "user_id",
+        "cids", "due_ns", "ended", "fills", "open", "pending", "ring", "streams", "user_id",
     )  # fmt: skip
 
-    def __init__(self, user_id: int):
+    def __init__(self, user_id: int, ring: Any = None):
         self.user_id = user_id
+        self.ring = ring
         self.streams: list[Stream] = []
         self.open: dict[int, Order] = {}
         self.cids: dict[tuple[int, str], Order] = {}
@@ -229,9 +233,10 @@ class Account:
 
 
 class Tracker:
-    """All orders and accounts that the gateway knows."""
+    """All orders and accounts that the gateway knows. ring_of: a user's ring to risk."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring_of: Callable[[int], Any] = lambda user_id: None) -> None:
+        self.ring_of = ring_of
         self.orders: dict[int, Order] = {}
         self.accounts: dict[int, Account] = {}
 
@@ -241,7 +246,7 @@ class Tracker:
         if account is None:
             if len(self.accounts) >= ACCOUNTS_KEPT:
                 self._forget_idle()
-            account = self.accounts[user_id] = Account(user_id)
+            account = self.accounts[user_id] = Account(user_id, self.ring_of(user_id))
         return account
 
     def _forget_idle(self) -> None:

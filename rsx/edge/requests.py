@@ -9,7 +9,7 @@ Thread: the gateway's loop. Source: specs/wire.md W-50, W-60 to W-62, W-70.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rsx.core.clock import Clock
@@ -27,6 +27,7 @@ from rsx.records import (
     Mode,
     Stp,
 )
+from rsx.shards import Shards
 
 AMOUNT_MAX = (1 << 63) - 1
 BOTH_SIDES = 2
@@ -84,14 +85,21 @@ class Gather:
 class RequestEntry:
     """See the module. `handed` counts requests since the gateway last polled, `asked` queries.
 
-    Attributes: modes {symbol id: trading mode}; settings {user: answers.Settings}, as released.
+    Args  rings: gateway_risk, to each risk tile; shards: which of them decides for a user
+    Attributes: modes {symbol id: trading mode}; settings {user: answers.Settings}, as released;
+    gateway_risk: the ring of what concerns no single user (SH-3)
     """
 
-    def __init__(self, edge: Any, symbols: tuple[Any, ...], clock: Clock, gateway_risk: Ring):
+    def __init__(
+        self, edge: Any, symbols: tuple[Any, ...], clock: Clock, rings: Sequence[Ring],
+        shards: Shards,
+    ):  # fmt: skip
         self.symbols = {s.id: s for s in symbols}
         self.clock = clock
-        self.gateway_risk = gateway_risk
-        self.tracker = Tracker()
+        self.rings = tuple(rings)
+        self.shards = shards
+        self.gateway_risk = self.rings[0]
+        self.tracker = Tracker(lambda user_id: self.rings[shards.of(user_id)])
         self.ids = OrderIds()
         self.rate = RateLimit(edge.orders_per_second)
         self.pending_max = edge.pending_per_user
@@ -151,7 +159,7 @@ class RequestEntry:
         if not forced:
             self.admit(account, now_ns, overdraw=True)
         ids = [symbol_id] if symbol_id else list(self.symbols)
-        if self.gateway_risk.free < len(ids):
+        if account.ring.free < len(ids):
             self.overloads_total += 1
             raise RequestError(Reason.OVERLOADED)
         gather = Gather(len(ids), answered)
@@ -173,7 +181,8 @@ class RequestEntry:
             raise RequestError(Reason.INVALID_VALUE, "mode", mode)
         now_ns = self.clock.now_ns()
         request = self._request(self.tracker.account(admin), answered, now_ns)
-        self._hand(request, _pack_mode(0, now_ns, request.id, admin, symbol_id, mode))
+        record = _pack_mode(0, now_ns, request.id, admin, symbol_id, mode)
+        self._hand(request, record, self.gateway_risk)
         self.settings_total += 1
         self.handed += 1
 
@@ -217,9 +226,12 @@ class RequestEntry:
         request.sent_ns = now_ns
         return request
 
-    def _hand(self, request: Request, record: bytes) -> None:
-        """Push a request's record; a full ring refuses it at once (W-62)."""
-        if not self.gateway_risk.push(record):
+    def _hand(self, request: Request, record: bytes, ring: Ring | None = None) -> None:
+        """Push a request's record to its user's risk tile; a full ring refuses it at once (W-62).
+
+        Args  ring: another, for what concerns no single user
+        """
+        if not (request.account.ring if ring is None else ring).push(record):
             self.overloads_total += 1
             raise RequestError(Reason.OVERLOADED)
         self.requests[request.id] = request

@@ -1,7 +1,9 @@
 """gateway tile: clients' requests in, released events out.
 
-Reads   wal_gateway (every released record, in order), risk_gateway (refusals, account states)
-Writes  gateway_risk (orders, cancels, deposits, queries); sockets, through its edge
+Reads   wal_gateway (every released record, in order), risk_gateway[shard] (refusals, account
+        states)
+Writes  gateway_risk[shard] (orders, cancels, deposits, queries: to the user's); sockets, through
+        its edge
 Owns    sessions, tracked orders, order ids, limits; no other tile touches them
 On full (of gateway_risk) the client is answered OVERLOADED at once, nothing is queued
 On slow readers: closed, never waited for (W-14)
@@ -11,7 +13,7 @@ Source  specs/wire.md, specs/tiles.md T-13, T-21; enforces INV-1, INV-2, INV-5, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rsx.core.async_tile import AsyncTile
@@ -32,16 +34,16 @@ class Gateway(AsyncTile):
     """
 
     def __init__(
-        self, edge: Any, clock: Clock, risk_gateway: Ring, wal_gateway: Ring, poll_ns: int
+        self, edge: Any, clock: Clock, risk_gateway: Sequence[Ring], wal_gateway: Ring, poll_ns: int
     ):
-        super().__init__("gateway", [wal_gateway, risk_gateway])
+        super().__init__("gateway", [wal_gateway, *risk_gateway])
         self.edge = edge
         self.entry = edge.entry
         self.events = edge.events
         self.sessions = edge.sessions
         self.guards = edge.guards
         self.clock = clock
-        self.risk_gateway = risk_gateway
+        self.risk_gateway = tuple(risk_gateway)
         self.wal_gateway = wal_gateway
         self.poll_ns = poll_ns
         self.failure: BaseException | None = None
@@ -93,9 +95,10 @@ class Gateway(AsyncTile):
         if self.failure is not None:
             raise self.failure
         done = 0
-        data = self.risk_gateway.pop(DRAIN_MAX)
-        if data:
-            done += self.events.on_answers(data)
+        for ring in self.risk_gateway:
+            data = ring.pop(DRAIN_MAX)
+            if data:
+                done += self.events.on_answers(data)
         data = self.wal_gateway.pop(DRAIN_MAX)
         if data:
             done += self.events.on_released(data)
@@ -121,18 +124,23 @@ class Gateway(AsyncTile):
         # Awake: producers need not wake this thread for what it is waiting for (T-5).
         self.doorbell.disarm()
         try:
-            while asked > 0 and self.risk_gateway.wait(self.poll_ns):
+            while asked > 0 and self._wait_for_answers():
                 asked -= self.do_work()
             while handed > 0 and self.wal_gateway.wait(self.poll_ns):
                 handed -= self.do_work()
-            if handed > 0 and len(self.risk_gateway):
+            if handed > 0 and any(map(len, self.risk_gateway)):
                 self.do_work()
         except Exception as failure:
             self.fail(failure)
             return
         self.doorbell.arm()
-        if len(self.wal_gateway) or len(self.risk_gateway):  # INV-30
+        if len(self.wal_gateway) or any(map(len, self.risk_gateway)):  # INV-30
             self.doorbell.ring()
+
+    def _wait_for_answers(self) -> bool:
+        """Poll the risk tiles for at most poll_ns in all; whether there is anything."""
+        share = self.poll_ns // len(self.risk_gateway)
+        return any(ring.wait(share) for ring in self.risk_gateway)
 
     def fail(self, failure: BaseException) -> None:
         """Have the runner stop the exchange."""

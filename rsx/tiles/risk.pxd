@@ -29,6 +29,7 @@ cdef class RiskTile(Tile):
     cdef Ring risk_gateway
     cdef Ring risk_wal
     cdef list matching_rings
+    cdef ring_t* marks              # NULL but in shard 0
     cdef ring_t* matching[64]       # by symbol index
     cdef rsx_trigger_fired_t* fired # a circle of fired triggers, oldest first
     cdef uint64_t fired_capacity

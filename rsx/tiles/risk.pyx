@@ -24,7 +24,7 @@ from rsx.core.ring cimport (
 from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, ledger_account, ledger_index, ledger_mark, ledger_t, position_t, symbol_t,
+    account_t, is_own, ledger_account, ledger_index, ledger_mark, ledger_t, position_t, symbol_t,
     unrealised_of,
 )
 from rsx.risk.check cimport (
@@ -47,17 +47,25 @@ cdef enum:
 
 cdef class RiskTile(Tile):
     """Args  matching_rings: Ring per symbol, in the order of ledger.symbols; next_seq: number of
-    the first record that will be released."""
+    the first record that will be released; shard, shards: which users it decides for, of which
+    table (rsx.shards.Shards, None = it alone); mark_risk: None but for shard 0 (SH-3)."""
 
     def __init__(self, str name, Clock clock, Ledger ledger, *, Ring gateway_risk, Ring mark_risk,
                  Ring wal_risk, Ring risk_gateway, Ring risk_wal, list matching_rings,
-                 uint64_t next_seq):
+                 uint64_t next_seq, int shard=0, shards=None):
         cdef Ring ring
-        super().__init__(name, [gateway_risk, mark_risk, wal_risk])
+        marks = [] if mark_risk is None else [mark_risk]
+        super().__init__(name, [gateway_risk, *marks, wal_risk])
+        ledger.ledger.shard = <uint8_t>shard
+        ledger.ledger.shards = <uint8_t>(shards.count if shards is not None else 1)
+        if shards is not None:
+            for index in range(RSX_VIRTUAL_SHARDS):
+                ledger.ledger.shard_of[index] = <uint8_t>shards.table[index]
         self.clock = clock
         self.ledger = ledger
         self.gateway_risk = gateway_risk
         self.mark_risk = mark_risk
+        self.marks = mark_risk.ring if mark_risk is not None else NULL
         self.wal_risk = wal_risk
         self.risk_gateway = risk_gateway
         self.risk_wal = risk_wal
@@ -107,17 +115,21 @@ cdef class RiskTile(Tile):
             self.released_seq += 1
             ledger_apply(ledger, record, True)
             if record.type == RSX_TRIGGER_FIRED:
-                self.line_up(record)
+                if is_own(ledger, (<const rsx_trigger_fired_t*>record).user_id):
+                    self.line_up(record)
         if count:
             ring_release(ring, count)
         return <int>count
 
     cdef int take_marks(self) except -1 nogil:
         """K-3: marks go on to their symbol's engine, in order."""
-        cdef ring_t* ring = self.mark_risk.ring
-        cdef uint64_t count = min(ring_available(ring), <uint64_t>MARK_LIMIT), done = 0
+        cdef ring_t* ring = self.marks
+        cdef uint64_t count, done = 0
         cdef const rsx_mark_update_t* update
         cdef int index
+        if ring == NULL:
+            return 0
+        count = min(ring_available(ring), <uint64_t>MARK_LIMIT)
         while done < count:
             update = <const rsx_mark_update_t*>ring_peek(ring, done)
             index = ledger_index(&self.ledger.ledger, update.symbol_id)

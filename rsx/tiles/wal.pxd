@@ -7,6 +7,7 @@ from rsx.records_c cimport rsx_record_t
 
 cdef enum:
     INPUTS_MAX = 80
+    RISKS_MAX = 8
     TAIL_RECORDS = 131072       # appended and not released (L-16); a power of two
     DRAIN_LIMIT = 2048          # from one ring in one duty cycle
     READY_MAX = 16
@@ -19,7 +20,7 @@ cdef enum Durability:
 
 cdef class WalTile(Tile):
     cdef Clock clock
-    cdef Ring wal_risk
+    cdef list wal_risk
     cdef Ring wal_gateway
     cdef Ring wal_marketdata
     cdef Ring wal_sync
@@ -30,6 +31,9 @@ cdef class WalTile(Tile):
     cdef const char* folder_path        # of folder_name
     cdef ring_t* sources[INPUTS_MAX]
     cdef int source_count
+    cdef int first_source               # where the next pass over them begins
+    cdef ring_t* risks[RISKS_MAX]       # of wal_risk
+    cdef int risk_count
     cdef Durability durability
     cdef uint64_t flush_ns
 

@@ -97,9 +97,10 @@ cdef int io_fail(int error, str what) except -1 with gil:
 
 
 cdef class WalTile(Tile):
-    """The one log. `start`: where the log ends and who it is (rsx.wal.start.LogStart)."""
+    """The one log. `start`: where the log ends and who it is (rsx.wal.start.LogStart); wal_risk: a
+    ring for each risk tile."""
 
-    def __init__(self, str name, Clock clock, list sources, *, Ring wal_risk, Ring wal_gateway,
+    def __init__(self, str name, Clock clock, list sources, *, list wal_risk, Ring wal_gateway,
                  Ring wal_marketdata, Ring wal_sync, Ring sync_wal, folder, start,
                  str durability, uint64_t flush_ns, uint64_t segment_records):
         cdef Ring ring
@@ -110,7 +111,12 @@ cdef class WalTile(Tile):
         for index, ring in enumerate(sources):
             self.sources[index] = ring.ring
         self.source_count = len(sources)
+        if not 0 < len(wal_risk) <= RISKS_MAX:
+            raise ValueError(f"{len(wal_risk)} risk tiles; 1 to {RISKS_MAX}")
         self.wal_risk = wal_risk
+        for index, ring in enumerate(wal_risk):
+            self.risks[index] = ring.ring
+        self.risk_count = len(wal_risk)
         self.wal_gateway = wal_gateway
         self.wal_marketdata = wal_marketdata
         self.wal_sync = wal_sync
@@ -298,11 +304,19 @@ cdef class WalTile(Tile):
     # --- append ---------------------------------------------------------------------------
 
     cdef int append_inputs(self, uint64_t mono, uint64_t wall) except -1 nogil:
-        """Take what is in the rings, each up to a limit, as far as tail and segment have room."""
-        cdef int index, total = 0
+        """Take what is in the rings, each up to a limit, as far as tail and segment have room.
+
+        Where the room ended, the next pass begins: no ring waits for ever behind others (L-10).
+        """
+        cdef int index, turn, first = self.first_source, total = 0
+        cdef bint is_stuck = False
         cdef uint64_t count, at
         cdef ring_t* ring
-        for index in range(self.source_count):
+        self.first_source = 0
+        for turn in range(self.source_count):
+            index = first + turn
+            if index >= self.source_count:
+                index -= self.source_count
             ring = self.sources[index]
             count = min(ring_available(ring), <uint64_t>DRAIN_LIMIT)
             at = 0
@@ -315,6 +329,9 @@ cdef class WalTile(Tile):
                     self.open_next_segment(wall)
                 self.append(ring_peek(ring, at))
                 at += 1
+            if at < count and not is_stuck:
+                is_stuck = True
+                self.first_source = (index + (at != 0)) % self.source_count
             if at == 0:
                 continue
             if self.unsynced_since == 0:
@@ -387,7 +404,8 @@ cdef class WalTile(Tile):
     # --- release --------------------------------------------------------------------------
 
     cdef int release_records(self) except -1 nogil:
-        """L-11: in order, as far as durability and the two rings that never lose allow."""
+        """L-11: in order, as far as durability and the rings that never lose allow."""
+        cdef int index
         cdef uint64_t limit = self.durable if self.durability == ALL else self.written
         cdef uint64_t room, at = self.released
         cdef const rsx_record_t* record
@@ -395,8 +413,9 @@ cdef class WalTile(Tile):
         self.is_held_up = False
         if at >= limit:
             return 0
-        room = min(ring_free(self.wal_risk.ring, limit - at),
-                   ring_free(self.wal_gateway.ring, limit - at))
+        room = ring_free(self.wal_gateway.ring, limit - at)
+        for index in range(self.risk_count):
+            room = min(room, ring_free(self.risks[index], limit - at))
         self.is_held_up = room < limit - at
         limit = min(limit, at + room)
         while at < limit:
@@ -406,7 +425,8 @@ cdef class WalTile(Tile):
                 if at + 1 > self.durable:  # INV-10
                     break
             at += 1
-            rsx_record_copy(ring_claim_sure(self.wal_risk.ring), record)
+            for index in range(self.risk_count):
+                rsx_record_copy(ring_claim_sure(self.risks[index]), record)
             rsx_record_copy(ring_claim_sure(self.wal_gateway.ring), record)
             slot = ring_claim(self.wal_marketdata.ring)
             if slot != NULL:
@@ -418,10 +438,12 @@ cdef class WalTile(Tile):
         self.released = at
         # The gateway last: what a client has been told, market data can be asked for.
         ring_commit(self.wal_marketdata.ring)
-        ring_commit(self.wal_risk.ring)
+        for index in range(self.risk_count):
+            ring_commit(self.risks[index])
         ring_commit(self.wal_gateway.ring)
         ring_wake(self.wal_gateway.ring)
-        ring_wake(self.wal_risk.ring)
+        for index in range(self.risk_count):
+            ring_wake(self.risks[index])
         ring_wake(self.wal_marketdata.ring)
         return 0
 

@@ -55,8 +55,8 @@ class Desk:
         self.clock = Clock.manual(START_NS)
         config = load()
         self.gateway = make_gateway(
-            config, config.symbols, SECRET, self.clock, self.engine.gateway_risk,
-            self.engine.risk_gateway, self.engine.wal_gateway,
+            config, config.symbols, SECRET, self.clock, [self.engine.gateway_risk],
+            [self.engine.risk_gateway], self.engine.wal_gateway,
         )  # fmt: skip
         self.gateway.load(**load_state)
         self.entry = self.gateway.entry

@@ -331,8 +331,8 @@ class World:
         self.clock = clock or Clock.manual(START_NS)
         self.engine = Engine(depth)
         self.gateway = make_gateway(
-            self.config, self.config.symbols, SECRET, self.clock, self.engine.gateway_risk,
-            self.engine.risk_gateway, self.engine.wal_gateway,
+            self.config, self.config.symbols, SECRET, self.clock, [self.engine.gateway_risk],
+            [self.engine.risk_gateway], self.engine.wal_gateway,
         )  # fmt: skip
         self.sockets: list[Socket] = []
         self.http: Any = None

@@ -357,7 +357,7 @@ class Threaded:
         self.engine.gateway_risk, self.engine.risk_gateway, self.engine.wal_gateway = rings
         config = load().replace(server={"port": 0} | server)
         self.gateway = make_gateway(
-            config, config.symbols, SECRET, Clock.system(), rings[0], rings[1], rings[2]
+            config, config.symbols, SECRET, Clock.system(), rings[:1], rings[1:2], rings[2]
         )
         self.failures: list[Any] = []
         self.runner = AsyncRunner("gateway", [self.gateway], on_failure=self.failures.append)

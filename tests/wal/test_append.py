@@ -199,4 +199,8 @@ def test_a_second_segment_filled_during_one_sync_waits_for_it(
 
 
 def test_the_durable_types_are_those_that_change_what_somebody_owns() -> None:
-    assert DURABLE == {"FILL", "DEPOSIT", "LOG_STARTED"}
+    assert DURABLE == {
+        "FILL", "DEPOSIT", "LOG_STARTED", "WITHDRAWAL", "MARGIN_TRANSFERRED", "FUNDING_SETTLED",
+        "FUNDING_PAYMENT", "FUNDING_DONE", "LIQUIDATION_STEP", "POSITION_TRANSFERRED",
+        "LIQUIDATION_SETTLED",
+    }  # fmt: skip
