@@ -27,6 +27,7 @@ from rsx.edge.app import make_gateway
 from rsx.edge.public_ws import PublicEdge
 from rsx.edge.recovery import load_arguments
 from rsx.errors import ConfigError
+from rsx.mark.pricing import Last
 from rsx.records import decode
 from rsx.tiles.mark import Mark
 from rsx.tiles.marketdata import MarketData
@@ -256,7 +257,11 @@ def build_tiles(
     gateway.load(**load_arguments(recovered))
     marketdata = build_marketdata(config, rings, recovered, folder, clock, wal)
     gateway.marketdata = marketdata
-    mark = Mark(config, config.symbols, clock.copy(), rings["mark_risk"], rings["marketdata_mark"])
+    fed = ((symbol.id, recovered.state.ledger.fed(symbol.id)) for symbol in config.symbols)
+    mark = Mark(
+        config, config.symbols, clock.copy(), rings["mark_risk"], rings["marketdata_mark"],
+        {symbol_id: Last(*prices) for symbol_id, prices in fed if prices is not None},
+    )  # fmt: skip
     return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark)
 
 

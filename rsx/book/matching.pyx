@@ -415,6 +415,12 @@ cdef int set_mark(engine_t* engine, const rsx_mark_update_t* request, uint64_t t
     event = <rsx_mark_price_t*>emit(engine, out, RSX_MARK_PRICE, ts_ns)
     event.mark_px = request.mark_px
     event.index_px = request.index_px
+    event.open_interest = request.open_interest
+    event.rate_ppb = request.rate_ppb
+    event.source_ns = request.source_ns
+    event.next_funding_s = request.next_funding_s
+    event.sources = request.sources
+    event.state = request.state
     event.symbol_id = engine.rules.symbol_id
     engine.mark_px = request.mark_px
     engine.mark_moved = 1

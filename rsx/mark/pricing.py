@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from rsx.config import Config, SymbolConfig
+from rsx.config import Config, Prices, SymbolConfig
 from rsx.config import Mark as MarkConfig
 from rsx.errors import ConfigError
 from rsx.mark.bars import Replay, read_bars
@@ -152,8 +152,8 @@ def own_sources(
     rules = config.mark
     sources: dict[int, Source] = {}
     for symbol in symbols:
-        prices = config.prices.get(symbol.id)
-        if config.mark_source == "csv" and prices is not None and prices.csv:
+        prices = config.prices.get(symbol.id, Prices())
+        if config.mark_source == "csv" and prices.csv:
             try:
                 bars = read_bars(prices.csv, symbol.price_decimals, symbol.px_max)
             except ConfigError as error:
@@ -178,7 +178,7 @@ def venue_sources(
     for symbol in symbols:
         last = lasts.get(symbol.id)
         seed = (last.index_px, last.ts_ns) if last is not None and last.index_px > 0 else None
-        wanted = config.prices[symbol.id].feeds
+        wanted = config.prices.get(symbol.id, Prices()).feeds
         index = Index(rules, len(wanted), symbol.px_max, symbol.reference_px, seed)
         indices[symbol.id] = index
         for place, (venue, product, stream) in enumerate(wanted):

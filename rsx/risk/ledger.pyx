@@ -258,6 +258,15 @@ cdef class Ledger:
             raise KeyError(symbol_id)
         return ledger_mark(&self.ledger.symbols[index], self.ledger.stale_ns)
 
+    def fed(self, uint32_t symbol_id):
+        """(mark_px, index_px, ts_ns) of a symbol's newest MARK_PRICE; None before the first."""
+        cdef int index = ledger_index(&self.ledger, symbol_id)
+        cdef const symbol_t* symbol
+        if index < 0:
+            raise KeyError(symbol_id)
+        symbol = &self.ledger.symbols[index]
+        return (symbol.fed_px, symbol.index_px, symbol.fed_ns) if symbol.fed_px else None
+
     def mode(self, uint32_t symbol_id):
         """Trading mode of a symbol, as the log has it."""
         cdef int index = ledger_index(&self.ledger, symbol_id)

@@ -407,7 +407,9 @@ class ModelEngine(Book):
         self.given_mark = r.mark_px
         self.out.append(events.MARK_PRICE(
             self.symbol.id, self.ts_ns, mark_px=r.mark_px, index_px=r.index_px,
-            symbol_id=self.symbol.id,
+            symbol_id=self.symbol.id, open_interest=r.open_interest, rate_ppb=r.rate_ppb,
+            source_ns=r.source_ns, next_funding_s=r.next_funding_s, sources=r.sources,
+            state=r.state,
         ))  # fmt: skip
         self.look(MARK, r.mark_px)
 

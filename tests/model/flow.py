@@ -361,7 +361,8 @@ class Flow:
         px = (self.near() if self.random() < 0.9 else self.middle * 2) * self.symbol.tick
         return MARK_UPDATE(
             mark_px=max(1, px + self.below(3) - 1), index_px=self.below(3) * px,
-            symbol_id=self.symbol.id,
+            symbol_id=self.symbol.id, open_interest=3 * px, rate_ppb=-px, source_ns=px + 1,
+            next_funding_s=px % 7, sources=px % 9, state=px % 2,
         )  # fmt: skip
 
     def make_mode(self) -> bytes:
