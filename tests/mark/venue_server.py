@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 import time
+from concurrent.futures import Future
 
 from aiohttp import web
 
@@ -54,6 +56,7 @@ class VenueServer:
         self.port = port
         self.refuse = 0
         self.stall = False
+        self.quiet = False  # for behaviours that look at it
         self.connections = 0
         self.handshakes = []  # path with query
         self.heard = []  # what clients sent
@@ -84,6 +87,8 @@ class VenueServer:
         socket = web.WebSocketResponse(timeout=0.05)
         await socket.prepare(request)
         socket.transport = request.transport
+        socket.is_binance = request.path == "/stream"
+        socket.server = self
         self.connections += 1
         hearing = asyncio.ensure_future(self._hear(socket))
         try:
@@ -98,3 +103,24 @@ class VenueServer:
     async def _hear(self, socket):
         async for message in socket:
             self.heard.append(json.loads(message.data))
+
+
+@contextlib.contextmanager
+def in_thread(behave=prices, **settings):
+    """A VenueServer on a loop and thread of its own."""
+    ready, over = Future(), Future()
+
+    async def serve():
+        async with VenueServer(behave, settings.pop("port", 0)) as server:
+            for key, value in settings.items():
+                setattr(server, key, value)
+            ready.set_result(server)
+            await asyncio.wrap_future(over)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        yield ready.result(10)
+    finally:
+        over.set_result(None)
+        thread.join()

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import statistics
-import threading
 import time
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
@@ -13,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mark.venue_server import VenueServer, ticker, trade
+from mark.venue_server import VenueServer, in_thread, ticker, trade
 from tiles.flow import symbol
 
 from rsx.config import Mark as MarkConfig
@@ -423,31 +421,19 @@ def test_the_walk_is_always_ready():
 
 
 def test_prices_of_a_venue_on_loopback_reach_risk_and_stopping_hangs_up():
-    async def serve(ready, over):
-        async with VenueServer() as server:
-            ready.set_result(server)
-            await asyncio.wrap_future(over)
-
-    ready, over = Future(), Future()
-    thread = threading.Thread(target=lambda: asyncio.run(serve(ready, over)))
-    thread.start()
-    try:
-        server = ready.result(10)
-        prices = {1: Prices((("binance", "btcusdt", "trade"),))}
-        ring = Ring("mark_risk", 1024)
+    prices = {1: Prices((("binance", "btcusdt", "trade"),))}
+    ring = Ring("mark_risk", 1024)
+    got = []
+    with in_thread() as server:
         tile = Mark(config(source="venues", prices=prices, update_ms=10, binance_url=server.url),
                     (BTC,), Clock.system(), ring)  # fmt: skip
         runner = AsyncRunner("mark", [tile])
         runner.start()
         deadline = time.monotonic() + 10
-        got = []
         while len(got) < 5 and time.monotonic() < deadline:
             if ring.wait(1_000_000):
                 got += updates(ring)
         runner.stop()
-    finally:
-        over.set_result(None)
-        thread.join()
 
     assert [row[:3] for row in got[:5]] == [(1, 5_000_010, 5_000_010)] * 5
     assert not tile.feeds[0].is_connected
