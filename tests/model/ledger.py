@@ -1,33 +1,43 @@
-"""A plain model of accounts, positions and margin, written from specs/risk.md alone.
+"""The plain ledger with what is in flight: judges requests as specs/risk.md sections 6 and 7 say.
 
-Reserved margin and open quantities are summed over the open orders at every question, and a
-position can be derived again from the list of its fills, so that nothing here can drift. It
-shares with rsx the declaration of the records and the reason numbers, nothing else.
+Its face is that of rsx.risk.ledger.Ledger, as far as the tests use it. Reserved margin and open
+quantities are summed over the open orders at every question. It shares with rsx the declaration of
+the records and the reason numbers, nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from model import margin
+from model.fold import (
+    CROSS,
+    CROSS_BUCKET,
+    HEDGED,
+    ISOLATED,
+    STARTED,
+    Account,
+    Fold,
+    Key,
+    OpenOrder,
+    Place,
+    Position,
+    Settings,
+)
+from model.margin import BUY, HEDGE, I64_END, LONG, PPM, REDUCE_ONLY, Terms, ceil_div, leg_of
 from model.wire import view
 
 from rsx.errors import Reason
-from rsx.records import OrderFlag, OrderKind, Side, Stp, View
+from rsx.records import FUND_USER_BASE, OrderKind, Stp, View
 
-PPM = 1_000_000
 MS = 1_000_000
 BALANCE_MAX = 1 << 56
-I64_END = 1 << 63
-Key = tuple[int, int]  # user, symbol
 MARKET_KINDS = frozenset(
     (OrderKind.MARKET, OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET, OrderKind.TRAILING_STOP)
 )
-
-
-def ceil_div(a: int, b: int) -> int:
-    return -(-a // b)
+SET_LEVERAGE, SET_MARGIN_MODE, SET_POSITION_MODE = 1, 2, 4
 
 
 def step_of(symbol: Any, px: int) -> int:
@@ -36,85 +46,8 @@ def step_of(symbol: Any, px: int) -> int:
 
 
 def req(money: int, ppm: int) -> int:
-    """G-1."""
+    """One rate on all of it."""
     return ceil_div(money * ppm, PPM)
-
-
-@dataclass(slots=True)
-class Fill:
-    """One side of a FILL, as the position sees it: signed quantity."""
-
-    qty: int
-    px: int
-
-
-@dataclass(slots=True)
-class Position:
-    net: int = 0
-    cost: int = 0
-    realised: int = 0
-    fills: list[Fill] = field(default_factory=list)
-
-    def trade(self, qty: int, px: int) -> int:
-        """A-3: apply a signed quantity; returns the profit."""
-        self.fills.append(Fill(qty, px))
-        if self.net * qty >= 0:
-            self.net += qty
-            self.cost += abs(qty) * px
-            return 0
-        held, sign = abs(self.net), 1 if self.net > 0 else -1
-        closes = min(abs(qty), held)
-        closed_cost = self.cost * closes // held
-        profit = sign * (px * closes - closed_cost)
-        self.cost -= closed_cost
-        self.net += qty
-        if abs(qty) > closes:
-            self.cost = px * (abs(qty) - closes)
-        self.realised += profit
-        return profit
-
-    @property
-    def signed_cost(self) -> int:
-        return self.cost if self.net >= 0 else -self.cost
-
-    def unrealised(self, mark: int) -> int:
-        """A-5."""
-        return mark * self.net - self.signed_cost
-
-
-@dataclass(slots=True)
-class Settings:
-    owner_group: int = 0
-    stp: int = 0
-
-
-@dataclass(slots=True)
-class Account:
-    deposits: int = 0
-    collateral: int = 0
-    realised: int = 0
-    fees: int = 0
-    settings: Settings = field(default_factory=Settings)
-    asked: Settings = field(default_factory=Settings)  # by the newest ACCOUNT_CONFIG_REQUEST
-
-
-@dataclass(slots=True)
-class OpenOrder:
-    """In flight or confirmed: what it may still trade and the margin it still holds."""
-
-    user: int
-    symbol: int
-    side: int
-    px: int
-    qty: int
-    reserved: int
-    flags: int
-    filled: int = 0
-    rests: bool = False
-
-    @property
-    def reduce_only(self) -> bool:
-        return bool(self.flags & OrderFlag.REDUCE_ONLY)
 
 
 @dataclass(slots=True)
@@ -125,46 +58,40 @@ class Amendment:
     user: int
     symbol: int
     side: int
+    leg: int
     extra: int
     extra_qty: int
     unseen: bool
 
 
-@dataclass(slots=True)
-class Mark:
-    px: int
-    ts_ns: int
-
-
-class ModelLedger:
-    """The same face as rsx.risk.ledger.Ledger, as far as the tests use it."""
+class ModelLedger(Fold):
+    """Args  mark_source: "last" or "feed"; stale_ms: as in the configuration."""
 
     def __init__(self, symbols: Iterable[Any], mark_source: str = "last", stale_ms: int = 0):
-        self.symbols = {s.id: s for s in symbols}
-        self.feed = mark_source == "feed"
+        super().__init__(symbols, mark_source)
         self.stale_ns = stale_ms * MS
-        self.accounts: dict[int, Account] = {}
-        self.positions: dict[Key, Position] = {}
         self.in_flight: dict[int, OpenOrder] = {}
-        self.confirmed: dict[int, OpenOrder] = {}
-        self.by_user: dict[Key, dict[int, OpenOrder]] = {}  # the same orders, both kinds
+        self.flying_at: dict[Place, dict[int, OpenOrder]] = {}  # the same orders
         self.amendments: dict[int, Amendment] = {}  # in flight, by request, in order
         self.unseen: set[Key] = set()  # where one of an order not seen was, with others since
-        self.modes: dict[int, int] = {}
-        self.marks: dict[int, Mark] = {}
-        self.trades: dict[int, int] = {}
-        self.fee_account = 0
+        self.leaving: dict[int, tuple[int, int]] = {}  # by request: user, amount (P-2, P-3)
+        self.wallet_leaving: dict[int, tuple[Key, int]] = {}  # likewise, from wallets
+        self.configs: dict[int, int] = {}  # MARGIN_CONFIG in flight: request -> user (V-17)
 
     # --- before the match ---------------------------------------------------------------
 
     def check(self, request: bytes, now_ns: int) -> tuple[int, ...]:
-        """V-1 to V-5, V-9, V-10: (reason, required, available, px, stp, owner group) of an
+        """V-1 to V-5, V-9, V-10, V-16: (reason, required, available, px, stp, owner group) of an
         ORDER_REQUEST or a TRIGGER_FIRED; reserves in flight when it passes."""
         order = view(request)
         symbol = self.symbols[order.symbol_id]
         px = order.px
+        if order.user_id in self.accounts:
+            reason = self.locked(order.user_id, symbol.id, order.side, order.flags)
+            if reason:
+                return int(reason), 0, 0, px, order.stp, 0
         if order.kind in MARKET_KINDS:
-            if self.feed and symbol.id not in self.marks:
+            if self.feed and self.markets[symbol.id].mark is None:
                 return int(Reason.MARK_UNAVAILABLE), 0, 0, px, order.stp, 0
             px = self.protection(symbol.id, order.side)
             if px * order.qty > symbol.notional_max:
@@ -172,18 +99,30 @@ class ModelLedger:
         reason, required, available = self._judge(order, px, now_ns)
         if reason:
             return int(reason), required, available, px, order.stp, 0
-        self.in_flight[order.oid] = self._open(order, px, required)
+        self.in_flight[order.oid] = flying = OpenOrder(
+            order.user_id, order.symbol_id, order.side, px, order.qty, required, order.flags
+        )
+        self.flying_at.setdefault((flying.user, flying.symbol), {})[order.oid] = flying
         settings = self.accounts[order.user_id].settings
         stp = settings.stp if order.stp == Stp.DEFAULT else order.stp
         return 0, required, available, px, int(stp), settings.owner_group
 
+    def locked(self, user: int, symbol_id: int, side: int, flags: int) -> Reason | int:
+        """HG-3, V-16."""
+        hedged = self.accounts[user].position_mode == HEDGED
+        if hedged != bool(flags & HEDGE):
+            return Reason.POSITION_MODE_MISMATCH
+        leg = leg_of(side, flags)
+        bucket = self.liquidations.get(self.bucket_key(user, symbol_id, leg))
+        if bucket is None:
+            return 0
+        out = bucket.oid and bucket.ordered == (symbol_id, leg)
+        return Reason.IN_LIQUIDATION if out or not flags & REDUCE_ONLY else 0
+
     def _judge(self, order: View, px: int, now_ns: int) -> tuple[Reason | int, int, int]:
         """available is 0 where it was not asked for: nothing added, or no account."""
         user, symbol = order.user_id, self.symbols[order.symbol_id]
-        added = self.added(user, symbol.id, order.side, order.qty)
-        if order.flags & OrderFlag.REDUCE_ONLY:
-            added = 0
-        required = self.required(symbol, order.side, px, added)
+        added, required = self.asked_for(user, symbol, order.side, order.flags, px, order.qty)
         if required >= I64_END or added * max(px, self.mark(symbol.id)) >= I64_END:
             return Reason.NOTIONAL_TOO_LARGE, 0, 0
         if user not in self.accounts:
@@ -192,22 +131,43 @@ class ModelLedger:
             return 0, 0, 0
         return self._affordable(user, symbol.id, required, now_ns)
 
+    def asked_for(
+        self, user: int, symbol: Any, side: int, flags: int, px: int, qty: int, own: int = 0
+    ) -> tuple[int, int]:
+        """V-1, V-3: what adds exposure, and the margin for it; own: what of it is open already."""
+        if flags & REDUCE_ONLY:
+            return 0, 0
+        leg = leg_of(side, flags)
+        net = self.positions.get((user, symbol.id, leg), Position()).net
+        same = self.open_qty(user, symbol.id, side, leg) - own
+        added = margin.added(side, qty, net, same)
+        if not added:
+            return 0, 0
+        terms, mark = self.terms(user, symbol.id), self.mark(symbol.id)
+        return added, margin.required(symbol, side, px, added, net, same, mark, terms)
+
     def _affordable(
         self, user: int, symbol_id: int, required: int, now_ns: int
     ) -> tuple[Reason | int, int, int]:
         """V-4."""
         available = self.available(user)
-        open_symbols = {s for (u, s), p in self.positions.items() if u == user and p.net}
-        if any(self.mark_missing(s, now_ns) for s in open_symbols | {symbol_id}):
+        if not self.priced(user, now_ns) or self.mark_missing(symbol_id, now_ns):
             return Reason.MARK_UNAVAILABLE, required, available
         if required > available:
             return Reason.INSUFFICIENT_MARGIN, required, available
         return 0, required, available
 
+    def priced(self, user: int, now_ns: int) -> bool:
+        """The marks of all open cross positions are fresh."""
+        return not any(
+            self.mark_missing(s, now_ns)
+            for _, s, _ in self.legs(user) if not self.is_isolated(user, s)
+        )  # fmt: skip
+
     def protection(self, symbol_id: int, side: int) -> int:
         """V-9."""
         symbol, mark = self.symbols[symbol_id], self.mark(symbol_id)
-        if side == Side.BUY:
+        if side == BUY:
             px = min(mark * (PPM + symbol.market_band_ppm) // PPM, symbol.px_max)
             return max(px - px % step_of(symbol, px), symbol.tick)
         px = ceil_div(mark * (PPM - symbol.market_band_ppm), PPM)
@@ -217,42 +177,47 @@ class ModelLedger:
     # --- amendments ---------------------------------------------------------------------
 
     def check_amend(self, request: bytes, now_ns: int) -> tuple[int, ...]:
-        """V-11: (reason, reserved, assumed, extra, extra_qty, available); has the extras in
+        """V-11, V-16: (reason, reserved, assumed, extra, extra_qty, available); has the extras in
         flight when it passes."""
         r = view(request)
         if r.user_id not in self.accounts:
             return int(Reason.ORDER_NOT_OPEN), 0, 0, 0, 0, 0
-        order = self.confirmed.get(r.oid)
+        order = self.orders.get(r.oid)
         if order is not None and (order.user, order.symbol) != (r.user_id, r.symbol_id):
             return int(Reason.ORDER_NOT_OPEN), 0, 0, 0, 0, 0
-        reserved, assumed, extra, extra_qty = self._amended(r, order)
+        hedged = self.accounts[r.user_id].position_mode == HEDGED
+        if hedged != bool(r.flags & HEDGE):
+            return int(Reason.POSITION_MODE_MISMATCH), 0, 0, 0, 0, 0
+        leg = leg_of(r.side, r.flags)
+        reserved, assumed, extra, extra_qty = self._amended(r, order, leg)
         if reserved >= I64_END:
             return int(Reason.NOTIONAL_TOO_LARGE), 0, 0, 0, 0, 0
         reason, available = 0, 0
         if extra:
             reason, _, available = self._affordable(r.user_id, r.symbol_id, extra, now_ns)
+            if self.bucket_key(r.user_id, r.symbol_id, leg) in self.liquidations:
+                reason = Reason.IN_LIQUIDATION
         if not reason:
             self.amendments[r.request_id] = Amendment(
-                r.oid, r.user_id, r.symbol_id, r.side, extra, extra_qty, order is None
+                r.oid, r.user_id, r.symbol_id, r.side, leg, extra, extra_qty, order is None
             )
         return int(reason), reserved, assumed, extra, extra_qty, available
 
-    def _amended(self, r: View, order: OpenOrder | None) -> tuple[int, int, int, int]:
+    def _amended(self, r: View, order: OpenOrder | None, leg: int) -> tuple[int, int, int, int]:
         """V-11: reserved, assumed, extra, extra_qty."""
         left = r.qty - (order.filled if order else 0)
         held, own = (0, 0) if order is None else (order.reserved, order.qty)
-        key = r.user_id, r.symbol_id
+        key = r.user_id, r.symbol_id, leg
         if key in self.unseen or any(a.unseen or a.oid == r.oid for a in self.amendments_of(*key)):
             held = own = 0
         if left <= 0:
             return 0, 0, 0, 0
-        if r.flags & OrderFlag.REDUCE_ONLY:
+        if r.flags & REDUCE_ONLY:
             return 0, left, 0, 0
         if order and left <= own and r.px == order.px:
             return ceil_div(held * left, own), left, 0, 0
         symbol = self.symbols[r.symbol_id]
-        added = self.added(r.user_id, r.symbol_id, r.side, left, own)
-        reserved = self.required(symbol, r.side, r.px, added)
+        _, reserved = self.asked_for(r.user_id, symbol, r.side, r.flags, r.px, left, own)
         grown = max(0, left - own)
         extra = max(0, reserved - held, ceil_div(reserved * grown, left))
         return reserved, left, extra, grown
@@ -260,11 +225,17 @@ class ModelLedger:
     def _answered(self, request_id: int) -> None:
         """V-13."""
         gone = self.amendments.pop(request_id)
-        key = gone.user, gone.symbol
+        key = gone.user, gone.symbol, gone.leg
         if gone.unseen:
             self.unseen.add(key)
-        if not any((a.user, a.symbol) == key for a in self.amendments.values()):
+        if not self.amendments_of(*key):
             self.unseen.discard(key)
+
+    def amendments_of(self, user: int, symbol_id: int, leg: int = LONG) -> list[Amendment]:
+        key = (user, symbol_id, leg)
+        return [a for a in self.amendments.values() if (a.user, a.symbol, a.leg) == key]
+
+    # --- settings and money ---------------------------------------------------------------
 
     def check_config(self, request: bytes) -> tuple[int, int, int]:
         """A-7: (reason, owner group, stp)."""
@@ -280,21 +251,6 @@ class ModelLedger:
             account.asked.stp = r.stp
         return 0, account.asked.owner_group, account.asked.stp
 
-    def added(self, user: int, symbol_id: int, side: int, qty: int, own: int = 0) -> int:
-        """V-1; own: what the order has open already (V-11)."""
-        net = self._position(user, symbol_id).net
-        same = self.open_qty(user, symbol_id, side) - own
-        after = net + same + qty if side == Side.BUY else same + qty - net
-        return min(qty, max(0, after))
-
-    def required(self, symbol: Any, side: int, px: int, added: int) -> int:
-        """V-3."""
-        mark = self.mark(symbol.id)
-        money = added * max(px, mark)
-        fee = ceil_div(money * symbol.taker_fee_ppm, PPM)
-        loss = added * max(0, px - mark if side == Side.BUY else mark - px)
-        return req(money, symbol.initial_margin_ppm) + max(0, fee) + loss
-
     def check_deposit(self, user: int, amount: int) -> int:
         """P-1."""
         account = self.accounts.get(user, Account())
@@ -304,194 +260,205 @@ class ModelLedger:
             return int(Reason.BALANCE_LIMIT)
         return 0
 
+    def check_withdraw(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
+        """P-2: (reason, required, available)."""
+        r = view(request)
+        if r.amount <= 0:
+            return int(Reason.AMOUNT_INVALID), 0, 0
+        if r.user_id not in self.accounts:
+            return int(Reason.NO_ACCOUNT), 0, 0
+        if not self.priced(r.user_id, now_ns):
+            return int(Reason.MARK_UNAVAILABLE), 0, 0
+        could = self.withdrawable(r.user_id)
+        if r.amount > could:
+            return int(Reason.WITHDRAWAL_TOO_LARGE), r.amount, could
+        self.leaving[r.request_id] = (r.user_id, r.amount)
+        return 0, 0, 0
+
+    def check_transfer(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
+        """P-3: (reason, required, available)."""
+        r = view(request)
+        if r.user_id not in self.accounts:
+            return int(Reason.NO_ACCOUNT), 0, 0
+        if r.amount == 0:
+            return int(Reason.AMOUNT_INVALID), 0, 0
+        key = (r.user_id, r.symbol_id, r.leg)
+        position = self.positions.get(key, Position())
+        if not self.is_isolated(r.user_id, r.symbol_id) or not position.net:
+            return int(Reason.NOT_ISOLATED), 0, 0
+        if self.mark_missing(r.symbol_id, now_ns):
+            return int(Reason.MARK_UNAVAILABLE), 0, 0
+        if r.amount > 0:
+            could = self.withdrawable(r.user_id, with_share=False)
+            if r.amount > could:
+                return int(Reason.INSUFFICIENT_MARGIN), r.amount, could
+            self.leaving[r.request_id] = (r.user_id, r.amount)
+            return 0, 0, 0
+        could = max(0, self.wallet_free(key) - self.position_margin(key))
+        if -r.amount > could:
+            return int(Reason.MARGIN_REMOVAL_TOO_LARGE), -r.amount, could
+        self.wallet_leaving[r.request_id] = (key, -r.amount)
+        return 0, 0, 0
+
+    def wallet_free(self, key: Key) -> int:
+        """P-3: what counts of an isolated position's margin when some of it is to go."""
+        position = self.positions.get(key, Position())
+        gone = sum(amount for at, amount in self.wallet_leaving.values() if at == key)
+        return position.wallet + min(0, self.unrealised(key)) - position.owed - gone
+
+    def check_margin_config(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
+        """P-4: (reason, required, available)."""
+        r = view(request)
+        user = r.user_id
+        if user not in self.accounts:
+            return int(Reason.NO_ACCOUNT), 0, 0
+        if r.fields & SET_POSITION_MODE:
+            if r.position_mode != self.accounts[user].position_mode and self.busy(user):
+                return int(Reason.MODE_LOCKED), 0, 0
+            self.configs[r.request_id] = user
+            return 0, 0, 0
+        if r.symbol_id not in self.symbols:
+            return int(Reason.UNKNOWN_SYMBOL), 0, 0
+        symbol, place = self.symbols[r.symbol_id], (user, r.symbol_id)
+        mode, leverage = self.margin_mode.get(place, CROSS), self.leverage.get(place, 0)
+        wanted_mode = r.margin_mode if r.fields & SET_MARGIN_MODE else mode
+        wanted = r.leverage if r.fields & SET_LEVERAGE else leverage
+        if any(self.bucket_key(*place, leg) in self.liquidations for leg in (0, 1)):
+            return int(Reason.IN_LIQUIDATION), 0, 0
+        if wanted_mode != mode and self.busy(*place):
+            return int(Reason.MODE_LOCKED), 0, 0
+        largest = margin.leverage_max(symbol, self.worst_notional(*place))
+        if wanted > largest:
+            return int(Reason.LEVERAGE_INVALID), wanted, largest
+        short = self.short_of(place, wanted)
+        if short:
+            return int(Reason.INSUFFICIENT_MARGIN), *short
+        self.configs[r.request_id] = user
+        return 0, 0, 0
+
+    def busy(self, user: int, symbol: int | None = None) -> bool:
+        """Not flat, or with live orders, or with anything in flight."""
+        symbols = self.symbols if symbol is None else (symbol,)
+        return bool(
+            self.legs(user, symbol)
+            or any(list(self.orders_of(user, s)) for s in symbols)
+            or any(a.user == user and a.symbol in symbols for a in self.amendments.values())
+        )
+
+    def worst_notional(self, user: int, symbol: int) -> int:
+        nets = []
+        for leg in (0, 1):
+            net = self.positions.get((user, symbol, leg), Position()).net
+            buys, sells = (self.open_qty(user, symbol, side, leg) for side in (0, 1))
+            nets.append(margin.worst(net, buys, sells))
+        return max(nets) * self.mark(symbol)
+
+    def short_of(self, place: Place, leverage: int) -> tuple[int, int] | None:
+        """What a leverage asks for beyond what is free; None: nothing."""
+        before = self.leverage.get(place, 0)
+        keys = [(*place, leg) for leg in (0, 1)]
+        held = sum(self.held(k) for k in keys)
+        self.leverage[place] = leverage
+        try:
+            more = sum(self.held(k) for k in keys) - held
+            available = self.available(place[0])
+            if more > 0 and available < 0:
+                return more, available + more
+            if self.is_isolated(*place):
+                for key in keys:
+                    need, has = self.position_margin(key), self.wallet_free(key)
+                    if self.legs(*place).get(key) and need > has:
+                        return need, has
+        finally:
+            self.leverage[place] = before
+        return None
+
     # --- the log ------------------------------------------------------------------------
 
-    def apply(self, record: bytes, live: bool = False) -> None:
-        seen = view(record)
-        handler = getattr(self, "_on_" + seen.record.name.lower(), None)
-        if handler:
-            handler(seen, live)
-
-    def _on_deposit(self, d: View, live: bool) -> None:
-        account = self.accounts.setdefault(d.user_id, Account())
-        account.collateral += d.amount
-        account.deposits += d.amount
-
-    def _on_mark_price(self, m: View, live: bool) -> None:
-        self.marks[m.symbol_id] = Mark(m.mark_px, m.ts_ns)
-
-    def _on_trading_mode(self, m: View, live: bool) -> None:
-        self.modes[m.symbol_id] = m.mode
-
-    def _on_account_config(self, c: View, live: bool) -> None:
-        account = self.accounts[c.user_id]
-        account.settings = Settings(c.owner_group, c.stp)
-        if not live:
-            account.asked = Settings(c.owner_group, c.stp)
-
-    def _on_order_accepted(self, a: View, live: bool) -> None:
+    def apply(self, record: bytes | View, live: bool = False) -> None:  # type: ignore[override]
+        seen = record if isinstance(record, View) else view(record)
         if live:
-            self._close(a.oid, self.in_flight.pop(a.oid))
-        order = self._open(a, a.px, a.reserved)
-        assert a.user_id in self.accounts, a.user_id
-        order.rests = bool(a.flags & OrderFlag.RESTS)
-        self.confirmed[a.oid] = order
+            self.landed(seen)
+        super().apply(seen)
+        if seen.record.name == "ACCOUNT_CONFIG" and not live:
+            self.accounts[seen.user_id].asked = Settings(seen.owner_group, seen.stp)
 
-    def _on_order_rested(self, r: View, live: bool) -> None:
-        order = self.confirmed[r.oid]
-        told = (r.px, r.remaining, r.reserved, r.qty - r.remaining)
-        assert told == (order.px, order.qty, order.reserved, order.filled), ("A-8", r.oid, order)
-        order.rests = True
-
-    def _on_order_rejected(self, r: View, live: bool) -> None:
-        if live:
-            self._close(r.oid, self.in_flight.pop(r.oid))
-
-    def _on_order_duplicate(self, d: View, live: bool) -> None:
-        if live and d.qty:
-            self._close(d.oid, self.in_flight.pop(d.oid))
-
-    def _on_order_released(self, r: View, live: bool) -> None:
-        """Of a cancelled trigger's order, or of an amendment that cancels (AM-2)."""
-        if not live:
-            return
-        if r.oid in self.in_flight:
-            self._close(r.oid, self.in_flight.pop(r.oid))
-            return
-        first = next(a for a in self.amendments.values() if a.oid == r.oid)
-        assert (first.extra, first.extra_qty) == (r.released, r.qty), ("V-13", r.oid, first)
-        first.extra = first.extra_qty = 0
-
-    def _on_order_amended(self, a: View, live: bool) -> None:
-        """V-12, V-13."""
-        if live:
-            asked = self.amendments[a.request_id]
-            assert (asked.extra, asked.extra_qty) == (a.extra, a.extra_qty), ("V-13", a.oid)
-            self._answered(a.request_id)
-        order = self.confirmed[a.oid]
-        assert a.qty - a.remaining == order.filled, ("A-8", a.oid, order)
-        assert a.reserved <= order.reserved + a.extra, ("V-12", a.oid, order)
-        assert order.reduce_only or a.remaining <= order.qty + a.extra_qty, ("V-12", a.oid, order)
-        order.px, order.qty, order.reserved = a.px, a.remaining, a.reserved
-        order.rests = bool(a.flags & (OrderFlag.RESTS | OrderFlag.KEPT))
-
-    def _on_amend_rejected(self, r: View, live: bool) -> None:
-        if live:
+    def landed(self, r: View) -> None:
+        """V-6, V-13: what was in flight has reached the log."""
+        name = r.record.name
+        if name in ("ORDER_ACCEPTED", "ORDER_REJECTED"):
+            if r.kind != OrderKind.LIQUIDATION:
+                self.land(r.oid)
+        elif name == "ORDER_DUPLICATE" and r.qty:
+            self.land(r.oid)
+        elif name == "ORDER_RELEASED":
+            if r.oid in self.in_flight:
+                self.land(r.oid)
+                return
+            first = next(a for a in self.amendments.values() if a.oid == r.oid)
+            assert (first.extra, first.extra_qty) == (r.released, r.qty), ("V-13", r.oid, first)
+            first.extra = first.extra_qty = 0
+        elif name in ("ORDER_AMENDED", "AMEND_REJECTED"):
             asked = self.amendments[r.request_id]
             assert (asked.extra, asked.extra_qty) == (r.extra, r.extra_qty), ("V-13", r.oid)
             self._answered(r.request_id)
+        elif name == "ORDER_CANCELLED" and r.reason == Reason.AMENDED_AWAY:
+            asked = self.amendments[r.request_id]
+            assert (asked.extra, asked.extra_qty) == (0, 0), ("V-13", r.oid)
+            self._answered(r.request_id)
+        elif name in ("WITHDRAWAL", "MARGIN_TRANSFERRED", "MARGIN_CONFIG"):
+            for flying in (self.leaving, self.wallet_leaving, self.configs):
+                flying.pop(r.request_id, None)
 
-    def _on_order_reduced(self, r: View, live: bool) -> None:
-        self._shrink(r.oid, r.cancelled_qty, r.released, r.remaining)
-
-    def _on_order_cancelled(self, c: View, live: bool) -> None:
-        if live and c.reason == Reason.AMENDED_AWAY:
-            asked = self.amendments[c.request_id]
-            assert (asked.extra, asked.extra_qty) == (0, 0), ("V-13", c.oid)
-            self._answered(c.request_id)
-        assert self.confirmed[c.oid].filled == c.filled_qty, ("INV-13", c.oid)
-        self._shrink(c.oid, c.cancelled_qty, c.released, 0)
-
-    def _on_fill(self, f: View, live: bool) -> None:
-        sign = 1 if f.taker_side == Side.BUY else -1
-        for oid in (f.taker_oid, f.maker_oid):
-            self.confirmed[oid].filled += f.qty
-        assert self.confirmed[f.maker_oid].px == f.px, ("INV-21", f.maker_oid)
-        self._settle(f.taker_user_id, f.symbol_id, sign * f.qty, f.px, f.taker_fee)
-        self._settle(f.maker_user_id, f.symbol_id, -sign * f.qty, f.px, f.maker_fee)
-        self._shrink(f.taker_oid, f.qty, f.taker_release, f.taker_remaining)
-        self._shrink(f.maker_oid, f.qty, f.maker_release, f.maker_remaining)
-        self.trades[f.symbol_id] = f.px
-
-    def _settle(self, user: int, symbol_id: int, qty: int, px: int, fee: int) -> None:
-        """A-3, A-4."""
-        account = self.accounts[user]
-        position = self.positions.setdefault((user, symbol_id), Position())
-        profit = position.trade(qty, px)
-        account.collateral += profit - fee
-        account.realised += profit
-        account.fees += fee
-        self.fee_account += fee
-
-    def _shrink(self, oid: int, qty: int, released: int, left: int) -> None:
-        """V-7, A-8."""
-        order = self.confirmed[oid]
-        order.qty -= qty
-        order.reserved -= released
-        assert order.qty == left, ("INV-13", oid, order)
-        assert order.qty >= 0 and order.reserved >= 0, ("INV-11", oid, order)
-        if order.qty == 0:
-            assert order.reserved == 0, ("INV-11", oid, order)
-            self._close(oid, self.confirmed.pop(oid))
-
-    def _open(self, seen: View, px: int, reserved: int) -> OpenOrder:
-        flags = seen.flags & ~OrderFlag.RESTS
-        order = OpenOrder(seen.user_id, seen.symbol_id, seen.side, px, seen.qty, reserved, flags)
-        self.by_user.setdefault((order.user, order.symbol), {})[seen.oid] = order
-        return order
-
-    def _close(self, oid: int, order: OpenOrder) -> None:
-        del self.by_user[order.user, order.symbol][oid]
+    def land(self, oid: int) -> None:
+        order = self.in_flight.pop(oid)
+        del self.flying_at[order.user, order.symbol][oid]
 
     # --- marks --------------------------------------------------------------------------
-
-    def mark(self, symbol_id: int) -> int:
-        """K-1, K-2: what values positions and orders."""
-        reference = self.symbols[symbol_id].reference_px
-        if self.feed:
-            return self.marks[symbol_id].px if symbol_id in self.marks else reference
-        return self.trades.get(symbol_id, reference)
 
     def mark_missing(self, symbol_id: int, now_ns: int) -> bool:
         """Missing or stale (K-2)."""
         if not self.feed:
             return False
-        mark = self.marks.get(symbol_id)
-        return mark is None or now_ns - mark.ts_ns > self.stale_ns
+        mark = self.markets[symbol_id].mark
+        return mark is None or mark.state != 0 or now_ns - mark.ts_ns > self.stale_ns
 
     # --- sums ---------------------------------------------------------------------------
 
-    def _position(self, user: int, symbol_id: int) -> Position:
-        return self.positions.get((user, symbol_id), Position())
+    def orders_of(self, user: int, symbol: int, leg: int | None = None) -> Iterator[OpenOrder]:
+        """Confirmed and in flight."""
+        flying = self.flying_at.get((user, symbol), {}).values()
+        yield from super().orders_of(user, symbol, leg)
+        yield from (o for o in flying if leg is None or o.leg == leg)
 
-    def orders_of(self, user: int, symbol_id: int) -> list[OpenOrder]:
-        return list(self.by_user.get((user, symbol_id), {}).values())
+    def frozen(self, user: int, symbol: int, leg: int = LONG) -> int:
+        extras = sum(a.extra for a in self.amendments_of(user, symbol, leg))
+        return extras + super().frozen(user, symbol, leg)
 
-    def amendments_of(self, user: int, symbol_id: int) -> list[Amendment]:
-        return [a for a in self.amendments.values() if (a.user, a.symbol) == (user, symbol_id)]
+    def open_qty(self, user: int, symbol: int, side: int, leg: int = LONG) -> int:
+        amendments = self.amendments_of(user, symbol, leg)
+        extras = sum(a.extra_qty for a in amendments if a.side == side)
+        return extras + super().open_qty(user, symbol, side, leg)
 
-    def frozen(self, user: int, symbol_id: int) -> int:
-        extras = sum(a.extra for a in self.amendments_of(user, symbol_id))
-        return extras + sum(o.reserved for o in self.orders_of(user, symbol_id))
-
-    def open_qty(self, user: int, symbol_id: int, side: int) -> int:
-        """A-2: reduce-only orders do not count."""
-        orders = self.orders_of(user, symbol_id)
-        extras = sum(a.extra_qty for a in self.amendments_of(user, symbol_id) if a.side == side)
-        return extras + sum(o.qty for o in orders if o.side == side and not o.reduce_only)
-
-    def held(self, user: int, symbol_id: int) -> int:
-        """G-2."""
-        symbol, mark = self.symbols[symbol_id], self.mark(symbol_id)
-        net = self._position(user, symbol_id).net
-        buys, sells = (self.open_qty(user, symbol_id, s) for s in (Side.BUY, Side.SELL))
-        worst = max(abs(net + buys), abs(net - sells))
-        own = req(abs(net) * mark, symbol.initial_margin_ppm)
-        return max(own + self.frozen(user, symbol_id), req(worst * mark, symbol.initial_margin_ppm))
-
-    def unrealised(self, user: int) -> int:
-        return sum(self._position(user, s).unrealised(self.mark(s)) for s in self.symbols)
-
-    def maintenance(self, user: int) -> int:
-        return sum(
-            req(abs(self._position(user, s).net) * self.mark(s), symbol.maintenance_margin_ppm)
-            for s, symbol in self.symbols.items()
-        )
+    def leaves(self, user: int) -> int:
+        return sum(amount for who, amount in self.leaving.values() if who == user)
 
     def available(self, user: int) -> int:
         """G-3."""
-        equity = self.accounts[user].collateral + self.unrealised(user)
-        return equity - sum(self.held(user, s) for s in self.symbols)
+        return super().available(user) - self.leaves(user)
+
+    def withdrawable(self, user: int, with_share: bool = True) -> int:
+        """P-2; without the share of notional: P-3."""
+        cross = self.cross_keys(user)
+        keeps = sum(
+            req(abs(p.net) * self.mark(s), getattr(self.symbols[s], "withdraw_keep_ppm", 0))
+            for (_, s, _), p in self.legs(user).items() if not self.is_isolated(user, s)
+        )  # fmt: skip
+        return margin.withdrawable(
+            self.accounts[user].collateral, sum(self.unrealised(k) for k in cross),
+            sum(self.owed_of(k) for k in cross), self.leaves(user),
+            sum(self.held(k) for k in self.keys_of(user)), keeps if with_share else 0,
+        )  # fmt: skip
 
     # --- what the tests look at ---------------------------------------------------------
 
@@ -499,53 +466,58 @@ class ModelLedger:
         account = self.accounts.get(user)
         if account is None:
             return None
-        unrealised = self.unrealised(user)
+        keys = list(self.keys_of(user))
+        frozen = sum(self.frozen(*k) for k in keys)
+        equity, maintenance = self.bucket((user, CROSS_BUCKET))
         return {
             "collateral": account.collateral,
-            "frozen": sum(self.frozen(user, s) for s in self.symbols),
+            "frozen": frozen,
             "realised": account.realised,
             "fees": account.fees,
-            "equity": account.collateral + unrealised,
-            "unrealised": unrealised,
-            "initial_margin": sum(self.held(user, s) - self.frozen(user, s) for s in self.symbols),
-            "maintenance_margin": self.maintenance(user),
+            "equity": equity,
+            "unrealised": sum(self.unrealised(k) for k in self.cross_keys(user)),
+            "initial_margin": sum(self.held(k) for k in keys) - frozen,
+            "maintenance_margin": maintenance,
             "available": self.available(user),
+            "withdrawable": self.withdrawable(user),
         }
 
-    def position(self, user: int, symbol_id: int) -> dict[str, int]:
+    def position(self, user: int, symbol_id: int, leg: int = LONG) -> dict[str, int]:
         """All zeros where there is none."""
-        p = self._position(user, symbol_id)
+        key = (user, symbol_id, leg)
+        p = self.positions.get(key, Position())
         return {
             "net_qty": p.net,
             "entry_cost": p.cost,
             "realised": p.realised,
-            "frozen": self.frozen(user, symbol_id),
-            "open_buy_qty": self.open_qty(user, symbol_id, Side.BUY),
-            "open_sell_qty": self.open_qty(user, symbol_id, Side.SELL),
+            "wallet": p.wallet,
+            "frozen": self.frozen(*key),
+            "open_buy_qty": self.open_qty(user, symbol_id, 0, leg),
+            "open_sell_qty": self.open_qty(user, symbol_id, 1, leg),
         }
 
-    def totals(self) -> dict[str, int]:
+    def position_risk(self, user: int, symbol_id: int, leg: int = LONG) -> dict[str, int]:
+        """What POSITION_STATE and POSITION_RISK say besides, for an open position."""
+        key = (user, symbol_id, leg)
+        p = self.positions.get(key, Position())
+        bucket = self.bucket_key(*key)
+        stage = self.liquidations[bucket].stage if bucket in self.liquidations else 0
         return {
-            "collateral": sum(a.collateral for a in self.accounts.values()),
-            "signed_cost": sum(p.signed_cost for p in self.positions.values()),
-            "fees": self.fee_account,
-            "deposits": sum(a.deposits for a in self.accounts.values()),
+            "unrealised": self.unrealised(key),
+            "maintenance_margin": self.position_maintenance(key),
+            "wallet": p.wallet,
+            "notional": abs(p.net) * self.mark(symbol_id),
+            "funding_owed": p.owed,
+            "leverage": self.leverage.get((user, symbol_id), 0),
+            "margin_mode": self.margin_mode.get((user, symbol_id), CROSS),
+            "liquidated": int(bool(stage)),
         }
 
-    def audit(self) -> None:
-        """INV-4, INV-12, and every position again from its fills."""
-        t = self.totals()
-        assert t["collateral"] - t["signed_cost"] + t["fees"] == t["deposits"], ("INV-12", t)
-        for symbol_id in self.symbols:
-            nets = [p.net for (_, s), p in self.positions.items() if s == symbol_id]
-            assert sum(nets) == 0, ("INV-4", symbol_id, nets)
-        for key, p in self.positions.items():
-            again = Position()
-            for f in p.fills:
-                again.trade(f.qty, f.px)
-            seen = (p.net, p.cost, p.realised)
-            assert seen == (again.net, again.cost, again.realised), ("A-3", key, seen)
-            assert p.net == sum(f.qty for f in p.fills), ("INV-4", key)
-            assert (p.cost == 0) == (p.net == 0), ("A-3", key, seen)
-            cash = -sum(f.qty * f.px for f in p.fills)
-            assert p.realised == cash + p.signed_cost, ("A-4", key, seen)
+    def terms(self, user: int, symbol: int) -> Terms:
+        return Terms(self.leverage.get((user, symbol), 0), self.markets[symbol].scale)
+
+
+__all__ = [
+    "BALANCE_MAX", "FUND_USER_BASE", "ISOLATED", "STARTED", "Account", "ModelLedger", "Position",
+    "ceil_div", "req", "step_of",
+]  # fmt: skip

@@ -2,6 +2,10 @@
 
 u1 deposits 1000
 u1 buys 10 @ 100 of u9                     both orders accepted with nothing reserved, then filled
+u1 buys 10 @ 100 of u9 closing             the first reduces only; orders of hedgers name their leg
+u1 withdraws 10
+u1 sets leverage 5, u1 sets isolated 5, u1 hedges
+u1 moves 50 to leg 0                       collateral to (negative: from) an isolated position
 mark 110                                   a MARK_PRICE; `in 2` at a line's end: symbol 2
 now 90                                     the clock (s), for marks and checks from here on
 u1 asks buy 10 @ 100         -> passes 101           or: refused 2001 needs 101 of 100
@@ -19,6 +23,7 @@ filled #1 4 @ 100 releases 40 fee 2 by u9
 u1 equity available          -> 1100 900   fields of the account
 u1 position                  -> 10 1000 0  net, cost, realised
 u1 open                      -> 61 6 0     frozen, open buys, open sells
+u1 wallet                    -> 50         of leg 0; `u1 short leg` tells the position of leg 1
 """
 
 from __future__ import annotations
@@ -32,7 +37,7 @@ from rsx import records
 from rsx.records import View
 
 NS = 1_000_000_000
-REDUCE_ONLY, RESTS = 2, 4
+REDUCE_ONLY, RESTS, HEDGE = 2, 4, 128
 POSITION = ("net_qty", "entry_cost", "realised")
 OPEN = ("frozen", "open_buy_qty", "open_sell_qty")
 
@@ -47,6 +52,7 @@ class LedgerTable:
         self.orders: dict[int, dict[str, int]] = {}  # accepted: px, left, filled, reserved
         self.amending: list[tuple[Any, dict[str, int]]] = []  # without an answer
         self.requests = 0
+        self.hedgers: set[int] = set()
         self.hidden = 1 << 40  # ids of the orders that `buys` makes up
         self.log: list[bytes] = []
 
@@ -82,22 +88,43 @@ class LedgerTable:
     def mark(self, symbol_id: int, px: str) -> None:
         self.apply(records.MARK_PRICE, symbol_id=symbol_id, mark_px=int(px))
 
+    def withdraws(self, _: int, user: str, amount: str) -> None:
+        self.apply(records.WITHDRAWAL, user_id=int(user), amount=int(amount))
+
+    def sets(self, symbol_id: int, user: str, mode: str, leverage: str) -> None:
+        self.apply(records.MARGIN_CONFIG, user_id=int(user), symbol_id=symbol_id,
+                   leverage=int(leverage), margin_mode=int(mode == "isolated"),
+                   position_mode=int(int(user) in self.hedgers))  # fmt: skip
+
+    def hedges(self, _: int, user: str) -> None:
+        self.hedgers.add(int(user))
+        self.apply(records.MARGIN_CONFIG, user_id=int(user), position_mode=1)
+
+    def moves(self, symbol_id: int, user: str, amount: str, leg: str) -> None:
+        self.apply(records.MARGIN_TRANSFERRED, user_id=int(user), symbol_id=symbol_id,
+                   amount=int(amount), leg=int(leg))  # fmt: skip
+
     def trades(
-        self, symbol_id: int, user: str, verb: str, qty: str, px: str, other: str, fees: str | None
-    ) -> None:
+        self, symbol_id: int, user: str, verb: str, qty: str, px: str, other: str,
+        fees: str | None, closing: str | None,
+    ) -> None:  # fmt: skip
         taker_fee, maker_fee = map(int, fees.split("/")) if fees else (0, 0)
         side = int(verb == "sells")
+        legs = [HEDGE if int(who) in self.hedgers else 0 for who in (other, user)]
+        legs[1] |= REDUCE_ONLY if closing else 0
         self.hidden += 2
         taker, maker = self.hidden, self.hidden + 1
-        for oid, who, way, flags in ((maker, other, 1 - side, RESTS), (taker, user, side, 0)):
+        for oid, who, way, flags, leg in (
+            (maker, other, 1 - side, RESTS, legs[0]), (taker, user, side, 0, legs[1])
+        ):  # fmt: skip
             self.apply_order(
                 records.ORDER_ACCEPTED, symbol_id, oid=oid, user_id=int(who), side=way,
-                qty=int(qty), px=int(px), flags=flags,
+                qty=int(qty), px=int(px), flags=flags | leg,
             )  # fmt: skip
         self.apply_order(
             records.FILL, symbol_id, taker_oid=taker, maker_oid=maker, px=int(px),
             qty=int(qty), taker_user_id=int(user), maker_user_id=int(other), taker_side=side,
-            taker_fee=taker_fee, maker_fee=maker_fee,
+            taker_fee=taker_fee, maker_fee=maker_fee, taker_flags=legs[1], maker_flags=legs[0],
         )  # fmt: skip
 
     def apply_order(self, record: records.Record, symbol_id: int, **values: Any) -> None:
@@ -270,6 +297,11 @@ class LedgerTable:
             return " ".join(
                 str(seen.get(n, 0)) for n in (POSITION if words == "position" else OPEN)
             )
+        if words == "short leg":
+            seen = self.ledger.position(int(user), symbol_id, 1) or {}
+            return " ".join(str(seen.get(n, 0)) for n in POSITION)
+        if words == "wallet":
+            return str((self.ledger.position(int(user), symbol_id) or {}).get("wallet", 0))
         seen = self.ledger.account(int(user), self.now_ns)
         return " ".join(str(seen[name]) for name in words.split()) if seen else "none"
 
@@ -278,7 +310,11 @@ PATTERNS = (
     (r"u(\d+) deposits (-?\d+)", "deposits"),
     (r"now (\d+)", "now"),
     (r"mark (\d+)", "mark"),
-    (r"u(\d+) (buys|sells) (\d+) @ (\d+) of u(\d+)(?: fees (-?\d+/-?\d+))?", "trades"),
+    (r"u(\d+) (buys|sells) (\d+) @ (\d+) of u(\d+)(?: fees (-?\d+/-?\d+))?( closing)?", "trades"),
+    (r"u(\d+) withdraws (\d+)", "withdraws"),
+    (r"u(\d+) sets (leverage|isolated) (\d+)", "sets"),
+    (r"u(\d+) hedges", "hedges"),
+    (r"u(\d+) moves (-?\d+) to leg (\d)", "moves"),
     (r"u(\d+) (asks|fired) (buy|sell) (\d+) @ (\d+|market)( reduce)?", "asks"),
     (r"u(\d+) amends #(\d+) to (\d+) @ (\d+)", "amends"),
     (r"amended #(\d+)( matching)?", "amended"),

@@ -57,7 +57,7 @@ def test_a_bucket_within_its_thresholds_is_above_maintenance(bucket, slack):
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(positions(), st.integers(1 << 30, 1 << 40))
 def test_a_threshold_of_one_position_uses_the_slack_at_the_highest_rate(one, slack):
-    """Not so tight that every mark asks about everybody: one bracket, one position, nearly exact."""
+    """Not so tight that every mark asks about everybody: for one position nearly exact."""
     market, net, cost, mark, _ = one
     flat = make_symbol(
         initial_margin_ppm=100_000, maintenance_margin_ppm=50_000, px_max=market.px_max

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from model import liquidation, margin
-from model.fold import ADL, BANKRUPT, CROSS_BUCKET, ORDERED, STARTED, Account, Fold
+from model.fold import ADL, BANKRUPT, CROSS_BUCKET, ORDERED, STARTED
+from model.ledger import ModelLedger
 from world import World
 
 from rsx import records
@@ -29,7 +30,7 @@ class Venue(World):
     """Args  folder, markets, sections: as of World; the marks come from `quote`."""
 
     def __init__(self, folder: Path, *markets: SymbolConfig, **sections: dict[str, Any]):
-        self.model: Fold | None = None
+        self.model: ModelLedger | None = None
         self.folded = 0  # records
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[int] = Counter()
@@ -38,6 +39,7 @@ class Venue(World):
         self.several = 0  # liquidations of buckets with positions in several markets
         self.below_since: dict[tuple[int, tuple[int, int]], int] = {}
         self.plans: dict[int, deque[tuple[int, int, int]]] = {}  # transfer id -> who, leg, score
+        self.as_planned: Counter[bool] = Counter()
         self.taken_over: set[int] = set()
         self.worst_delay_ns = 0
         self.audit_every = 1
@@ -48,9 +50,9 @@ class Venue(World):
     def start(self) -> None:
         super().start()
         if self.model is None:
-            self.model = Fold(self.config.symbols, self.config.mark_source)
-            for symbol in self.config.symbols:
-                self.model.accounts.setdefault(FUND_USER_BASE + symbol.id, Account())
+            self.model = ModelLedger(
+                self.config.symbols, self.config.mark_source, self.config.mark.stale_ms
+            )
         data = self.log()
         for at in range(self.folded * RECORD_SIZE, len(data), RECORD_SIZE):
             self.take(decode(data, at, crc=False))
@@ -67,6 +69,10 @@ class Venue(World):
 
     def collect(self) -> int:
         count = super().collect()
+        self.after_collect()
+        return count
+
+    def after_collect(self) -> None:
         for view in self.released:
             self.take(view)
         self.released.clear()
@@ -76,7 +82,6 @@ class Venue(World):
                 self.reasons[view.reason] += 1
         self.answers.clear()
         self.requests.clear()
-        return count
 
     def take(self, r: View) -> None:
         """Fold one record, checking it against what the model knows before it."""
@@ -147,6 +152,30 @@ class Venue(World):
             whole = abs(model.position_at(r.user_id, r.symbol_id, leg).net)
             fits = liquidation.takeover_qty(rules, r.side, whole, r.px, mark, equity, net)
             assert r.qty == fits if r.kind != ADL else fits == 0, ("IF-2", r, fits, equity, net)
+        if r.kind == ADL and r.mark_px == mark:
+            self.ranked(r, mark)
+
+    def ranked(self, r: View, mark: int) -> None:
+        """AD-1, AD-2: the counterparties of a bankruptcy are those that the model would take."""
+        model, rules = self.model, self.model.symbols[r.symbol_id]
+        if r.transfer_id not in self.plans:
+            leg = margin.leg_of(r.side, r.user_flags)
+            mine = model.position_at(r.user_id, r.symbol_id, leg).net
+            line = []
+            for (user, symbol, other), p in model.positions.items():
+                if symbol != r.symbol_id or p.net * mine >= 0:
+                    continue
+                bucket = model.bucket_key(user, symbol, other)
+                last = user >= FUND_USER_BASE or bucket in model.liquidations
+                line.append(liquidation.Candidate(
+                    user, other, p.net, p.cost, model.bucket(bucket)[0], last
+                ))  # fmt: skip
+            cuts = liquidation.deleverage(rules, line, abs(mine), mark, rules.adl)
+            self.plans[r.transfer_id] = deque((c.user, c.leg, c.qty) for c in cuts)
+        plan = self.plans[r.transfer_id]
+        due = plan.popleft() if plan else None
+        leg = margin.leg_of(1 - r.side, r.counter_flags)
+        self.as_planned[due == (r.counter_user_id, leg, r.qty)] += 1
 
     # --- time -----------------------------------------------------------------------------
 
@@ -198,14 +227,26 @@ class Venue(World):
         folded = self.fold()
         folded.audit()
         assert folded.state_hash() == self.live_hash()
-        ledger = self.recovered.state.ledger
-        for user, account in self.model.accounts.items():
-            seen = ledger.account(user, self.clock.now_ns())
-            due = {
-                "collateral": account.collateral, "realised": account.realised,
-                "fees": account.fees, "equity": self.model.cross_equity(user),
-                "maintenance_margin": self.model.bucket((user, CROSS_BUCKET))[1],
-                "available": self.model.available(user),
-            }  # fmt: skip
-            told = {name: seen[name] for name in due}
-            assert told == due, (user, told, due)
+        self.compare()
+
+    def compare(self) -> None:
+        """Every account, position, margin figure and total, to the last unit."""
+        ledger, now = self.recovered.state.ledger, self.clock.now_ns()
+        for user in self.model.accounts:
+            same(user, ledger.account(user, now), self.model.account(user, now))
+            for _, symbol, leg in self.model.keys_of(user):
+                seen, due = ledger.position(user, symbol, leg), self.model.position(
+                    user, symbol, leg
+                )  # fmt: skip
+                same((user, symbol, leg), seen, due)
+        same("totals", ledger.totals(), self.model.totals())
+
+
+def same(what: Any, seen: dict[str, int] | None, due: dict[str, int]) -> None:
+    """Everything that both tell of is equal; nothing known is all zeros."""
+    if seen is None:
+        assert not any(due.values()), (what, due)
+        return
+    both = seen.keys() & due.keys()
+    different = {name: (seen[name], due[name]) for name in both if seen[name] != due[name]}
+    assert both and not different, (what, different)
