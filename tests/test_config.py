@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rsx.config import SYMBOLS_MAX, default_path, load, parse
+from rsx.config import SYMBOLS_MAX, Prices, default_path, load, parse
 from rsx.errors import ConfigError
 
 TEXT = default_path().read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def test_decimal_text_becomes_units():
 @pytest.mark.parametrize(
     ("source", "demo", "resolved"),
     [("auto", True, "synthetic"), ("auto", False, "last"), ("last", True, "last"),
-     ("synthetic", False, "synthetic")],
+     ("synthetic", False, "synthetic"), ("venues", True, "venues")],
 )  # fmt: skip
 def test_the_mark_source_auto_follows_the_demo(source, demo, resolved):
     config = load().replace(mark={"source": source}, demo={"enabled": demo})
@@ -204,7 +204,8 @@ def test_every_integer_key_of_the_file_has_its_range_tested():
         ("cpus", "[1, 1]", "tiles.cpus = [1, 1]: must be different core numbers, at least one"),
         ("cpus", "[-1]", "tiles.cpus = [-1]: must be different core numbers, at least one"),
         ("source", '"nowhere"',
-         'mark.source = \'nowhere\': must be "auto" or "last" or "synthetic"'),
+         'mark.source = \'nowhere\': must be "auto" or "last" or "synthetic" or '
+         '"csv" or "venues"'),
         ("enabled", "1", "demo.enabled = 1: expected bool, got int"),
         ("l3", "1", "edge.l3 = 1: expected bool, got int"),
         ("requote_s", "0.01", "demo.requote_s = 0.01: expected float >= 0.05"),
@@ -401,3 +402,54 @@ def test_the_file_that_was_read_is_remembered(tmp_path):
     (tmp_path / "my.toml").write_text(TEXT)
 
     assert load(tmp_path / "my.toml").path == str(tmp_path / "my.toml")
+
+
+# --- prices of others (specs/mark.md MK-20, MK-30) ----------------------------------------------
+
+
+def test_feeds_and_files_are_kept_by_market_beside_its_rules():
+    text = changed("feeds", '["binance:btcusdt@aggTrade", "coinbase:BTC-USD"]')
+    config = parse(changed("csv", '"bars.csv"', text))
+
+    assert config.prices[1] == Prices(
+        (("binance", "btcusdt", "aggTrade"), ("coinbase", "BTC-USD", "")), "bars.csv"
+    )
+    assert config.prices[2].feeds[0] == ("binance", "ethusdt", "bookTicker")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("feeds", '["kraken:XBT"]', "symbols.BTC-PERP.feeds[0] = 'kraken:XBT': begins with none "
+         "of binance, coinbase and a colon"),
+        ("feeds", '["btcusdt"]', "symbols.BTC-PERP.feeds[0] = 'btcusdt': begins with none"),
+        ("feeds", '["coinbase:BTC-USD", "binance:BTCUSDT"]',
+         "symbols.BTC-PERP.feeds[1] = 'binance:BTCUSDT': such as"),
+        ("feeds", '["binance:btcusdt@depth"]', "symbols.BTC-PERP.feeds[0] = 'binance:btcusdt@de"),
+        ("feeds", '["binance:btc/../x"]', "symbols.BTC-PERP.feeds[0] = 'binance:btc/../x': such"),
+        ("feeds", '["coinbase:BTCUSD"]', "symbols.BTC-PERP.feeds[0] = 'coinbase:BTCUSD': such as"),
+        ("feeds", '["binance:btcusdt", "binance:btcusdc"]',
+         "symbols.BTC-PERP.feeds[1] = 'binance:btcusdc': a second feed of binance"),
+        ("feeds", "5", "symbols.BTC-PERP.feeds = 5: expected array, got int"),
+        ("feeds", "[5]", "symbols.BTC-PERP.feeds[0] = 5: expected str, got int"),
+        ("csv", "5", "symbols.BTC-PERP.csv = 5: expected str, got int"),
+        ("source", '"csv"', 'mark.source = "csv": no market has a file (symbols.csv)'),
+        ("binance_url", '"http://x"', "mark.binance_url = 'http://x': must be ws:// or wss://"),
+        ("coinbase_url", '"wss://x?y=1"', "mark.coinbase_url = 'wss://x?y=1': must be ws://"),
+        ("coinbase_url", '""', "mark.coinbase_url = '': must be ws:// or wss://"),
+    ],
+)  # fmt: skip
+def test_a_feed_or_address_that_cannot_be_is_refused(key, value, message):
+    assert refusal(changed(key, value)).startswith(message)
+
+
+def test_venues_need_as_many_feeds_of_every_market_as_sources():
+    text = changed("source", '"venues"')
+    parse(changed("min_sources", "2", text))
+
+    assert refusal(changed("min_sources", "3", text)) == (
+        'symbols.BTC-PERP.feeds: 2 where mark.source = "venues" needs mark.min_sources = 3'
+    )
+    assert refusal(changed("feeds", "[]", text)) == (
+        'symbols.BTC-PERP.feeds: 0 where mark.source = "venues" needs mark.min_sources = 1'
+    )

@@ -62,7 +62,7 @@ def test_health_says_which_market_has_no_price_from_start_to_outage_and_back_mrk
             fresh_ms="500", update_ms="50", alarm_s="1",
         )  # fmt: skip
         with ExchangeProcess(tmp_path / "data", "--config", str(path)) as exchange:
-            code, body = until(lambda: (got := health(exchange))[0] == 503 and got)
+            _, body = until(lambda: (got := health(exchange))[0] == 503 and got)
             assert body["status"] == "unready"
             assert [text.partition(":")[0] for text in body["reasons"]] == [
                 "BTC-PERP", "ETH-PERP", "SOL-PERP",
@@ -73,13 +73,13 @@ def test_health_says_which_market_has_no_price_from_start_to_outage_and_back_mrk
             assert "503" in warning
 
             server.refuse = 0
-            code, body = until(lambda: (got := health(exchange))[0] == 200 and got)
+            _, body = until(lambda: (got := health(exchange))[0] == 200 and got)
             assert (body["status"], body["reasons"]) == ("ok", [])
             until(lambda: 'rsx_mark_venue_connected{venue="binance"} 1.0' in metrics(exchange))
             page = metrics(exchange)
             assert 'rsx_mark_venue_alarms_total{venue="coinbase"} 1.0' in page
             server.quiet = True
-            code, body = until(lambda: (got := health(exchange))[0] == 503 and got)
+            _, body = until(lambda: (got := health(exchange))[0] == 503 and got)
             assert "no fresh price" in body["reasons"][0]
 
             server.quiet = False
