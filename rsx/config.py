@@ -146,6 +146,7 @@ class Edge(Section, frozen=True):
     private_backlog_bytes: Annotated[int, _within(4096, 1 << 30)] = 1 << 20
     public_backlog_bytes: Annotated[int, _within(4096, 1 << 30)] = 1 << 18
     slow_reader_ms: Annotated[int, _within(0, 600_000)] = 5000
+    account_push_ms: Annotated[int, _within(10, 60_000)] = 100
     l3: bool = True
     heartbeat_s: Annotated[int, _within(1, 3600)] = 5
     idle_s: Annotated[int, _within(2, 36_000)] = 30

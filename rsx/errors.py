@@ -234,8 +234,13 @@ class RequestError(RsxError):
     """A client's request is refused.
 
     `code` is stable; `field` and `value` say what in the request was wrong; `ref` is the
-    client id or order id the request named, when it could be read.
+    client id or order id the request named, when it could be read. `required` and `available`: the
+    amounts that a refusal is about, in units of 10^-decimals; both 0 = it is about none.
     """
+
+    required = 0
+    available = 0
+    decimals = 0
 
     def __init__(
         self,

@@ -28,11 +28,13 @@ from rsx.edge.forms import error_reply
 from rsx.edge.guards import Guards
 from rsx.edge.metrics import Row
 from rsx.edge.orders import Order, OrderIds
+from rsx.edge.pushes import Pushes
 from rsx.edge.rest import Rest
 from rsx.edge.sessions import Sessions
 from rsx.edge.ws import private_socket
 from rsx.errors import Reason, RequestError, StartError
 from rsx.records import OrderFlag
+from rsx.rules import SymbolConfig
 from rsx.tiles.gateway import Gateway
 
 BACKLOG = 1024
@@ -85,7 +87,10 @@ class Edge:
         self.events = Events(self.entry, self.log)
         self.sessions = Sessions(config.edge)
         self.guards = Guards(self.entry)
+        self.pushes = Pushes(self.entry, config.edge.account_push_ms * 1_000_000)
         self.events.requests.announce = self._announce
+        self.events.requests.touch = self.pushes.touch
+        self.events.requests.ruled = self._on_rules
         self.batch_max = config.edge.batch_max
         self.message_bytes_max = codec.message_bytes_max(self.batch_max)
         self.verifier = Verifier(secret)
@@ -108,18 +113,20 @@ class Edge:
         self, open_orders: Iterable[Any] = (), recent_fills: Iterable[Any] = (),
         next_oid_floor: int = 0, epoch: int = 0, seq: int = 0,
         client_ids: Mapping[int, str] = NO_CLIENT_IDS, modes: Mapping[int, int] = codec.NO_MODES,
-        settings: Mapping[int, tuple[int, int]] = NO_SETTINGS,
+        settings: Mapping[int, tuple[int, int]] = NO_SETTINGS, recent: Iterable[Any] = (),
     ) -> None:  # fmt: skip
         """Take recovered state, before the start.
 
         Args  open_orders, recent_fills, client_ids: see Events.load; next_oid_floor: every new
               order id is above it; epoch, seq: of the log, seq being the last one applied; modes:
               trading mode by symbol id, open where there is none; settings: (owner group, default
-              of self-trade prevention) by user, of accounts that ever had any set
+              of self-trade prevention) by user, of accounts that ever had any set; recent: views
+              of recent records for the histories, oldest first (Notices.load)
 
         Orders placed under cancel on disconnect are cancelled: their connection is gone (W-72).
         """
         self.events.load(open_orders, recent_fills, client_ids)
+        self.events.notices.load(recent)
         self.entry.ids = OrderIds(0, next_oid_floor)
         self.entry.modes.update(modes)
         self.entry.settings.update((user, Settings(*row)) for user, row in settings.items())
@@ -131,8 +138,15 @@ class Edge:
         self.log.epoch = epoch
         self.log.seq = seq
 
+    def _on_rules(self, rules: SymbolConfig, ts_ns: int, seq: int) -> None:
+        """Other rules of a market hold from here on (SY-4)."""
+        self.symbols = tuple(rules if s.id == rules.id else s for s in self.symbols)
+        self.by_name[rules.name] = rules
+        row = codec.symbol_row(rules, self.entry.modes.get(rules.id, 0))
+        self._announce("SC", [row, ts_ns, seq])
+
     def _announce(self, key: str, fields: list[Any]) -> None:
-        """A change for all: of a trading mode."""
+        """A change for all: of a trading mode, or of rules."""
         self.symbols_frame = codec.encode_symbols(self.symbols, self.entry.modes)
         self.sessions.announce(key, fields)
 
@@ -317,6 +331,14 @@ class Edge:
              guards.dead_man_total),
             ("rsx_gateway_queries", "counter", "Account queries", {}, entry.queries_total),
             ("rsx_gateway_deposits", "counter", "Deposits handed over", {}, entry.deposits_total),
+            ("rsx_gateway_withdrawals", "counter", "Withdrawals handed over", {},
+             entry.withdrawals_total),
+            ("rsx_gateway_margin_transfers", "counter", "Margin transfers handed over", {},
+             entry.transfers_total),
+            ("rsx_gateway_account_pushes", "counter", "Account queries for pushes and funds", {},
+             entry.pushes_total),
+            ("rsx_gateway_margin_calls", "counter", "Margin calls told", {},
+             self.events.notices.margin_calls_total),
             ("rsx_gateway_timeouts", "counter", "Requests unanswered", {}, entry.timeouts_total),
             ("rsx_gateway_overloads", "counter", "Times the ring to risk was full", {},
              entry.overloads_total),

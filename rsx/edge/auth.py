@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jwt
 
 from rsx.errors import ConfigError, Reason, RequestError
+from rsx.records import FUND_USER_BASE
 
 AUDIENCE = "rsx"
 ISSUER = "rsx"
@@ -143,6 +144,9 @@ def verify(secret: bytes, token: str, now_s: int | None = None) -> Claims:
     user = claims["sub"]
     if not isinstance(user, str) or not _USER.fullmatch(user) or int(user) >= 1 << 32:
         raise _invalid("sub is not a user id from 1 to 2^32-1 as text")
+    if int(user) >= FUND_USER_BASE:
+        detail = "an account of the exchange itself"
+        raise RequestError(Reason.FORBIDDEN, "sub", int(user), detail=detail)
     for name in ("exp", "iat", "nbf"):
         value = claims.get(name, 0)
         if type(value) is not int or not 0 <= value < _SECONDS_MAX:

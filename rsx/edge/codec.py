@@ -16,20 +16,21 @@ from typing import Any, NamedTuple
 import orjson
 
 from rsx.edge.orders import OID_LIMIT, STP_DEFAULT, Fill, Order, Trigger
-from rsx.edge.rules import default_tif
+from rsx.edge.rules import default_tif, leg_flags, leg_of
 from rsx.errors import Reason, RequestError
-from rsx.records import OrderFlag
+from rsx.records import AdlPolicy, OrderFlag
 
 FRAME_BYTES_MAX = 4096
 ITEM_BYTES_MAX = 512  # of a batch, in either dialect
 VALUE_CHARS_MAX = 64
 PRIVATE_FRAMES = frozenset({
     "AUTH", "N", "TN", "C", "R", "CA", "BN", "BC", "BR", "CD", "DM", "AS", "Q", "O", "P", "A",
-    "FL", "M", "H", "BYE",
+    "FL", "M", "H", "BYE", "MC", "MT", "WD", "AW", "FH", "LH",
 })  # fmt: skip
 PUBLIC_FRAMES = frozenset({"S", "X", "M", "H"})
 KNOWN_FRAMES = PRIVATE_FRAMES | PUBLIC_FRAMES | {
-    "W", "U", "DU", "F", "E", "MO", "BBO", "B", "D", "T", "LS", "L",
+    "W", "U", "DU", "F", "E", "MO", "BBO", "B", "D", "T", "LS", "L", "AC", "DP", "CALL", "LQ",
+    "PT", "LF", "FP", "SC", "MP", "FR", "OI",
 }  # fmt: skip
 
 POST_ONLY = int(OrderFlag.POST_ONLY)
@@ -38,10 +39,10 @@ REPRICE = int(OrderFlag.REPRICE)
 ON_DISCONNECT = int(OrderFlag.ON_DISCONNECT)
 LAST_PRICE = int(OrderFlag.LAST_PRICE)
 OPTION_FLAGS = {"reprice": REPRICE, "post_only": POST_ONLY, "last": LAST_PRICE}
-ORDER_OPTIONS = frozenset({"expire_s", "stp", "reprice", "kind"})
+ORDER_OPTIONS = frozenset({"expire_s", "stp", "reprice", "kind", "position_side"})
 TRIGGER_NAMES = ("sym", "kind", "side", "qty", "trigger_px", "px")
 TRIGGER_OPTIONS = frozenset({
-    "trail_px", "trail_ppm", "last", "stp", "expire_s", "post_only", "reprice"
+    "trail_px", "trail_ppm", "last", "stp", "expire_s", "post_only", "reprice", "position_side"
 })  # fmt: skip
 NO_TRIGGER = Trigger(0)
 _loads = orjson.loads
@@ -49,6 +50,16 @@ _dumps = orjson.dumps
 _DECIMAL = re.compile(r"(-?)([0-9]{1,19})(?:\.([0-9]{1,18}))?", re.ASCII)
 
 NO_MODES: Mapping[int, int] = MappingProxyType({})
+# Rules that clients are told by name: of funding, liquidation and insurance.
+MONEY_RULES = ("oi_low", "oi_high", "insurance_loss_max", "insurance_notional_max")
+RATE_RULES = (
+    "funding_interval_s", "funding_interest_ppb", "funding_damp_ppb", "funding_cap_ppb",
+    "liquidation_fee_ppm", "liquidation_slip_ppm", "liquidation_slip_max_ppm",
+    "liquidation_rounds", "liquidation_delay_ms", "liquidation_step_ppm",
+    "liquidation_buffer_ppm", "margin_call_ppm", "withdraw_keep_ppm",
+)  # fmt: skip
+FURTHER_RULES = (*MONEY_RULES, *RATE_RULES)
+ADL_NAMES = tuple(policy.name.lower() for policy in AdlPolicy)
 
 Fields = list[Any]
 
@@ -176,6 +187,8 @@ def decode_order(fields: Fields) -> tuple[int, int, int, int, str, int, int, int
             kind = options.get("kind", 0)
             stp = options.get("stp", STP_DEFAULT)
             expire_s = options.get("expire_s", 0)
+            if "position_side" in options:
+                flags = leg_flags(side, options["position_side"], flags, cid)
     if tif is None:
         tif = default_tif(kind)
     return symbol_id, side, px, qty, cid, tif, flags, kind, stp, expire_s
@@ -214,8 +227,11 @@ def decode_trigger(fields: Fields) -> TriggerFields:
         flags = REDUCE_ONLY
     options, more = _options(fields[9], TRIGGER_OPTIONS, cid) if len(fields) > 9 else ({}, 0)
     symbol_id, kind, side, qty, trigger_px, px = fields[:6]
+    flags |= more
+    if "position_side" in options:
+        flags = leg_flags(side, options["position_side"], flags, cid)
     return TriggerFields(
-        symbol_id, kind, side, qty, trigger_px, px, cid, tif, flags | more,
+        symbol_id, kind, side, qty, trigger_px, px, cid, tif, flags,
         options.get("trail_px", 0), options.get("trail_ppm", 0),
         options.get("stp", STP_DEFAULT), options.get("expire_s", 0),
     )  # fmt: skip
@@ -266,7 +282,7 @@ def decode_integers(key: str, fields: Fields, least: int, **defaults: int) -> li
 
 
 def decode_switch(key: str, fields: Fields) -> bool:
-    """The one flag of CD."""
+    """The one flag of CD and AW."""
     if not fields:
         raise _few(key, fields, 1)
     return _flag(fields[0], "on", None)
@@ -277,8 +293,18 @@ def decode_settings(fields: Fields) -> int | None:
     return _given(fields[0], "stp", None) if fields else None
 
 
+def decode_margin(fields: Fields) -> tuple[int, int | None, int | None, int | None]:
+    """Fields of MC: symbol, leverage, margin mode, position mode; None = as it is."""
+    if not fields:
+        raise _few("MC", fields, 1)
+    given = [*fields[1:4], None, None, None]
+    names = ("leverage", "margin_mode", "position_mode")
+    values = [_given(value, name, None) for value, name in zip(given, names, strict=False)]
+    return _typed(fields[0], "sym", int), values[0], values[1], values[2]
+
+
 def decode_fills(fields: Fields) -> tuple[int, int, int]:
-    """Fields of FL: symbol (0 = all), limit, before."""
+    """Fields of FL, FH and LH: symbol (0 = all), limit, before."""
     given = [*fields[:3], *(0, 50, 0)[len(fields[:3]) :]]
     return (
         _typed(given[0], "sym", int), _typed(given[1], "limit", int),
@@ -301,13 +327,19 @@ def decode_heartbeat(fields: Fields) -> int:
 
 def decode_object(data: bytes, names: frozenset[str]) -> dict[str, Any]:
     """A REST body: an object with none but these keys."""
+    body = decode_any(data)
+    check_keys(body, names)
+    return body
+
+
+def decode_any(data: bytes) -> dict[str, Any]:
+    """A REST body: an object with whatever keys."""
     try:
         body = _loads(data)
     except orjson.JSONDecodeError as error:
         raise _undecodable(data, error) from None
     if type(body) is not dict:
         raise RequestError(Reason.MALFORMED, "body", body, detail="an object is due")
-    check_keys(body, names)
     return body
 
 
@@ -331,7 +363,7 @@ def encode_update(order: Order, reason: int, ts_ns: int, seq: int) -> bytes:
         order.oid, order.status, order.filled, order.remaining, reason, order.cid,
         order.symbol_id, order.side, order.px, order.qty, ts_ns, seq,
     ]  # fmt: skip
-    if order.original_oid or order.amended or order.kind:
+    if order.original_oid or order.amended or order.kind or order.required:
         fields += _tail(order, order.original_oid)
     return _dumps({"U": fields})
 
@@ -339,8 +371,11 @@ def encode_update(order: Order, reason: int, ts_ns: int, seq: int) -> bytes:
 def _tail(order: Order, original_oid: int) -> Fields:
     """The last fields of U that few orders have, up to the last that is not 0."""
     trigger = order.trigger or NO_TRIGGER
-    tail = [original_oid, order.amended, order.kind, trigger.px, trigger.fired_px]
-    while not tail[-1]:
+    tail = [
+        original_oid, order.amended, order.kind, trigger.px, trigger.fired_px, order.required,
+        order.available,
+    ]  # fmt: skip
+    while tail and not tail[-1]:
         tail.pop()
     return tail
 
@@ -363,7 +398,9 @@ def encode_fill(fill: Fill, remaining: int) -> bytes:
 def encode_error(error: RequestError, index: int | None = None) -> bytes:
     """E: why a request was refused, and what in it; index: its place in a batch."""
     fields = [int(error.code), error.message, error.field, echo(error.value), error.ref]
-    if index is not None:
+    if error.required:
+        fields += [index, error.required, error.available]
+    elif index is not None:
         fields.append(index)
     return _dumps({"E": fields})
 
@@ -390,6 +427,7 @@ def order_row(order: Order) -> Fields:
         order.placed_ns, order.remaining, order.kind, order.stp, order.expire_s, trigger.px,
         trigger.fired_px, trigger.trail_px, trigger.trail_ppm, 1 if flags & LAST_PRICE else 0,
         1 if flags & REPRICE else 0, 1 if flags & ON_DISCONNECT else 0,
+        leg_of(order.side, flags),
     ]  # fmt: skip
 
 
@@ -403,14 +441,19 @@ def encode_symbols(symbols: Iterable[Any], modes: Mapping[int, int] = NO_MODES) 
 
     Args  modes: trading modes by symbol id; open where there is none
     """
-    return encode("M", [
-        [
-            s.id, s.name, s.tick, s.lot, s.price_decimals, s.qty_decimals, s.px_max, s.qty_max,
-            s.notional_max, s.notional_min, modes.get(s.id, 0), [list(row) for row in s.tick_table],
-            s.price_band_ppm, s.market_band_ppm,
-        ]
-        for s in symbols
-    ])  # fmt: skip
+    return encode("M", [symbol_row(s, modes.get(s.id, 0)) for s in symbols])
+
+
+def symbol_row(s: Any, mode: int) -> Fields:
+    """A row of M: the rules of a market."""
+    further: dict[str, Any] = {name: getattr(s, name) for name in FURTHER_RULES}
+    further["adl"] = ADL_NAMES[s.adl]
+    return [
+        s.id, s.name, s.tick, s.lot, s.price_decimals, s.qty_decimals, s.px_max, s.qty_max,
+        s.notional_max, s.notional_min, mode, [list(row) for row in s.tick_table],
+        s.price_band_ppm, s.market_band_ppm, s.version, s.maker_fee_ppm, s.taker_fee_ppm,
+        s.initial_margin_ppm, s.maintenance_margin_ppm, [list(row) for row in s.brackets], further,
+    ]  # fmt: skip
 
 
 def message_bytes_max(batch_max: int) -> int:

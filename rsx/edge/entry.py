@@ -5,7 +5,7 @@ A request is checked whole, then handed to the user's risk tile through `gateway
 with nothing done; it is answered later by a released record, a refusal, or NO_ANSWER (INV-22).
 
     place, place_trigger -> Order    tracked at once; its account's streams hear of it
-    amend, cancel, and what requests.py has -> Request    `answered` is called once
+    amend, cancel, and what requests.py and accounts.py have    `answered` is called once
 
 Thread: the gateway's loop. Source: specs/wire.md sections 5 and 6.
 """
@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 from rsx.edge import rules as checks
+from rsx.edge.accounts import AccountEntry
 from rsx.edge.orders import (
     OID_LIMIT,
     PENDING,
@@ -29,7 +30,6 @@ from rsx.edge.orders import (
     Trigger,
 )
 from rsx.edge.picks import packer
-from rsx.edge.requests import RequestEntry
 from rsx.edge.rules import cid_bytes
 from rsx.errors import Reason, RequestError
 from rsx.records import (
@@ -56,7 +56,7 @@ Guard = dict[int, Order] | None
 OnFirst = Callable[[Order | RequestError], None] | None
 
 
-class OrderEntry(RequestEntry):
+class OrderEntry(AccountEntry):
     """See the module."""
 
     # --- orders ---------------------------------------------------------------------------

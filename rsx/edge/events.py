@@ -23,6 +23,7 @@ from typing import Any
 from rsx.core.check import InvariantError, check
 from rsx.edge.answers import UNKNOWN_VALUE, Answers
 from rsx.edge.entry import OrderEntry
+from rsx.edge.notices import Notices
 from rsx.edge.orders import (
     CANCELLED,
     FILLED,
@@ -47,7 +48,15 @@ from rsx.records import (
     CANCEL_REJECTED,
     DEPOSIT,
     FILL,
+    FUNDING_DONE,
+    FUNDING_PAYMENT,
+    FUNDING_SETTLED,
+    LIQUIDATION_SETTLED,
+    LIQUIDATION_STEP,
     LOG_STARTED,
+    MARGIN_CALL,
+    MARGIN_CONFIG,
+    MARGIN_TRANSFERRED,
     MARK_PRICE,
     ORDER_ACCEPTED,
     ORDER_AMENDED,
@@ -57,18 +66,23 @@ from rsx.records import (
     ORDER_REJECTED,
     ORDER_RELEASED,
     ORDER_RESTED,
+    POSITION_RISK,
     POSITION_STATE,
+    POSITION_TRANSFERRED,
     RECORD_SIZE,
     REQUEST_REJECTED,
     SEGMENT_STARTED,
+    SYMBOL_BRACKETS,
     SYMBOL_CONFIG,
     SYMBOL_LIMITS,
+    SYMBOL_RISK,
     TRADING_MODE,
     TRIGGER_CANCELLED,
     TRIGGER_FIRED,
     TRIGGER_PLACED,
     TRIGGER_REJECTED,
     VERSION,
+    WITHDRAWAL,
     OrderFlag,
     OrderKind,
 )
@@ -109,6 +123,7 @@ class Events:
         self.tracker = entry.tracker
         self.position = position
         self.requests = requests = Answers(entry)
+        self.notices = notices = Notices(entry, requests)
         self.fills_total = 0
         self.released: dict[int, Callable[[bytes, int, int, int], None] | None] = {
             ORDER_ACCEPTED.type: self.on_accepted,
@@ -127,19 +142,32 @@ class Events:
             AMEND_REJECTED.type: requests.on_amend_rejected,
             CANCEL_ALL_DONE.type: requests.on_cancel_all_done,
             DEPOSIT.type: requests.on_deposit,
+            WITHDRAWAL.type: requests.on_withdrawal,
+            MARGIN_CONFIG.type: requests.on_margin,
+            MARGIN_TRANSFERRED.type: requests.on_moved,
+            FUNDING_SETTLED.type: notices.on_funding_settled,
+            FUNDING_PAYMENT.type: notices.on_payment,
+            FUNDING_DONE.type: None,
+            LIQUIDATION_STEP.type: notices.on_step,
+            POSITION_TRANSFERRED.type: notices.on_transferred,
+            LIQUIDATION_SETTLED.type: notices.on_settled,
             TRADING_MODE.type: requests.on_mode,
             ACCOUNT_CONFIG.type: requests.on_config,
             LOG_STARTED.type: self.on_log_started,
             ORDER_RELEASED.type: None,  # no event of an order
-            MARK_PRICE.type: None,
-            SYMBOL_CONFIG.type: None,
-            SYMBOL_LIMITS.type: None,
+            MARK_PRICE.type: notices.on_mark,
+            SYMBOL_CONFIG.type: requests.on_rules,
+            SYMBOL_LIMITS.type: requests.on_rules,
+            SYMBOL_RISK.type: requests.on_rules,
+            SYMBOL_BRACKETS.type: requests.on_rules,
             SEGMENT_STARTED.type: None,
         }
         self.answers: dict[int, Callable[[bytes, int, int, int], None] | None] = {
             REQUEST_REJECTED.type: self.on_refused,
             ACCOUNT_STATE.type: requests.on_account,
             POSITION_STATE.type: requests.on_position,
+            POSITION_RISK.type: requests.on_position_risk,
+            MARGIN_CALL.type: notices.on_margin_call,
         }
 
     def load(
@@ -156,7 +184,7 @@ class Events:
             row = OpenOrder(*fields)
             cid = row.cid.rstrip(b"\0").decode() if isinstance(row.cid, bytes) else row.cid
             trigger = None
-            if row.kind >= _FIRST_TRIGGER:
+            if _FIRST_TRIGGER <= row.kind < OrderKind.LIQUIDATION:
                 trigger = Trigger(row.trigger_px, row.trail_px, row.trail_ppm, row.fired_px)
             order = Order(
                 row.oid, self.tracker.account(row.user_id), row.symbol_id, row.side, row.px,
@@ -226,8 +254,11 @@ class Events:
         order.seq = seq
         if order.waiting:
             self.entry.order_answered(order)
-        for stream in order.account.streams:
-            stream.on_update(order, reason, ts_ns, seq)
+        account = order.account
+        if account.streams:
+            for stream in account.streams:
+                stream.on_update(order, reason, ts_ns, seq)
+            self.requests.touch(account.user_id)
         if order.on_first is not None and order.status != PENDING:
             on_first, order.on_first = order.on_first, None
             on_first(order)
@@ -289,8 +320,10 @@ class Events:
         account.fills.append(fill)
         if order.waiting:
             self.entry.order_answered(order)
-        for stream in account.streams:
-            stream.on_fill(fill, remaining)
+        if account.streams:
+            for stream in account.streams:
+                stream.on_fill(fill, remaining)
+            self.requests.touch(account.user_id)
         if remaining == 0:
             self.tracker.end(order, FILLED)
             self._update(order, 0, fill[8], fill[9])
@@ -429,13 +462,14 @@ class Events:
         if oid and not request_id:
             if oid in self.tracker.orders:
                 order = self._tracked(oid, user)
+                if required:
+                    order.required, order.available = required, available
                 self.tracker.end(order, REJECTED)
                 self._update(order, reason, ts_ns, 0)
             return
         request = self.entry.take(request_id)
         if request is not None:
-            detail = f"{required} is needed, {available} is free" if required else None
-            self.requests.refuse(request, reason, detail)
+            self.requests.refuse(request, reason, required, available)
 
 
 def _both_sides(view: Any) -> list[tuple[Fill, int]]:

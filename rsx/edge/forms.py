@@ -12,21 +12,46 @@ import orjson
 from aiohttp import web
 
 from rsx.edge import codec
+from rsx.edge.answers import AccountState, refusal
+from rsx.edge.market_rows import LiquidationRow, MarkRow, SettledRow
 from rsx.edge.orders import STATUS_NAMES, STP_DEFAULT, Fill, Order
+from rsx.edge.rules import leg_of
 from rsx.errors import Reason, RequestError
-from rsx.records import Mode, OrderFlag, OrderKind, Stp, Tif
+from rsx.records import (
+    Leg,
+    MarginMode,
+    MarkState,
+    Mode,
+    OrderFlag,
+    OrderKind,
+    PositionMode,
+    Stage,
+    Stp,
+    Tif,
+)
+from rsx.rules import to_table
 
 PPM_DECIMALS = 6
 SIDE_NAMES = ("buy", "sell")
 SIDES = {name: at for at, name in enumerate(SIDE_NAMES)}
 TIFS = {tif.name: int(tif) for tif in Tif}
 TIF_NAMES = tuple(TIFS)
-KINDS = {kind.name.lower(): int(kind) for kind in OrderKind}
-KIND_NAMES = tuple(KINDS)
+KIND_NAMES = tuple(kind.name.lower() for kind in OrderKind)
+# What may be asked for.
+KINDS = {name: at for at, name in enumerate(KIND_NAMES) if at != OrderKind.LIQUIDATION}
 STPS = {stp.name.lower(): int(stp) for stp in Stp if stp is not Stp.DEFAULT}
 STP_NAMES = tuple(STPS)
 MODES = {mode.name.lower(): int(mode) for mode in Mode}
 MODE_NAMES = tuple(MODES)
+MARGIN_MODES = {mode.name.lower(): int(mode) for mode in MarginMode}
+MARGIN_MODE_NAMES = tuple(MARGIN_MODES)
+POSITION_MODES = {mode.name.lower(): int(mode) for mode in PositionMode}
+POSITION_MODE_NAMES = tuple(POSITION_MODES)
+LEGS = {leg.name.lower(): int(leg) for leg in Leg}
+LEG_NAMES = tuple(LEGS)
+MARK_STATE_NAMES = tuple(state.name.lower() for state in MarkState)
+STAGE_NAMES = tuple(stage.name.lower() for stage in Stage)
+PPB_DECIMALS = 9
 TRIGGER_ON = {"mark": 0, "last": int(OrderFlag.LAST_PRICE)}
 # What the inner interface calls a field, and what REST calls it.
 REST_FIELDS = {
@@ -45,10 +70,14 @@ def error_reply(error: RequestError) -> web.Response:
 
 def error_body(error: RequestError) -> dict[str, Any]:
     """The one form of every error."""
-    return {
+    body = {
         "code": int(error.code), "name": error.code.name, "message": error.message,
         "field": error.field, "value": codec.echo(error.value),
     }  # fmt: skip
+    if error.required:
+        body["required"] = codec.format_decimal(error.required, error.decimals)
+        body["available"] = codec.format_decimal(error.available, error.decimals)
+    return body
 
 
 # --- what things look like --------------------------------------------------------------------
@@ -72,6 +101,7 @@ def order_body(order: Order, symbol: Any) -> dict[str, Any]:
         "ts_ns": order.ts_ns, "seq": order.seq, "type": KIND_NAMES[order.kind],
         "stp": None if order.stp == STP_DEFAULT else STP_NAMES[order.stp],
         "expire_s": order.expire_s or None,
+        "position_side": _leg_name(leg_of(order.side, order.flags)),
     }  # fmt: skip
     if order.trigger is not None:
         trigger = order.trigger
@@ -86,13 +116,18 @@ def order_body(order: Order, symbol: Any) -> dict[str, Any]:
     return body
 
 
+def _leg_name(leg: int | None) -> str | None:
+    return None if leg is None else LEG_NAMES[leg]
+
+
 def _price(px: int, symbol: Any) -> str | None:
     return codec.format_decimal(px, symbol.price_decimals) if px else None
 
 
 def rejection_body(order: Order, symbol: Any) -> dict[str, Any]:
     """The reason, and the order, which has an id and may name the original."""
-    error = RequestError(Reason(order.reason), ref=order.oid)
+    decimals = symbol.price_decimals + symbol.qty_decimals
+    error = refusal(order.reason, order.required, order.available, decimals)
     return {"error": error_body(error), "order": order_body(order, symbol)}
 
 
@@ -106,8 +141,25 @@ def fill_body(fill: Fill, symbol: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def position_body(row: list[int], symbol: Any) -> dict[str, Any]:
-    _, net, entry, mark, unrealised, realised, initial, maintenance = row
+def account_body(user: int, values: list[int], decimals: int) -> dict[str, Any]:
+    """Values of frame A by name."""
+    names = (
+        "collateral", "equity", "unrealised", "initial_margin", "maintenance_margin",
+        "frozen", "available", "realised", "fees", "withdrawable",
+    )  # fmt: skip
+    body: dict[str, Any] = {"user": user}
+    body |= {n: codec.format_decimal(v, decimals) for n, v in zip(names, values, strict=False)}
+    mode, stage = values[len(names) :]
+    body["position_mode"] = POSITION_MODE_NAMES[mode]
+    body["liquidation"] = STAGE_NAMES[stage] if stage else None
+    return body
+
+
+def position_body(row: list[Any], symbol: Any) -> dict[str, Any]:
+    """A row of P by name."""
+    _, net, entry, mark, unrealised, realised, initial, maintenance = row[:8]
+    leg, leverage, margin_mode, notional, wallet, liquidation, bankruptcy, frozen = row[8:16]
+    open_buy, open_sell, owed, leverage_ppm, stage, number, lights = row[16:]
     return {
         "symbol": symbol.name,
         "net_qty": codec.format_decimal(net, symbol.qty_decimals),
@@ -116,6 +168,14 @@ def position_body(row: list[int], symbol: Any) -> dict[str, Any]:
         "unrealised": money(unrealised, symbol), "realised": money(realised, symbol),
         "initial_margin": money(initial, symbol),
         "maintenance_margin": money(maintenance, symbol),
+        "position_side": _leg_name(leg), "leverage": leverage,
+        "margin_mode": MARGIN_MODE_NAMES[margin_mode], "notional": money(notional, symbol),
+        "wallet": money(wallet, symbol), "liquidation_price": _price(liquidation, symbol),
+        "bankruptcy_price": _price(bankruptcy, symbol), "frozen": money(frozen, symbol),
+        "open_buy_qty": codec.format_decimal(open_buy, symbol.qty_decimals),
+        "open_sell_qty": codec.format_decimal(open_sell, symbol.qty_decimals),
+        "funding_owed": money(owed, symbol), "leverage_ppm": leverage_ppm,
+        "liquidation": STAGE_NAMES[stage] if stage else None, "round": number, "lights": lights,
     }  # fmt: skip
 
 
@@ -125,6 +185,7 @@ def money(units: int, symbol: Any) -> str:
 
 
 def symbol_row(s: Any, mode: int) -> dict[str, Any]:
+    table = to_table(s)
     return {
         "id": s.id, "name": s.name,
         "tick": codec.format_decimal(s.tick, s.price_decimals),
@@ -144,7 +205,104 @@ def symbol_row(s: Any, mode: int) -> dict[str, Any]:
         "min_notional": money(s.notional_min, s),
         "price_band": codec.format_decimal(s.price_band_ppm, PPM_DECIMALS),
         "market_band": codec.format_decimal(s.market_band_ppm, PPM_DECIMALS),
+        "version": s.version,
+        "brackets": [
+            [money(first, s), *(codec.format_decimal(rate, PPM_DECIMALS) for rate in rates)]
+            for first, *rates in s.brackets
+        ],
+        "rules": {name: table[name] for name in (*codec.FURTHER_RULES, "adl")},
     }  # fmt: skip
+
+
+def mark_body(mark: MarkRow | None, symbol: Any) -> dict[str, Any]:
+    if mark is None:
+        names = ("mark_price", "index_price", "sources", "source_ns", "open_interest",
+                 "funding_rate", "next_funding_s", "ts_ns", "seq")  # fmt: skip
+        return {"symbol": symbol.name, "state": "missing", **dict.fromkeys(names)}
+    return {
+        "symbol": symbol.name, "mark_price": _price(mark.mark_px, symbol),
+        "index_price": _price(mark.index_px, symbol), "state": MARK_STATE_NAMES[mark.state],
+        "sources": mark.sources, "source_ns": mark.source_ns or None,
+        "open_interest": codec.format_decimal(mark.open_interest, symbol.qty_decimals),
+        "funding_rate": _rate(mark.rate_ppb), "next_funding_s": mark.next_funding_s or None,
+        "ts_ns": mark.ts_ns, "seq": mark.seq,
+    }  # fmt: skip
+
+
+def _rate(ppb: int) -> str:
+    return codec.format_decimal(ppb, PPB_DECIMALS)
+
+
+def settled_body(row: SettledRow, symbol: Any) -> dict[str, Any]:
+    return {
+        "symbol": symbol.name, "rate": _rate(row.rate_ppb),
+        "mark_price": _price(row.mark_px, symbol), "index_price": _price(row.index_px, symbol),
+        "premium": _rate(row.premium_ppb), "interval": row.interval_id, "samples": row.samples,
+        "skipped": row.skipped, "ts_ns": row.ts_ns, "seq": row.seq,
+    }  # fmt: skip
+
+
+def public_liquidation_body(row: LiquidationRow, symbol: Any) -> dict[str, Any]:
+    return {
+        "symbol": symbol.name, "kind": ("order", "takeover", "adl")[row.kind],
+        "side": SIDE_NAMES[row.side], "qty": codec.format_decimal(row.qty, symbol.qty_decimals),
+        "price": _price(row.px, symbol), "mark_price": _price(row.mark_px, symbol),
+        "ts_ns": row.ts_ns, "seq": row.seq,
+    }  # fmt: skip
+
+
+def fund_body(state: AccountState, symbol: Any) -> dict[str, Any]:
+    """An insurance fund: money, and its position in its market."""
+    collateral, equity, unrealised = state.account[:3]
+    row = next((row for row in state.positions if row[0] == symbol.id), None)
+    net, entry, mark = row[1:4] if row is not None else (0, 0, 0)
+    return {
+        "symbol": symbol.name, "balance": money(collateral, symbol),
+        "equity": money(equity, symbol), "unrealised": money(unrealised, symbol),
+        "net_qty": codec.format_decimal(net or 0, symbol.qty_decimals),
+        "entry_price": _price(entry or 0, symbol), "mark_price": _price(mark or 0, symbol),
+    }  # fmt: skip
+
+
+def funding_body(row: list[int], symbol: Any) -> dict[str, Any]:
+    """Fields of FP by name."""
+    _, leg, amount, net, mark, rate, interval, ts_ns, seq = row
+    return {
+        "symbol": symbol.name, "leg": LEG_NAMES[leg], "amount": money(amount, symbol),
+        "net_qty": codec.format_decimal(net, symbol.qty_decimals),
+        "mark_price": _price(mark, symbol), "rate": _rate(rate), "interval": interval,
+        "ts_ns": ts_ns, "seq": seq,
+    }  # fmt: skip
+
+
+def liquidation_body(key: str, row: list[int], symbol: Any, decimals: int) -> dict[str, Any]:
+    """Fields of LQ, PT or LF by name; symbol None: a step of the whole cross account."""
+    body: dict[str, Any] = {"event": {"LQ": "step", "PT": "transfer", "LF": "settled"}[key]}
+    body |= {"symbol": None if symbol is None else symbol.name, "leg": LEG_NAMES[row[1]]}
+    if key == "LF":
+        body["amount"] = codec.format_decimal(row[2], decimals)
+    elif key == "PT":
+        role, kind, side, qty, px, mark = row[2:8]
+        body |= {
+            "role": ("ended", "counterparty")[role], "kind": ("takeover", "adl")[kind],
+            "side": SIDE_NAMES[side], "qty": codec.format_decimal(qty, symbol.qty_decimals),
+            "price": _price(px, symbol), "mark_price": _price(mark, symbol),
+        }  # fmt: skip
+    else:
+        stage, number, side, qty, px, mark, net, equity, maintenance, mode, oid = row[2:13]
+        body |= {
+            "stage": STAGE_NAMES[stage], "round": number,
+            "equity": codec.format_decimal(equity, decimals),
+            "maintenance_margin": codec.format_decimal(maintenance, decimals),
+            "margin_mode": MARGIN_MODE_NAMES[mode], "oid": oid or None,
+        }  # fmt: skip
+        if symbol is not None:
+            body |= {
+                "side": SIDE_NAMES[side], "qty": codec.format_decimal(qty, symbol.qty_decimals),
+                "price": _price(px, symbol), "mark_price": _price(mark, symbol),
+                "net_qty": codec.format_decimal(net, symbol.qty_decimals),
+            }  # fmt: skip
+    return body | {"ts_ns": row[-2], "seq": row[-1]}
 
 
 def levels_body(levels: Any, symbol: Any) -> list[list[Any]]:
@@ -194,6 +352,17 @@ def choice(
         return choices[value]
     detail = f"one of {', '.join(choices)} is due"
     raise RequestError(Reason.INVALID_VALUE, name, value, detail=detail)
+
+
+def position_side(body: dict[str, Any]) -> int | None:
+    """long or short as a leg; None when it is left out (W-80)."""
+    value = body.get("position_side")
+    if value is None:
+        return None
+    if type(value) is str and value in LEGS:
+        return LEGS[value]
+    detail = "long or short is due"
+    raise RequestError(Reason.POSITION_SIDE_INVALID, "position_side", value, detail=detail)
 
 
 def boolean(body: dict[str, Any], name: str) -> bool:

@@ -52,6 +52,8 @@ class Frames:
             "CD": self.on_disconnect_switch, "DM": self.on_dead_man, "AS": self.on_settings,
             "Q": self.on_queue, "O": self.on_orders, "P": self.on_positions,
             "A": self.on_account, "FL": self.on_fills, "M": self.on_symbols,
+            "MC": self.on_margin, "MT": self.on_transfer, "WD": self.on_withdrawal,
+            "AW": self.on_watch, "FH": self.on_fundings, "LH": self.on_liquidations,
             "AUTH": self.on_auth, "BYE": self.on_bye,
         }  # fmt: skip
 
@@ -163,6 +165,43 @@ class Frames:
             self.session.send(codec.encode("AS", [settings.stp, settings.owner_group]))
         else:
             self.entry.configure(account, None, stp, self._refusal(None, None))
+
+    # --- margin and money -------------------------------------------------------------------
+
+    def on_margin(self, fields: codec.Fields) -> None:
+        """Answered by the MC that every connection of the user gets; MT and WD likewise."""
+        symbol_id, leverage, margin_mode, position_mode = codec.decode_margin(fields)
+        self.entry.set_margin(
+            self.session.account, symbol_id, leverage, margin_mode, position_mode,
+            self._refusal(None, None),
+        )  # fmt: skip
+
+    def on_transfer(self, fields: codec.Fields) -> None:
+        symbol_id, amount, leg = codec.decode_integers("MT", fields, 2, sym=0, amount=0, leg=0)
+        self.entry.move_margin(
+            self.session.account, symbol_id, leg, amount, self._refusal(None, None)
+        )
+
+    def on_withdrawal(self, fields: codec.Fields) -> None:
+        (amount,) = codec.decode_integers("WD", fields, 1, amount=0)
+        self.entry.withdraw(self.session.account, amount, self._refusal(None, None))
+
+    def on_watch(self, fields: codec.Fields) -> None:
+        on = codec.decode_switch("AW", fields)
+        session, pushes = self.session, self.edge.pushes
+        session.send(codec.encode("AW", [int(on)]))
+        change = pushes.watch if on else pushes.unwatch
+        change(session.account.user_id, session)
+
+    def on_fundings(self, fields: codec.Fields) -> None:
+        notices = self.edge.events.notices
+        rows = notices.fundings(self.session.account, *codec.decode_fills(fields))
+        self.session.send(codec.encode("FH", rows))
+
+    def on_liquidations(self, fields: codec.Fields) -> None:
+        notices = self.edge.events.notices
+        rows = notices.liquidations(self.session.account, *codec.decode_fills(fields))
+        self.session.send(codec.encode("LH", rows))
 
     # --- asking -----------------------------------------------------------------------------
 

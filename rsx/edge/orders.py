@@ -147,13 +147,14 @@ class Order:
     filled + cut + open = qty (INV-13); cut is what was cancelled while the order lived on.
     `origin` hears of a timeout; `on_first` is called once, at the next update that is not of a
     pending order; `amended` is not 0 while an update tells of an amendment; `guard` holds the
-    live orders to cancel when their connection ends.
+    live orders to cancel when their connection ends; `required`, `available`: of a refusal by risk.
     """
 
     __slots__ = (
-        "account", "amended", "amending", "cid", "cut", "expire_s", "filled", "flags", "guard",
-        "kind", "oid", "on_first", "origin", "original_oid", "placed_ns", "px", "qty", "reason",
-        "seq", "side", "status", "stp", "symbol_id", "tif", "trigger", "ts_ns", "waiting",
+        "account", "amended", "amending", "available", "cid", "cut", "expire_s", "filled", "flags",
+        "guard", "kind", "oid", "on_first", "origin", "original_oid", "placed_ns", "px", "qty",
+        "reason", "required", "seq", "side", "status", "stp", "symbol_id", "tif", "trigger",
+        "ts_ns", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -176,6 +177,7 @@ class Order:
         self.expire_s = expire_s
         self.trigger = trigger
         self.filled = self.cut = self.seq = self.original_oid = self.amended = 0
+        self.required = self.available = 0
         self.amending: Amending | None = None
         self.guard: dict[int, Order] | None = None
         self.status = PENDING
@@ -213,7 +215,8 @@ class Account:
     """
 
     __slots__ = (
-        "cids", "due_ns", "ended", "fills", "open", "pending", "ring", "streams", "user_id",
+        "cids", "due_ns", "ended", "fills", "fundings", "liquidations", "open", "pending", "ring",
+        "streams", "user_id",
     )  # fmt: skip
 
     def __init__(self, user_id: int, ring: Any = None):
@@ -224,6 +227,9 @@ class Account:
         self.cids: dict[tuple[int, str], Order] = {}
         self.ended: deque[Order] = deque()
         self.fills: deque[Fill] = deque(maxlen=FILLS_MAX)
+        # Made with the first of them: most accounts have none. Rows: rsx/edge/notices.py.
+        self.fundings: deque[list[Any]] | None = None
+        self.liquidations: deque[tuple[str, list[Any]]] | None = None
         self.pending = 0
         self.due_ns = 0
 

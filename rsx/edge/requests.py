@@ -46,10 +46,13 @@ _pack_config = packer(ACCOUNT_CONFIG_REQUEST)
 class Request:
     """One request on its way; `answered` gets the result or a RequestError.
 
-    order: the own order that it names, when it is known; amends: it is an amendment of it
+    order: the own order that it names, when it is known; amends: it is an amendment of it;
+    field, value: what of it a refusal by risk is about
     """
 
-    __slots__ = ("account", "amends", "answered", "id", "order", "positions", "sent_ns")
+    __slots__ = (
+        "account", "amends", "answered", "field", "id", "order", "positions", "sent_ns", "value"
+    )  # fmt: skip
 
     def __init__(self, request_id: int, account: Account, answered: Callable[[Any], None]):
         self.id = request_id
@@ -59,6 +62,8 @@ class Request:
         self.sent_ns = 0
         self.order: Order | None = None
         self.amends = False
+        self.field: str | None = None
+        self.value: int | None = None
 
 
 class Gather:
@@ -87,6 +92,7 @@ class RequestEntry:
 
     Args  rings: gateway_risk, to each risk tile; shards: which of them decides for a user
     Attributes: modes {symbol id: trading mode}; settings {user: answers.Settings}, as released;
+    changing {symbol id: (version, request)} of changes of rules that have not been released;
     gateway_risk: the ring of what concerns no single user (SH-3)
     """
 
@@ -106,6 +112,7 @@ class RequestEntry:
         self.timeout_ns = edge.answer_timeout_ms * 1_000_000
         self.modes: dict[int, int] = {}
         self.settings: dict[int, Any] = {}
+        self.changing: dict[int, tuple[int, int]] = {}
         self.unanswered: dict[int, Order] = {}
         self.requests: dict[int, Request] = {}
         self.last_request = 0
@@ -115,6 +122,9 @@ class RequestEntry:
         self.orders_total = self.triggers_total = self.amends_total = self.cancels_total = 0
         self.cancel_alls_total = self.queries_total = self.deposits_total = 0
         self.settings_total = self.timeouts_total = self.overloads_total = 0
+        self.withdrawals_total = self.transfers_total = self.pushes_total = 0
+        first = symbols[0]
+        self.money_decimals = first.price_decimals + first.qty_decimals
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -133,6 +143,7 @@ class RequestEntry:
             raise RequestError(Reason.AMOUNT_INVALID, "amount", amount)
         now_ns = self.clock.now_ns()
         request = self._request(self.tracker.account(user_id), answered, now_ns)
+        request.field, request.value = "amount", amount
         self._hand(request, _pack_deposit(0, now_ns, request.id, amount, user_id))
         self.deposits_total += 1
         self.handed += 1

@@ -1,7 +1,7 @@
 """The REST routes: a second codec over rsx/edge/entry.py, with the same checks and reasons.
 
-Here: what is public, what an account reads, and what all routes share. Orders are in
-rest_orders.py, the operator's routes in rest_admin.py, bodies in forms.py.
+Here: what is public, and what all routes share. Orders are in rest_orders.py, accounts in
+rest_account.py, the operator's routes in rest_admin.py, bodies in forms.py.
 Source: specs/wire.md section 5.
 """
 
@@ -9,38 +9,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
 from rsx.edge import codec, metrics
-from rsx.edge.answers import Settings
 from rsx.edge.forms import (
     SIDE_NAMES,
-    STP_NAMES,
-    STPS,
-    choice,
-    fill_body,
+    fund_body,
     integer,
     levels_body,
-    position_body,
+    mark_body,
+    public_liquidation_body,
     renamed,
     reply,
+    settled_body,
     symbol_row,
 )
 from rsx.edge.orders import Account
+from rsx.edge.rest_account import AccountRoutes
 from rsx.edge.rest_admin import AdminRoutes
 from rsx.edge.rest_orders import OrderRoutes
 from rsx.errors import Reason, RequestError
+from rsx.records import FUND_USER_BASE
 
 if TYPE_CHECKING:
     from rsx.edge.app import Edge
 
 TRADES_MAX = 1000
 DEPTH_MAX = 1000
-SETTINGS_KEYS = frozenset({"stp"})
-DEAD_MAN_KEYS = frozenset({"timeout_ms", "symbol"})
+FUNDS_NS = 1_000_000_000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,6 +53,9 @@ class Rest:
         self.entry = edge.entry
         self.money_decimals = edge.money_decimals
         self.orders = OrderRoutes(self)
+        self.accounts = AccountRoutes(self)
+        self.markets = edge.events.notices.markets
+        self.funds: tuple[int, Any] = (0, None)  # when asked, and the answer
         self.admin = AdminRoutes(self)
         self.symbols_body = b""
         self.symbols_of = b""  # the frame M that symbols_body says the same as
@@ -62,12 +65,11 @@ class Rest:
             web.get("/v1/symbols", self.get_symbols),
             web.get("/v1/book", self.get_book),
             web.get("/v1/trades", self.get_trades),
-            web.get("/v1/account", self.get_account),
-            web.get("/v1/account/settings", self.get_settings),
-            web.post("/v1/account/settings", self.post_settings),
-            web.get("/v1/positions", self.get_positions),
-            web.get("/v1/fills", self.get_fills),
-            web.post("/v1/deadman", self.post_dead_man),
+            web.get("/v1/mark", self.get_mark),
+            web.get("/v1/funding", self.get_funding),
+            web.get("/v1/liquidations", self.get_liquidations),
+            web.get("/v1/insurance", self.get_insurance),
+            *self.accounts.routes(),
             *self.orders.routes(),
             *self.admin.routes(),
             web.get("/health", self.get_health),
@@ -108,6 +110,55 @@ class Rest:
         ]  # fmt: skip
         return reply({"trades": rows})
 
+    async def get_mark(self, request: web.Request) -> web.Response:
+        symbol = self.symbol(request.query.get("symbol"))
+        return reply(mark_body(self.markets.marks.get(symbol.id), symbol))
+
+    async def get_funding(self, request: web.Request) -> web.Response:
+        symbol, rows = self._page(request, self.markets.settled)
+        return reply({"funding": [settled_body(row, symbol) for row in rows]})
+
+    async def get_liquidations(self, request: web.Request) -> web.Response:
+        symbol, rows = self._page(request, self.markets.liquidations)
+        return reply({"liquidations": [public_liquidation_body(row, symbol) for row in rows]})
+
+    def _page(self, request: web.Request, rows: dict[int, Any]) -> tuple[Any, list[Any]]:
+        symbol = self.symbol(request.query.get("symbol"))
+        limit = integer(request, "limit", 50, 1, TRADES_MAX)
+        before = integer(request, "before", 0, 0, (1 << 63) - 1)
+        return symbol, self.markets.page(rows, symbol.id, limit, before)
+
+    async def get_insurance(self, _request: web.Request) -> web.Response:
+        """Asked of risk at most once a second, whoever asks here."""
+        now_ns = self.edge.clock.now_ns()
+        asked_ns, answer = self.funds
+        if answer is None or now_ns - asked_ns >= FUNDS_NS:
+            answer = asyncio.ensure_future(self._ask_funds())
+            self.funds = (now_ns, answer)
+        try:
+            rows = await asyncio.shield(answer)
+        except RequestError as error:
+            if self.funds[1] is answer:
+                self.funds = (0, None)
+            raise RequestError(error.code) from None
+        return reply({"funds": rows})
+
+    async def _ask_funds(self) -> list[dict[str, Any]]:
+        entry = self.entry
+        asked = []
+        for symbol in self.edge.symbols:
+            account = entry.tracker.account(FUND_USER_BASE + symbol.id)
+            asked.append(self.ask(partial(entry.look_at, account)))
+        entry.asked += len(asked)
+        self.collect()
+        rows = []
+        for symbol, answer in zip(self.edge.symbols, asked, strict=True):
+            state = await answer
+            if isinstance(state, RequestError):
+                raise state
+            rows.append(fund_body(state, symbol))
+        return rows
+
     async def get_health(self, _request: web.Request) -> web.Response:
         health = self.edge.health_source()
         return reply(health, 200 if health.get("status") == "ok" else 503)
@@ -115,56 +166,6 @@ class Rest:
     async def get_metrics(self, _request: web.Request) -> web.Response:
         body = metrics.exposition(self.edge.metrics_source())
         return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
-
-    # --- private ----------------------------------------------------------------------------
-
-    async def get_account(self, request: web.Request) -> web.Response:
-        account = self.account(request)
-        state = await self.answer(lambda done: self.entry.query_account(account, done))
-        names = (
-            "collateral", "equity", "unrealised", "initial_margin", "maintenance_margin",
-            "frozen", "available", "realised", "fees",
-        )  # fmt: skip
-        body: dict[str, Any] = {"user": account.user_id}
-        body |= {n: self.money(v) for n, v in zip(names, state.account, strict=True)}
-        return reply(body)
-
-    async def get_settings(self, request: web.Request) -> web.Response:
-        user = self.account(request).user_id
-        return reply(settings_body(user, self.entry.settings.get(user, Settings())))
-
-    async def post_settings(self, request: web.Request) -> web.Response:
-        account = self.account(request)
-        body = codec.decode_object(await request.read(), SETTINGS_KEYS)
-        stp = choice(body, "stp", STPS)
-        settings = await self.answer(lambda done: self.entry.configure(account, None, stp, done))
-        return reply(settings_body(account.user_id, settings))
-
-    async def get_positions(self, request: web.Request) -> web.Response:
-        account = self.account(request)
-        state = await self.answer(lambda done: self.entry.query_account(account, done))
-        symbols = self.entry.symbols
-        return reply({"positions": [position_body(r, symbols[r[0]]) for r in state.positions]})
-
-    async def get_fills(self, request: web.Request) -> web.Response:
-        account = self.account(request)
-        name = request.query.get("symbol")
-        symbol_id = 0 if name is None else self.symbol(name).id
-        limit = integer(request, "limit", 50, 1, 500)
-        before = integer(request, "before", 0, 0, (1 << 63) - 1)
-        fills = self.entry.fills(account, symbol_id, limit, before)
-        return reply({"fills": [fill_body(fill, self.entry.symbols[fill[1]]) for fill in fills]})
-
-    async def post_dead_man(self, request: web.Request) -> web.Response:
-        account = self.account(request)
-        body = codec.decode_object(await request.read(), DEAD_MAN_KEYS)
-        timeout_ms, name = body.get("timeout_ms"), body.get("symbol")
-        if type(timeout_ms) is not int:
-            detail = "milliseconds are due, 0 = off"
-            raise RequestError(Reason.INVALID_VALUE, "timeout_ms", timeout_ms, detail=detail)
-        symbol_id = 0 if name is None else self.symbol(name).id
-        deadline_ns = self.edge.guards.arm(account.user_id, symbol_id, timeout_ms)
-        return reply({"symbol": name, "timeout_ms": timeout_ms, "deadline_ns": deadline_ns})
 
     # --- shared -----------------------------------------------------------------------------
 
@@ -219,7 +220,3 @@ class Rest:
         except RequestError as error:
             raise renamed(error, body or {}) from None
         return result
-
-
-def settings_body(user: int, settings: Settings) -> dict[str, Any]:
-    return {"user": user, "stp": STP_NAMES[settings.stp], "owner_group": settings.owner_group}

@@ -1,4 +1,4 @@
-"""The operator's REST routes: deposits, trading modes, accounts. They take an admin's token.
+"""The operator's REST routes: money, rules and modes of markets, accounts, with an admin's token.
 
 Source: specs/wire.md section 5, W-40; specs/matching.md MO-1, ST-1.
 """
@@ -35,6 +35,8 @@ class AdminRoutes:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/admin/deposits", self.post_deposit),
+            web.post("/v1/admin/withdrawals", self.post_withdrawal),
+            web.patch("/v1/admin/symbols/{name}", self.patch_symbol),
             web.post("/v1/admin/mode", self.post_mode),
             web.post("/v1/admin/accounts", self.post_account),
             web.post("/v1/admin/cancel", self.post_cancel),
@@ -59,6 +61,28 @@ class AdminRoutes:
             lambda done: self.entry.deposit(user, amount, done), body
         )
         return reply({"user": user, "amount": self.rest.money(amount), "seq": seq})
+
+    async def post_withdrawal(self, request: web.Request) -> web.Response:
+        self._admin(request)
+        body = codec.decode_object(await request.read(), DEPOSIT_KEYS)
+        account = self.entry.tracker.account(_number(body, "user", 1))
+        wanted = codec.parse_decimal(
+            body.get("amount"), self.rest.money_decimals, "amount", Reason.INVALID_VALUE
+        )
+        seq, amount = await self.rest.answer(
+            lambda done: self.entry.withdraw(account, wanted, done, forced=True), body
+        )
+        return reply({"user": account.user_id, "amount": self.rest.money(amount), "seq": seq})
+
+    async def patch_symbol(self, request: web.Request) -> web.Response:
+        """Change rules of a market; answered when they hold (W-54)."""
+        admin = self._admin(request)
+        symbol = self.rest.symbol(request.match_info["name"])
+        changes = codec.decode_any(await request.read())
+        made = await self.rest.answer(
+            lambda done: self.entry.change_rules(admin, symbol.id, changes, done)
+        )
+        return reply({"symbol": symbol.name, "version": made.version, "seq": made.seq})
 
     async def post_mode(self, request: web.Request) -> web.Response:
         admin = self._admin(request)

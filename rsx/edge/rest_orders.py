@@ -23,13 +23,14 @@ from rsx.edge.forms import (
     error_body,
     order_body,
     path_oid,
+    position_side,
     rejection_body,
     renamed,
     reply,
 )
 from rsx.edge.orders import REJECTED, STP_DEFAULT, Account, Order
 from rsx.edge.requests import BOTH_SIDES, EVERYTHING, ORDERS, TRIGGERS
-from rsx.edge.rules import TRIGGER_KINDS, default_tif
+from rsx.edge.rules import TRIGGER_KINDS, default_tif, leg_flags
 from rsx.errors import Reason, RequestError
 from rsx.records import OrderFlag
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 TRIGGER_KEYS = frozenset({"trigger_price", "trigger_on", "trail", "trail_ppm"})
 ORDER_KEYS = TRIGGER_KEYS | {
     "symbol", "side", "price", "qty", "type", "tif", "post_only", "reduce_only", "cid", "stp",
-    "reprice", "expire_s",
+    "reprice", "expire_s", "position_side",
 }  # fmt: skip
 AMEND_KEYS = frozenset({"price", "qty"})
 NAME_KEYS = frozenset({"oid", "cid", "symbol"})
@@ -162,6 +163,8 @@ class OrderRoutes:
         tif = default_tif(kind) if body.get("tif") is None else choice(body, "tif", TIFS)
         stp = STP_DEFAULT if body.get("stp") is None else choice(body, "stp", STPS)
         flags = _flags(body)
+        if (leg := position_side(body)) is not None:
+            flags = leg_flags(side, leg, flags)
         expire_s = _whole(body, "expire_s")
         cid = body.get("cid")
         if cid is not None and (type(cid) is not str or not cid):

@@ -18,6 +18,7 @@ from rsx.records import CID_MAX, OrderFlag, OrderKind, Stp, Tif
 POST_ONLY = int(OrderFlag.POST_ONLY)
 REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 REPRICE = int(OrderFlag.REPRICE)
+HEDGE = int(OrderFlag.HEDGE)
 GTC, IOC, FOK, GTD = (int(tif) for tif in Tif)
 LIMIT = int(OrderKind.LIMIT)
 MARKET = int(OrderKind.MARKET)
@@ -47,6 +48,33 @@ def cid_bytes(cid: str) -> bytes:
 def default_tif(kind: int) -> int:
     """What an order is when its tif is left open."""
     return IOC if kind in MARKET_KINDS else GTC
+
+
+def leg_flags(side: int, position_side: int, flags: int, ref: str | None = None) -> int:
+    """The flags of an order of a hedge account: what closes a side is reduce-only (W-80, HG-2).
+
+    Args  position_side: 0 long, 1 short
+    """
+    if position_side not in (0, 1):
+        detail = "0 long, 1 short"
+        raise RequestError(
+            Reason.POSITION_SIDE_INVALID, "position_side", position_side, ref, detail
+        )
+    if side != position_side:
+        return flags | HEDGE | REDUCE_ONLY
+    if flags & REDUCE_ONLY:
+        detail = "this side of an order opens it; a reduce-only one has the other side"
+        raise RequestError(
+            Reason.POSITION_SIDE_INVALID, "position_side", position_side, ref, detail
+        )
+    return flags | HEDGE
+
+
+def leg_of(side: int, flags: int) -> int | None:
+    """The position side that an order with these flags trades; None = one-way (HG-2)."""
+    if not flags & HEDGE:
+        return None
+    return 1 - side if flags & REDUCE_ONLY else side
 
 
 def check_codes(side: int, tif: int, stp: int) -> None:

@@ -197,6 +197,7 @@ class PrivateSession:
         self.sessions.remove(self)
         if self.account is not None and self in self.account.streams:
             self.account.streams.remove(self)
+            self.edge.pushes.unwatch(self.account.user_id, self)
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

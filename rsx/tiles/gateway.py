@@ -42,6 +42,7 @@ class Gateway(AsyncTile):
         self.events = edge.events
         self.sessions = edge.sessions
         self.guards = edge.guards
+        self.pushes = edge.pushes
         self.clock = clock
         self.risk_gateway = tuple(risk_gateway)
         self.wal_gateway = wal_gateway
@@ -104,6 +105,8 @@ class Gateway(AsyncTile):
             done += self.events.on_released(data)
         if done:
             self.sessions.flush()
+        if self.pushes.due:
+            done += self.pushes.work(self.clock.now_ns())
         if self.guards.owed:
             done += self.guards.work()
         return done
@@ -151,6 +154,7 @@ class Gateway(AsyncTile):
         """What is due by time: requests, dead-man timers, heartbeats, silence, expired tokens."""
         self.entry.expire(now_ns)
         self.guards.tick(now_ns)
+        self.pushes.work(now_ns)
         self.sessions.tick(now_ns)
 
     def _on_timer(self) -> None:

@@ -61,6 +61,8 @@ class Engine:
         self.left: dict[int, int] = {}  # open quantity of amended orders
         self.modes: dict[int, int] = {}
         self.settings: dict[int, tuple[int, int]] = {}
+        self.risk: dict[int, dict[str, int]] = {}  # of POSITION_RISK, by symbol
+        self.margin: dict[tuple[int, int], list[int]] = {}  # leverage, margin mode, position mode
 
     def step(self) -> int:
         """Take requests; answer them when auto is on."""
@@ -82,7 +84,7 @@ class Engine:
         self.step()
         return next(v for v in reversed(self.requests) if v.record.name == name)
 
-    def emit(self, name: str, **values: Any) -> int:
+    def emit(self, name: str, /, **values: Any) -> int:
         """Release a record of the log; returns its number."""
         self.seq += 1
         values.setdefault("ts_ns", START_NS + self.seq)
@@ -112,6 +114,8 @@ class Engine:
         key = {"request_id": view.request_id, "user_id": view.user_id}
         for position in self.positions:
             self.answer("POSITION_STATE", **key, **position)
+            risk = {"symbol_id": position["symbol_id"], **self.risk.get(position["symbol_id"], {})}
+            self.answer("POSITION_RISK", **key, **risk)
         self.answer("ACCOUNT_STATE", **key, positions=len(self.positions), **self.account)
 
     def on_deposit_request(self, view: View) -> None:
@@ -161,7 +165,58 @@ class Engine:
             owner_group=owner, stp=stp,
         )  # fmt: skip
 
+    def on_withdraw_request(self, view: View) -> None:
+        available = self.account.get("withdrawable", 0)
+        if view.amount > available:
+            self.refused(view, Reason.WITHDRAWAL_TOO_LARGE, view.amount, available)
+        else:
+            self.emit(
+                "WITHDRAWAL", request_id=view.request_id, amount=view.amount, user_id=view.user_id
+            )
+
+    def on_margin_config_request(self, view: View) -> None:
+        kept = self.margin.setdefault((view.user_id, view.symbol_id), [0, 0, 0])
+        asked = (view.leverage, view.margin_mode, view.position_mode)
+        for bit, value in enumerate(asked):
+            if view.fields >> bit & 1:
+                kept[bit] = value
+        self.emit(
+            "MARGIN_CONFIG", request_id=view.request_id, user_id=view.user_id,
+            symbol_id=view.symbol_id, leverage=kept[0], margin_mode=kept[1], position_mode=kept[2],
+        )  # fmt: skip
+
+    def on_margin_transfer_request(self, view: View) -> None:
+        self.emit(
+            "MARGIN_TRANSFERRED", request_id=view.request_id, user_id=view.user_id,
+            symbol_id=view.symbol_id, amount=view.amount, leg=view.leg,
+        )  # fmt: skip
+
+    def on_symbol_config(self, view: View) -> None:
+        self.rules = [view]
+
+    def on_symbol_limits(self, view: View) -> None:
+        self.rules.append(view)
+
+    on_symbol_risk = on_symbol_limits
+
+    def on_symbol_brackets(self, view: View) -> None:
+        for each in (*self.rules, view):
+            self.pass_on(each)
+
     # --- records ----------------------------------------------------------------------------
+
+    def pass_on(self, view: View) -> int:
+        """Release a record as it came."""
+        fields = zip((f.name for f in view.record.fields), view.row[7:], strict=True)
+        values = {name: value for name, value in fields if name not in ("seq", "ts_ns")}
+        return self.emit(view.record.name, header_flags=view.header_flags, **values)
+
+    def refused(self, view: View, reason: Reason, required: int, available: int) -> None:
+        """REQUEST_REJECTED of a request that is no order."""
+        self.answer(
+            "REQUEST_REJECTED", request_id=view.request_id, user_id=view.user_id, reason=reason,
+            required=required, available=available,
+        )  # fmt: skip
 
     def accept(self, view: View, rests: bool) -> int:
         self.orders[view.oid] = view

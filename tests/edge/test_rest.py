@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from edge.fakes import START_NS, World, on_loop, until
 
+from rsx.edge.codec import FURTHER_RULES
 from rsx.errors import Reason, RequestError
 from rsx.records import OrderFlag
 
@@ -30,7 +31,11 @@ async def test_symbols_are_listed_with_their_rules_as_decimals() -> None:
 
         assert status == 200
         assert body["money_decimals"] == 8
-        assert body["symbols"][0] == {
+        row = body["symbols"][0]
+        further = {name: row.pop(name) for name in ("version", "brackets", "rules")}
+        assert further["version"] == world.config.symbols[0].version
+        assert set(further["rules"]) == {*FURTHER_RULES, "adl"}
+        assert row == {
             "id": 1, "name": "BTC-PERP", "tick": "0.10", "lot": "0.000100", "price_decimals": 2,
             "qty_decimals": 6, "max_price": "1000000.00", "max_qty": "1000.000000",
             "max_notional": "50000000.00000000", "maker_fee": "-0.000050",
@@ -119,7 +124,7 @@ async def test_an_order_is_placed_found_and_cancelled() -> None:
             "price": "50000.00", "qty": "0.010000", "filled": "0.000000",
             "remaining": "0.010000", "status": "resting", "reason": None, "tif": "GTC",
             "post_only": False, "reduce_only": False, "ts_ns": START_NS + 1, "seq": 1,
-            "type": "limit", "stp": "none", "expire_s": None,
+            "type": "limit", "stp": "none", "expire_s": None, "position_side": None,
         }  # fmt: skip
         oid = order["oid"]
 
@@ -318,13 +323,16 @@ async def test_account_and_positions_are_decimals() -> None:
         assert (account["collateral"], account["available"]) == ("1.00000000", "-0.00000005")
         assert set(account) == {
             "user", "collateral", "equity", "unrealised", "initial_margin",
-            "maintenance_margin", "frozen", "available", "realised", "fees",
+            "maintenance_margin", "frozen", "available", "realised", "fees", "withdrawable",
+            "position_mode", "liquidation",
         }  # fmt: skip
-        assert positions == {"positions": [
-            {"symbol": "BTC-PERP", "net_qty": "0.020000", "entry_price": "50000.00",
-             "mark_price": "50001.00", "unrealised": "0.02000000", "realised": "-0.00000003",
-             "initial_margin": "0.00000001", "maintenance_margin": "0.00000002"},
-        ]}  # fmt: skip
+        (position,) = positions["positions"]
+        due = {
+            "symbol": "BTC-PERP", "net_qty": "0.020000", "entry_price": "50000.00",
+            "mark_price": "50001.00", "unrealised": "0.02000000", "realised": "-0.00000003",
+            "initial_margin": "0.00000001", "maintenance_margin": "0.00000002",
+        }  # fmt: skip
+        assert due.items() <= position.items()
 
 
 @on_loop

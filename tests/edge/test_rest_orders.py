@@ -35,7 +35,8 @@ async def test_a_trigger_is_placed_shown_and_cancelled() -> None:
             "price": None, "qty": "0.010000", "filled": "0.000000", "remaining": "0.010000",
             "status": "waiting", "reason": None, "tif": "IOC", "post_only": False,
             "reduce_only": True, "ts_ns": START_NS + 1, "seq": 1, "type": "stop_market",
-            "stp": "none", "expire_s": None, "trigger_price": "45000.00", "trigger_on": "mark",
+            "stp": "none", "expire_s": None, "position_side": None, "trigger_price": "45000.00",
+            "trigger_on": "mark",
             "trail": None, "trail_ppm": None, "fired_price": None,
         }  # fmt: skip
         assert await world.rest("GET", "/v1/orders") == (200, {"orders": [order]})

@@ -71,7 +71,7 @@ async def test_what_is_open_is_listed_with_its_terms() -> None:
 
         assert [row[7:12] for row in rows] == [[1, 3, 0, 1, START_NS], [5, 2, 1, 0, START_NS]]
         assert [row[13:] for row in rows] == [
-            [0, 2, NOW_S + 9, 0, 0, 0, 0, 0, 1, 0], [6, 0, 0, 0, 0, 0, 500, 1, 0, 0],
+            [0, 2, NOW_S + 9, 0, 0, 0, 0, 0, 1, 0, None], [6, 0, 0, 0, 0, 0, 500, 1, 0, 0, None],
         ]  # fmt: skip
         limit, trigger = world.engine.requests
         assert (limit.flags, trigger.flags) == (

@@ -6,8 +6,6 @@ last record of a request carries GROUP_END.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from rsx.records import (
     ACCOUNT_CONFIG,
     AMEND_REJECTED,
@@ -27,6 +25,7 @@ from rsx.records import (
     HeaderFlag,
     OrderFlag,
 )
+from rsx.rules import SymbolConfig
 
 END = HeaderFlag.GROUP_END
 
@@ -36,9 +35,10 @@ def symbol(symbol_id, **changed):
         "id": symbol_id, "name": f"S{symbol_id}-PERP", "tick": 1, "lot": 1, "price_decimals": 2,
         "qty_decimals": 6, "px_max": 1_000_000, "qty_max": 1_000_000, "reference_px": 1000,
         "notional_max": 1 << 40, "notional_min": 0, "tick_table": (), "price_band_ppm": 0,
-        "market_band_ppm": 50_000,
+        "market_band_ppm": 50_000, "maker_fee_ppm": 0, "taker_fee_ppm": 0,
+        "initial_margin_ppm": 100_000, "maintenance_margin_ppm": 50_000,
     }  # fmt: skip
-    return SimpleNamespace(**rules | changed)
+    return SymbolConfig(**rules | changed)
 
 
 class Flow:

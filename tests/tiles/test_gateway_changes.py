@@ -192,7 +192,7 @@ def test_an_amendment_that_risk_refuses_leaves_the_order(desk: Desk) -> None:
 
     assert desk.heard(1) == []
     assert desk.answers[0].code == Reason.INSUFFICIENT_MARGIN
-    assert "9 is needed, 5 is free" in desk.answers[0].message
+    assert "0.00000009 is needed, 0.00000005 is available" in desk.answers[0].message
     assert desk.entry.order(desk.accounts[1], order.oid).is_live
 
 
