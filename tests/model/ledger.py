@@ -500,8 +500,6 @@ class ModelLedger(Fold):
         """What POSITION_STATE and POSITION_RISK say besides, for an open position."""
         key = (user, symbol_id, leg)
         p = self.positions.get(key, Position())
-        bucket = self.bucket_key(*key)
-        stage = self.liquidations[bucket].stage if bucket in self.liquidations else 0
         return {
             "unrealised": self.unrealised(key),
             "maintenance_margin": self.position_maintenance(key),
@@ -509,8 +507,9 @@ class ModelLedger(Fold):
             "notional": abs(p.net) * self.mark(symbol_id),
             "funding_owed": p.owed,
             "leverage": self.leverage.get((user, symbol_id), 0),
+            "leverage_ppm": margin.leverage_rate(self.leverage.get((user, symbol_id), 0)),
             "margin_mode": self.margin_mode.get((user, symbol_id), CROSS),
-            "liquidated": int(bool(stage)),
+            "mark_px": self.mark(symbol_id),
         }
 
     def terms(self, user: int, symbol: int) -> Terms:

@@ -14,9 +14,10 @@ from typing import Any
 
 from model.margin import HEDGE, LONG, REDUCE_ONLY
 from model.wire import make_request
-from scenario.venue import Venue
+from scenario.venue import Venue, same
 from world import make_market
 
+ANSWERS = ("POSITION_STATE", "POSITION_RISK", "ACCOUNT_STATE")
 BUY, SELL = 0, 1
 GTC, IOC, FOK = 0, 1, 2
 MARKET, STOP_MARKET, STOP_LIMIT, TAKE_MARKET, TAKE_LIMIT = 1, 2, 3, 4, 5
@@ -103,6 +104,34 @@ class Chaos(Venue):
         assert [t[0] for t in told] == [reason], (name, "the model says", due, told)
         if reason in (2001, 2008, 2012, 2014):
             assert told[0][1:] == tuple(figures), (name, due, told)
+
+    def query(self, user: int) -> None:
+        """ACCOUNT_QUERY: what a client would be told is what the model says."""
+        self.ask("ACCOUNT_QUERY", user_id=user)
+        told: list[Any] = []
+        while self.stepper.step() + super(Venue, self).collect():
+            told += self.answers
+            self.after_collect()
+        told = [v for v in told if v.record.name in ANSWERS]
+        if user not in self.model.accounts:
+            return
+        *rows, account = told
+        due = self.model.account(user, self.clock.now_ns())
+        due |= {"position_mode": self.model.accounts[user].position_mode}
+        same(("query", user), {n: getattr(account, n) for n in due}, due)
+        key: tuple[int, int, int] = (0, 0, 0)
+        for state, risk in zip(rows[::2], rows[1::2], strict=True):
+            assert (state.record.name, risk.record.name) == ANSWERS[:2]
+            key = (user, risk.symbol_id, risk.leg)
+            due = self.model.position(*key)
+            due.pop("wallet")
+            same(("query", *key), {n: getattr(state, n) for n in due}, due)
+            due = self.model.position_risk(*key)
+            same(("query", *key), {n: getattr(risk, n, getattr(state, n, None)) for n in due}, due)
+        assert account.positions == len(rows) // 2
+        assert set(self.model.legs(user)) <= {
+            (user, r.symbol_id, r.leg) for r in rows[1::2]
+        }  # fmt: skip
 
     def forget(self) -> None:
         """What the model holds for requests in flight: the log will say what came of them."""

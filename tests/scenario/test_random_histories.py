@@ -8,20 +8,22 @@ from __future__ import annotations
 import os
 
 import pytest
-from scenario.chaos import Chaos
+from scenario.chaos import USERS, Chaos
 
+SIZES = {"accounts_max": 1024, "positions_max": 4096}
 ACTS = int(os.environ.get("RSX_SOAK", "600"))
 
 
 @pytest.mark.skip(reason="not all requests are compiled yet")
 @pytest.mark.timeout(60 + ACTS // 5)
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_model_predicts_every_balance_position_and_margin(tmp_path, seed):
-    chaos = Chaos(tmp_path, seed)
+@pytest.mark.parametrize(("seed", "shards"), [(1, 1), (2, 1), (3, 3), (4, 3)])
+def test_the_model_predicts_every_balance_position_and_margin(tmp_path, seed, shards):
+    chaos = Chaos(tmp_path, seed, risk={**SIZES, "shards": shards})
     for number in range(ACTS):
         chaos.act()
         if number % 20 == 19:
             chaos.compare()
+            chaos.query(chaos.rng.choice(USERS))
         if number % 200 == 199:
             chaos.prove()
         if number in (ACTS // 3, ACTS // 2):
