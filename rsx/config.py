@@ -10,6 +10,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -421,12 +422,24 @@ def _check(config: Config) -> None:
         raise ConfigError(f"tiles.cpus = {cpus}: must be different core numbers, at least one")
 
 
+def _is_socket_url(text: str) -> bool:
+    """Whether it is ws:// or wss:// with a host, perhaps port and path, and nothing else."""
+    if not re.fullmatch(r"wss?://[!-~]+", text):
+        return False
+    try:
+        parts = urlsplit(text)
+        whole = parts.hostname and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError:
+        return False
+    return bool(whole)
+
+
 def _check_mark(config: Config) -> None:
     """What [mark] and the feeds of the markets owe each other (specs/mark.md)."""
     mark = config.mark
     for key in ("binance_url", "coinbase_url"):
         url = getattr(mark, key)
-        if not re.fullmatch(r"wss?://[^\s/?#]+(/[^\s?#]*)?", url):
+        if not _is_socket_url(url):
             raise ConfigError(
                 f"mark.{key} = {_shown(url)}: must be ws:// or wss://, host, port, path"
             )

@@ -175,7 +175,7 @@ class Exchange:
         for tile in (*self.tiles.compiled, *others):
             for name, value in tile.counters().items():
                 yield f"rsx_{name}", "gauge", f"{name} of a tile", {"tile": tile.name}, value
-        yield from self.tiles.mark.metrics()
+        yield from self.tiles.mark.metrics(self.clock.now_ns())
         for name, ring in self.rings.by_name.items():
             for key, value in ring.counters().items():
                 yield f"rsx_ring_{key}", "gauge", f"ring {key}", {"ring": name}, value

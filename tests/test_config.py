@@ -437,6 +437,11 @@ def test_feeds_and_files_are_kept_by_market_beside_its_rules():
         ("binance_url", '"http://x"', "mark.binance_url = 'http://x': must be ws:// or wss://"),
         ("coinbase_url", '"wss://x?y=1"', "mark.coinbase_url = 'wss://x?y=1': must be ws://"),
         ("coinbase_url", '""', "mark.coinbase_url = '': must be ws:// or wss://"),
+        ("coinbase_url", '"ws://h:99999"', "mark.coinbase_url = 'ws://h:99999': must be ws://"),
+        ("coinbase_url", '"ws://h:x"', "mark.coinbase_url = 'ws://h:x': must be ws://"),
+        ("coinbase_url", '"ws://[::1"', "mark.coinbase_url = 'ws://[::1': must be ws://"),
+        ("coinbase_url", '"ws://a b"', "mark.coinbase_url = 'ws://a b': must be ws://"),
+        ("coinbase_url", '"ws:///x"', "mark.coinbase_url = 'ws:///x': must be ws://"),
     ],
 )  # fmt: skip
 def test_a_feed_or_address_that_cannot_be_is_refused(key, value, message):

@@ -85,7 +85,7 @@ class Connector:
                     await self._connection(session)
                 except TimeoutError:
                     self._failed("no handshake, or nothing said for too long")
-                except (aiohttp.ClientError, OSError, VenueError, ValueError) as error:
+                except (aiohttp.ClientError, OSError, VenueError) as error:
                     self._failed(str(error) or type(error).__name__)
                 finally:
                     self.feed.is_connected = False

@@ -165,6 +165,8 @@ class Coinbase:
             event_ns = to_ns(_text(payload, "time"))
         except ValueError:
             raise MessageError(FORM) from None
+        if event_ns <= 0:
+            raise MessageError(FORM)
         return Said(_text(payload, "product_id"), "", (_text(payload, "price"),), event_ns)
 
 

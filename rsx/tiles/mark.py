@@ -64,6 +64,10 @@ class Mark(AsyncTile):
         self._books = marketdata_mark
         self._waits = waits or Waits(config.mark.silent_ms)
         self._indices: dict[int, Index] = {}
+        self._venues = {
+            symbol_id: [venue for venue, _, _ in prices.feeds]
+            for symbol_id, prices in config.prices.items()
+        }
         self._pricing: Pricing | None = None
         if self._kind != "last":  # MK-1
             self._pricing = Pricing(config.mark, symbols, self._sources(config, symbols, lasts),
@@ -199,15 +203,18 @@ class Mark(AsyncTile):
             "mark_updates_stale": self._stale,
         }
 
-    def metrics(self) -> Iterator[Row]:
+    def metrics(self, now_ns: int) -> Iterator[Row]:
         """Rows of venues and indices, for /metrics (MK-62)."""
-        now_ns = self.clock.now_ns()
         for feed in self.feeds:
             yield from _venue_rows(feed, now_ns)
         for symbol_id, index in self._indices.items():
             labels = {"symbol": self._names[symbol_id]}
             age_ms = max(now_ns - index.made_ns, 0) // NS_PER_MS if index.made_ns else -1
             yield "rsx_mark_index_age_ms", "gauge", "Age of the index; -1 = none", labels, age_ms
+            for venue, slot in zip(self._venues[symbol_id], index.slots, strict=True):
+                age_ms = max(now_ns - slot.received_ns, 0) // NS_PER_MS if slot.px else -1
+                text = "Age of a feed's newest price; -1 = none"
+                yield "rsx_mark_feed_age_ms", "gauge", text, labels | {"venue": venue}, age_ms
             text = "Prices left out of the index as outliers"
             yield "rsx_mark_outliers", "counter", text, labels, index.cut_total
             text = "Updates that the largest step held back"

@@ -200,6 +200,7 @@ def test_what_is_no_price_is_dropped_and_counted_by_its_cause(cause, message):
     ("cause", "message"),
     [
         ("form", ticker(price=50000)), ("form", ticker(time=5)), ("form", ticker(time="noon")),
+        ("form", ticker(time="1970-01-01T00:00:00Z")),
         ("form", {"type": 5}), ("form", {"price": "1"}), ("form", ticker(product=None)),
         ("form", {"type": "ticker", "product_id": "BTC-USD", "price": "50000"}),
         ("number", ticker(price="50,000")), ("unknown", ticker(product="BTC-EUR")),

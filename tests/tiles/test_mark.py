@@ -394,7 +394,7 @@ def test_metrics_tell_of_every_venue_and_symbol_mk_62():
     fed.trade("50000.00")
     fed.trade("0")
     fed.pass_s(1)
-    page = exposition(fed.tile.metrics()).decode()
+    page = exposition(fed.tile.metrics(fed.clock.now_ns())).decode()
 
     for line in (
         'rsx_mark_venue_connected{venue="binance"} 0.0',
@@ -405,6 +405,8 @@ def test_metrics_tell_of_every_venue_and_symbol_mk_62():
         'rsx_mark_venue_age_ms{venue="coinbase"} -1.0',
         'rsx_mark_index_age_ms{symbol="BTC-PERP"} 0.0',
         'rsx_mark_index_age_ms{symbol="ETH-PERP"} -1.0',
+        'rsx_mark_feed_age_ms{symbol="BTC-PERP",venue="binance"} 1000.0',
+        'rsx_mark_feed_age_ms{symbol="BTC-PERP",venue="coinbase"} -1.0',
         'rsx_mark_outliers_total{symbol="BTC-PERP"} 0.0',
     ):
         assert line in page, line
@@ -414,7 +416,7 @@ def test_the_walk_is_always_ready():
     tile = Mark(config(), (BTC,), Clock.manual(1), Ring("mark_risk", 1024))
 
     assert tile.troubles(1) == ([], [])
-    assert list(tile.metrics()) == []
+    assert list(tile.metrics(1)) == []
 
 
 # --- on a loop --------------------------------------------------------------------------------
