@@ -12,10 +12,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from model.funding import interval_id, standing_rate
 from model.margin import HEDGE, LONG, REDUCE_ONLY
 from model.wire import make_request
 from scenario.venue import Venue, same
 from world import make_market
+
+from rsx.records import View
 
 ANSWERS = ("POSITION_STATE", "POSITION_RISK", "ACCOUNT_STATE")
 BUY, SELL = 0, 1
@@ -55,6 +58,7 @@ class Chaos(Venue):
     def __init__(self, folder: Path, seed: int, bold: int = 6, **sections: dict[str, Any]):
         self.rng = random.Random(seed)
         self.bold = bold
+        self.told: dict[int, tuple[int, int]] = {}  # open interest and rate of a mark on its way
         self.asked: Counter[tuple[str, int]] = Counter()
         super().__init__(folder, *make_markets(self.rng), **sections)
         self.px = {s.id: s.reference_px for s in self.config.symbols}
@@ -252,7 +256,21 @@ class Chaos(Venue):
                 )
                 self.px[symbol] = px
                 index = max(1, px * rng.randint(97, 103) // 100)
+                self.told[symbol] = (
+                    self.model.open_interest(symbol),
+                    standing_rate(self.model.symbols[symbol], self.model.markets[symbol].samples),
+                )
                 self.quote(px, symbol, index, int(rng.random() < 0.08))
+        self.run()
+        self.told.clear()
+
+    def before_mark_price(self, r: View) -> None:
+        """K-3: what risk fills in on the way, with the exchange at rest; FN-6, INV-15."""
+        if due := self.told.pop(r.symbol_id, None):
+            assert (r.open_interest, r.rate_ppb) == due, r
+            interval_s = self.model.symbols[r.symbol_id].funding_interval_s
+            at = (interval_id(r.ts_ns, interval_s) + 1) * interval_s if interval_s else 0
+            assert r.next_funding_s == at, (r, at)
 
     def wait(self) -> None:
         """Marks go stale, funding falls due, rounds go on."""

@@ -44,8 +44,8 @@ def live_through(
     for step, row in enumerate(path):
         px = {symbol: value for symbol, value in row.items() if value is not None}
         for symbol, value in px.items():
-            crowd.requote(value, symbol)
             venue.quote(value, symbol)
+            crowd.requote(value, symbol)
         venue.settle()
         if step in restart_at:
             venue.restart()
