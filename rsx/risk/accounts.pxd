@@ -249,3 +249,14 @@ cdef inline bint is_own(const ledger_t* ledger, uint32_t user_id) noexcept nogil
 
 cdef inline int64_t magnitude(int64_t value) noexcept nogil:
     return -value if value < 0 else value
+
+
+cdef inline int64_t tick_at(const symbol_t* symbol, int64_t px) noexcept nogil:
+    """The price step of the row that px falls in (specs/matching.md PX-1)."""
+    cdef int64_t tick = symbol.tick
+    cdef int row
+    for row in range(symbol.tick_rows):
+        if px < symbol.tick_from[row]:
+            break
+        tick = symbol.tick_at[row]
+    return tick

@@ -65,17 +65,6 @@ cdef int64_t unrealised_of(const position_t* position, int64_t mark) noexcept no
     return position.cost - mark * -position.net
 
 
-cdef inline int64_t tick_at(const symbol_t* symbol, int64_t px) noexcept nogil:
-    """The price step of the row that px falls in (specs/matching.md PX-1)."""
-    cdef int64_t tick = symbol.tick
-    cdef int row
-    for row in range(symbol.tick_rows):
-        if px < symbol.tick_from[row]:
-            break
-        tick = symbol.tick_at[row]
-    return tick
-
-
 cdef int64_t protection_px(const symbol_t* symbol, uint8_t side, int64_t mark) noexcept nogil:
     """V-9: how far a market order may trade; always a price on tick that the symbol allows."""
     cdef int64_t away = rsx_part(mark, symbol.market_band_ppm)
