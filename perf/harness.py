@@ -142,13 +142,13 @@ class EngineRig:
         from rsx.wal.segments import open_data_folder
         from rsx.wal.start import recover
 
-        self.config = config
         self.folder, self.lock_fd = open_data_folder(folder)
         clock = Clock.system()
         recovered = recover(config, self.folder, clock)
+        self.config = config = recovered.config
         self.rings = topology.build_rings(config)
         self.tiles = topology.build_tiles(
-            config, self.rings, recovered, self.folder, b"x" * 32, clock
+            self.rings, recovered, self.folder, b"x" * 32, clock
         )
         self.state = recovered.state
         self.stepper = topology.Stepper(self.tiles.compiled)

@@ -142,6 +142,7 @@ def _print_banner(exchange: Exchange, as_json: bool) -> None:
             "url": exchange.url, "symbols": names, "durability": config.wal.durability,
             "threads": rows, "data": str(config.data.dir), "demo": config.demo.enabled,
             "epoch": exchange.recovered.start.epoch,
+            "rules_held_back": exchange.recovered.held_back,
         })  # fmt: skip
         print(line.decode(), flush=True)
         return
@@ -157,6 +158,8 @@ def _print_banner(exchange: Exchange, as_json: bool) -> None:
         f"  durability  {config.wal.durability}, flush {config.wal.flush_ms} ms\n"
         f"  cores       {cores}\n"
         f"  data        {data_summary(exchange)}",
+        *(f"  rules       {line}" for line in exchange.recovered.held_back),
+        sep="\n",
         flush=True,
     )
 

@@ -82,6 +82,7 @@ class Exchange:
         try:
             self.secret = auth.load_secret(self.config.data.dir)
             self.recovered: Recovered = recover(self.config, self.folder, self.clock, self.progress)
+            self.config = self.recovered.config  # with the rules that hold (SY-6)
             self._build()
             sys.setswitchinterval(self.config.tiles.switch_interval_us / 1e6)
             # Live orders are many and hold no cycles: full collections would only cost latency.
@@ -103,7 +104,7 @@ class Exchange:
         config = self.config
         self.rings = topology.build_rings(config)
         self.tiles = topology.build_tiles(
-            config, self.rings, self.recovered, self.folder, self.secret, self.clock
+            self.rings, self.recovered, self.folder, self.secret, self.clock
         )
         self.tiles.gateway.health_source = self.health
         self.tiles.gateway.metrics_source = self.metrics

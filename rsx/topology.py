@@ -167,9 +167,10 @@ class Tiles:
         return [self.marketdata, self.gateway, *([self.mark] if self.mark.active else [])]
 
 
-def build_risks(config: Config, rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTile]:
+def build_risks(rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTile]:
     """A risk tile for each shard, each with the whole ledger (SH-2, SH-6)."""
-    state, shards = recovered.state, config.shards
+    config, state = recovered.config, recovered.state
+    shards = config.shards
     ledgers = [state.ledger, *(state.ledger.copy() for _ in range(1, shards.count))]
     risks = [
         RiskTile(
@@ -192,9 +193,10 @@ def build_risks(config: Config, rings: Rings, recovered: Recovered, clock: Clock
 
 
 def build_log(
-    config: Config, rings: Rings, recovered: Recovered, folder: Path, clock: Clock
+    rings: Rings, recovered: Recovered, folder: Path, clock: Clock
 ) -> tuple[WalTile, WalSync]:
     """The two tiles that write the log."""
+    config = recovered.config
     segment_records = config.wal.segment_mib * (1 << 20) // RECORD_SIZE
     engines = [rings[f"matching_wal[{symbol.id}]"] for symbol in config.symbols]
     wal = WalTile(
@@ -213,10 +215,11 @@ def build_log(
 
 
 def build_marketdata(
-    config: Config, rings: Rings, recovered: Recovered, folder: Path, clock: Clock, wal: WalTile
+    rings: Rings, recovered: Recovered, folder: Path, clock: Clock, wal: WalTile
 ) -> MarketData:
     """The public feed, with the books and trades that the log has."""
-    state, symbols = recovered.state, config.symbols
+    config, state = recovered.config, recovered.state
+    symbols = config.symbols
     shadow = Shadow(
         symbols, config.matching.orders_max, recovered.start.next_seq,
         config.matching.level_slots_max,
@@ -237,9 +240,10 @@ def build_marketdata(
 
 
 def build_tiles(
-    config: Config, rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock
+    rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock
 ) -> Tiles:
-    """Give every tile its rings and its part of the recovered state."""
+    """Give every tile its rings and its part of the recovered state, with the rules that hold."""
+    config = recovered.config
     matching = [
         MatchingTile(
             f"matching[{symbol.name}]", clock.copy(), recovered.state.engines[symbol.id],
@@ -248,14 +252,14 @@ def build_tiles(
         )
         for symbol in config.symbols
     ]  # fmt: skip
-    risks = build_risks(config, rings, recovered, clock)
-    wal, wal_sync = build_log(config, rings, recovered, folder, clock)
+    risks = build_risks(rings, recovered, clock)
+    wal, wal_sync = build_log(rings, recovered, folder, clock)
     gateway = make_gateway(
         config, config.symbols, secret, clock.copy(), rings.of_shards("gateway_risk"),
         rings.of_shards("risk_gateway"), rings["wal_gateway"],
     )  # fmt: skip
     gateway.load(**load_arguments(recovered))
-    marketdata = build_marketdata(config, rings, recovered, folder, clock, wal)
+    marketdata = build_marketdata(rings, recovered, folder, clock, wal)
     gateway.marketdata = marketdata
     fed = ((symbol.id, recovered.state.ledger.fed(symbol.id)) for symbol in config.symbols)
     mark = Mark(

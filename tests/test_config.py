@@ -142,6 +142,7 @@ RANGES = [
     ("private_backlog_bytes", "edge", 4096, 1 << 30),
     ("public_backlog_bytes", "edge", 4096, 1 << 30),
     ("slow_reader_ms", "edge", 0, 600_000),
+    ("account_push_ms", "edge", 10, 60_000),
     ("heartbeat_s", "edge", 1, 29),  # below the default idle_s
     ("idle_s", "edge", 6, 36_000),  # above the default heartbeat_s
     ("levels", "demo", 1, 200),

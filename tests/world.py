@@ -83,9 +83,10 @@ class World:
         self.recovered = recover(self.config, self.folder, self.clock)
         self.oid = max(self.oid, self.recovered.state.oid_max)
         self.due = self.recovered.start.next_seq  # the next number to be released
+        self.config = self.recovered.config
         self.rings = topology.build_rings(self.config)
         self.tiles = topology.build_tiles(
-            self.config, self.rings, self.recovered, self.folder, b"s" * 32, self.clock
+            self.rings, self.recovered, self.folder, b"s" * 32, self.clock
         )
         self.wal, self.wal_sync, self.risk = self.tiles.wal, self.tiles.wal_sync, self.tiles.risk
         self.stepper = topology.Stepper(self.tiles.compiled)

@@ -30,6 +30,7 @@ from rsx.records import (
     View,
     decode,
 )
+from rsx.rules import RULE_RECORDS, from_records
 from rsx.wal.reader import count_valid, find_valid, other_version, version_text
 from rsx.wal.segments import Segment, list_segments, wal_folder
 from rsx.wal.state import State
@@ -39,19 +40,19 @@ FINDINGS_MAX = 100
 # A record that is being written may be seen half: look again after so long.
 LOOK_AGAIN_S = 0.02
 
-SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals", "tick", "lot")
+SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals")
+# The four records that are the rules of a market, in their order (SY-1).
+RULES = tuple(record.name for record in RULE_RECORDS)
 TYPE = {record.name: record.type for record in BY_TYPE.values()}
 # M-11 seen from a record's type: goes on with a request, begins one, or may do either.
-GOES_ON = frozenset(TYPE[name] for name in ("FILL", "ORDER_RESTED", "ORDER_REDUCED"))
+GOES_ON = frozenset(TYPE[name] for name in ("FILL", "ORDER_RESTED", "ORDER_REDUCED", *RULES[1:]))
 MAY_DO_EITHER = frozenset(
     TYPE[name] for name in ("ORDER_CANCELLED", "TRIGGER_CANCELLED", "CANCEL_ALL_DONE")
 )
 STARTS_REQUEST = OF_A_SYMBOL - GOES_ON - MAY_DO_EITHER
 WHOLE_REQUEST = STARTS_REQUEST | MAY_DO_EITHER
 ENDS = int(HeaderFlag.GROUP_END)
-LOOKED_INTO = tuple(
-    TYPE[n] for n in ("SYMBOL_CONFIG", "SYMBOL_LIMITS", "LOG_STARTED", "SEGMENT_STARTED")
-)
+LOOKED_INTO = tuple(TYPE[n] for n in (*RULES, "LOG_STARTED", "SEGMENT_STARTED"))
 LOGGED = frozenset(record.type for record in BY_TYPE.values() if record.kind is Kind.LOGGED)
 
 
@@ -101,7 +102,7 @@ class Inspection:
     counts: Counter[int] = field(default_factory=Counter)
     epochs: list[Epoch] = field(default_factory=list)
     configs: dict[int, View] = field(default_factory=dict)
-    limits: dict[int, View] = field(default_factory=dict)
+    rules: dict[int, SymbolConfig] = field(default_factory=dict)  # newest whole set
     findings: list[Finding] = field(default_factory=list)
     findings_left_out: int = 0
     last_seq: int = 0
@@ -158,6 +159,8 @@ class _Walk:
         self.due = 1
         self.epoch = 0
         self.open: set[int] = set()  # streams in the middle of a request
+        self.coming: dict[int, list[View]] = {}  # sets of rules that are not whole
+        self.opening = 0  # where a record of the opening of a start would be
         self.path = Path()
         self.first = 0
         self.foreign = False  # the records from here on are of another version
@@ -324,23 +327,8 @@ class _Walk:
             return
         name = view.record.name
         found = self.found
-        if name == "SYMBOL_CONFIG":
-            known = found.configs.get(view.symbol_id)
-            version = known.config_version + 1 if known else 1
-            if view.config_version != version:
-                self.wrong(seq, f"market {view.symbol_id} gets rules {view.config_version}, "
-                           f"{version} is due")  # fmt: skip
-            for key in SAME_FOR_EVER if known else ():
-                if getattr(view, key) != getattr(known, key):
-                    self.wrong(seq, f"market {view.symbol_id} changes its {key}")
-            found.configs[view.symbol_id] = view
-            return
-        if name == "SYMBOL_LIMITS":
-            known = found.configs.get(view.symbol_id)
-            if known is None or known.config_version != view.config_version:
-                self.wrong(seq, f"limits {view.config_version} of market {view.symbol_id} without "
-                           "their SYMBOL_CONFIG")  # fmt: skip
-            found.limits[view.symbol_id] = view
+        if name in RULES:
+            self._rules(view, seq)
             return
         if found.exchange_id and view.exchange_id != found.exchange_id:
             self.wrong(seq, f"{name} of another exchange ({view.exchange_id:#x}, not "
@@ -353,8 +341,38 @@ class _Walk:
             found.epochs.append(Epoch(view.epoch, seq, view.ts_ns))
             found.money_decimals = view.money_decimals
             self.open.clear()  # what a stop cut short is ended by the new start
+            self.coming.clear()
+            self.opening = seq + 1
         elif seq != self.first:
             self.wrong(seq, "SEGMENT_STARTED in the middle of a file")
+
+    def _rules(self, view: View, seq: int) -> None:
+        """SY-1, SY-4: four records in a row, each set with the next version; a start may skip."""
+        found, market = self.found, view.symbol_id
+        if view.record.name == RULES[0]:
+            known = found.rules.get(market)
+            due = known.version + 1 if known else 1
+            may_skip = seq == self.opening
+            if view.config_version < due or (view.config_version > due and not may_skip):
+                self.wrong(seq, f"market {market} gets rules {view.config_version}, {due} is due")
+            for key in SAME_FOR_EVER:
+                was = found.configs.get(market, view)
+                if getattr(view, key) != getattr(was, key):
+                    self.wrong(seq, f"market {market} changes its {key}")
+            found.configs[market] = view
+            self.coming[market] = []
+        coming = self.coming.setdefault(market, [])
+        coming.append(view)
+        if view.record.name != RULES[len(coming) - 1] or (
+            view.config_version != coming[0].config_version
+        ):
+            self.wrong(seq, f"{view.record.name} {view.config_version} of market {market} without "
+                       "those before it")  # fmt: skip
+            self.coming[market] = []
+        elif len(coming) == len(RULES):
+            found.rules[market] = from_records(self.coming.pop(market))
+        if seq == self.opening:
+            self.opening += 1
 
     def _values(self, run: memoryview, types: bytes, first: int) -> None:
         """Enums and flags of every record; the first of a file; epochs."""
@@ -384,19 +402,13 @@ def _used(data: bytes) -> int:
 # --- the fold ---------------------------------------------------------------------------------
 
 
-def _symbol_of(view: View, limits: View | None) -> SymbolConfig:
-    """A market as its newest SYMBOL_CONFIG and SYMBOL_LIMITS say."""
+def _symbol_of(view: View) -> SymbolConfig:
+    """A market of which the log has no whole set of rules, as far as SYMBOL_CONFIG says."""
     values = {
         name: getattr(view, name)
         for name in SymbolConfig.__struct_fields__
         if name not in ("id", "name") and name in view.record.offsets
     }
-    if limits is not None:
-        rows = [(getattr(limits, f"tick_from_{n}"), getattr(limits, f"tick_{n}"))
-                for n in (1, 2, 3, 4)]  # fmt: skip
-        values["tick_table"] = tuple(row for row in rows if row[0])
-        for name in ("notional_min", "price_band_ppm", "market_band_ppm"):
-            values[name] = getattr(limits, name)
     name = view.name.rstrip(b"\0").decode("ascii", "replace")
     return SymbolConfig(id=view.symbol_id, name=name, **values)
 
@@ -404,7 +416,8 @@ def _symbol_of(view: View, limits: View | None) -> SymbolConfig:
 def config_of(found: Inspection) -> Config:
     """A configuration with the log's own markets, and room for all it can hold."""
     symbols = tuple(
-        _symbol_of(view, found.limits.get(number)) for number, view in sorted(found.configs.items())
+        found.rules.get(number) or _symbol_of(view)
+        for number, view in sorted(found.configs.items())
     )
     accepted, placed = (found.counts[TYPE[n]] for n in ("ORDER_ACCEPTED", "TRIGGER_PLACED"))
     places = max(1024, 1 << max(accepted, placed).bit_length())

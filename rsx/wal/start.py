@@ -12,27 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from rsx import records
-from rsx.config import TICK_ROWS_MAX, Config, SymbolConfig
+from rsx.config import Config
 from rsx.core.clock import Clock
 from rsx.errors import StartError
+from rsx.rules import SymbolConfig, differences, to_records, to_table
 from rsx.wal.reader import LogReader, cut_tail
 from rsx.wal.segments import RECORD_SIZE, Segment, sync_folder
 from rsx.wal.state import State
 
-SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals", "tick", "lot")
-CONFIG_FIELDS = {
-    "tick": "tick", "lot": "lot", "px_max": "px_max", "qty_max": "qty_max",
-    "notional_max": "notional_max", "reference_px": "reference_px",
-    "maker_fee_ppm": "maker_fee_ppm", "taker_fee_ppm": "taker_fee_ppm",
-    "initial_margin_ppm": "initial_margin_ppm",
-    "maintenance_margin_ppm": "maintenance_margin_ppm",
-    "price_decimals": "price_decimals", "qty_decimals": "qty_decimals", "symbol_id": "id",
-}  # fmt: skip
-LIMITS_FIELDS = {
-    "notional_min": "notional_min", "price_band_ppm": "price_band_ppm",
-    "market_band_ppm": "market_band_ppm", "symbol_id": "id",
-}  # fmt: skip
+SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals")
+STREAM_LOG, STREAM_RISK = 65534, 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,66 +45,18 @@ class LogStart:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What recovery found. torn_bytes: cut from the end; seconds: what reading took."""
+    """What recovery found. torn_bytes: cut from the end; seconds: what reading took.
+
+    config: with the rules of markets that hold from here on; held_back: lines that say which rules
+    of the configuration do not, since the log's version is no lower (SY-6).
+    """
 
     state: State
     start: LogStart
     torn_bytes: int
     seconds: float
-
-
-def _config_values(symbol: SymbolConfig) -> dict[str, int]:
-    """SYMBOL_CONFIG's fields, but for the name."""
-    return {field: getattr(symbol, name) for field, name in CONFIG_FIELDS.items()}
-
-
-def _limits_values(symbol: SymbolConfig) -> dict[str, int]:
-    """SYMBOL_LIMITS' fields; rows that the tick table does not have are 0."""
-    values = {field: getattr(symbol, name) for field, name in LIMITS_FIELDS.items()}
-    rows = [*symbol.tick_table, *[(0, 0)] * (TICK_ROWS_MAX - len(symbol.tick_table))]
-    for number, (first, tick) in enumerate(rows, 1):
-        values |= {f"tick_from_{number}": first, f"tick_{number}": tick}
-    return values
-
-
-def _rules_records(symbol: SymbolConfig, version: int, ts_ns: int) -> list[bytes]:
-    """SYMBOL_CONFIG and the SYMBOL_LIMITS that goes with it."""
-    head = {
-        "ts_ns": ts_ns, "config_version": version, "stream": symbol.id,
-        "header_flags": records.HeaderFlag.GROUP_END,
-    }  # fmt: skip
-    return [
-        records.SYMBOL_CONFIG.pack(
-            name=symbol.name.encode(), **head, **_config_values(symbol)
-        ),
-        records.SYMBOL_LIMITS.pack(**head, **_limits_values(symbol)),
-    ]  # fmt: skip
-
-
-def _is_known(symbol: SymbolConfig, state: State) -> bool:
-    """Whether the log's newest rules of this market are those of the configuration, and whole."""
-    config, limits = state.configs.get(symbol.id), state.limits.get(symbol.id)
-    if config is None or limits is None or limits.config_version != config.config_version:
-        return False
-    return all(getattr(config, f) == value for f, value in _config_values(symbol).items()) and all(
-        getattr(limits, f) == value for f, value in _limits_values(symbol).items()
-    )
-
-
-def _opening(config: Config, state: State, exchange_id: int, ts_ns: int) -> tuple[bytes, ...]:
-    """LOG_STARTED, then the rules of every market that the log does not know like this (L-24)."""
-    opening = [
-        records.LOG_STARTED.pack(
-            ts_ns=ts_ns, exchange_id=exchange_id, money_decimals=config.money_decimals,
-            stream=65534, header_flags=records.HeaderFlag.GROUP_END,
-        )
-    ]  # fmt: skip
-    for symbol in config.symbols:
-        if not _is_known(symbol, state):
-            known = state.configs.get(symbol.id)
-            version = known.config_version + 1 if known else 1
-            opening += _rules_records(symbol, version, ts_ns)
-    return tuple(opening)
+    config: Config
+    held_back: tuple[str, ...] = ()
 
 
 def _config_check(config: Config, folder: Path) -> Callable[[records.View], None]:
@@ -134,13 +78,76 @@ def _config_check(config: Config, folder: Path) -> Callable[[records.View], None
                     f"{folder} holds market {view.symbol_id} with {key} = {was}, the "
                     f"configuration says {getattr(symbol, key)}: another exchange's data folder?"
                 )
-        if view.px_max > symbol.px_max:
-            raise StartError(
-                f"{folder} holds market {view.symbol_id} with px_max = {view.px_max}, the "
-                f"configuration says {symbol.px_max}: orders may rest above it, it only rises"
-            )
 
     return check
+
+
+# --- rules of markets (SY-6) ------------------------------------------------------------------
+
+
+def _effective(configured: SymbolConfig, logged: SymbolConfig | None) -> SymbolConfig:
+    """The rules that hold from here on: the configuration's where their version is higher.
+
+    Raises StartError when they would lower px_max
+    """
+    if logged is None:
+        return configured
+    if configured.version <= logged.version:
+        return msgspec.structs.replace(logged, insurance_seed=configured.insurance_seed)
+    if configured.px_max < logged.px_max:
+        was, now = (to_table(symbol)["max_price"] for symbol in (logged, configured))
+        raise StartError(
+            f"{configured.name}: max_price = {now!r} of version {configured.version} is below "
+            f"{was!r}, which the log has: orders may rest above it, it only rises"
+        )
+    return configured
+
+
+def _held_back(configured: SymbolConfig, logged: SymbolConfig | None) -> tuple[str, ...]:
+    """Keys of the configuration that do not hold, a line each."""
+    if logged is None or configured.version > logged.version:
+        return ()
+    return tuple(
+        f"{configured.name}.{key} = {new!r} does not hold: the log has {old!r} as version "
+        f"{logged.version}, the configuration is version {configured.version}; "
+        "raise version to apply"
+        for key, (old, new) in differences(logged, configured).items()
+    )
+
+
+def _opening(
+    config: Config, state: State, symbols: tuple[SymbolConfig, ...], exchange_id: int, ts_ns: int
+) -> tuple[bytes, ...]:
+    """LOG_STARTED, then the rules that the log does not have, then seeds of insurance funds."""
+    ends = records.HeaderFlag.GROUP_END
+    opening = [
+        records.LOG_STARTED.pack(
+            ts_ns=ts_ns, exchange_id=exchange_id, money_decimals=config.money_decimals,
+            stream=STREAM_LOG, header_flags=ends,
+        )
+    ]  # fmt: skip
+    for symbol in symbols:
+        known = state.rules.get(symbol.id)
+        if known is None or symbol.version > known.version:
+            opening += to_records(symbol, ts_ns)
+    opening += [
+        records.DEPOSIT.pack(
+            ts_ns=ts_ns, user_id=records.FUND_USER_BASE + symbol.id, amount=symbol.insurance_seed,
+            stream=STREAM_RISK, header_flags=ends,
+        )
+        for symbol in symbols
+        if symbol.insurance_seed and symbol.id not in state.seeded
+    ]  # fmt: skip
+    return tuple(opening)
+
+
+def _apply_opening(state: State, symbols: tuple[SymbolConfig, ...]) -> None:
+    """The engines go by the new rules from their first request on."""
+    for symbol in symbols:
+        known = state.rules.get(symbol.id)
+        if known is None or symbol.version > known.version:
+            for record in to_records(symbol):
+                state.engines[symbol.id].apply(record)
 
 
 def recover(
@@ -164,9 +171,12 @@ def recover(
         if progress is not None:
             progress(read, reader.size)
     state.audit()
+    logged = [(symbol, state.rules.get(symbol.id)) for symbol in config.symbols]
+    symbols = tuple(_effective(*pair) for pair in logged)
     end = reader.end()
     cut_tail(end)
     _make_durable(reader.segments, end.path)
+    _apply_opening(state, symbols)
     exchange_id = state.exchange_id or int.from_bytes(os.urandom(7), "little") | 1
     path = end.path
     start = LogStart(
@@ -175,9 +185,13 @@ def recover(
         exchange_id=exchange_id,
         path=path,
         segment_first=int(path.stem) if path is not None else 0,
-        opening_records=_opening(config, state, exchange_id, clock.now_ns()),
+        opening_records=_opening(config, state, symbols, exchange_id, clock.now_ns()),
     )
-    return Recovered(state, start, end.torn_bytes, time.monotonic() - began)
+    return Recovered(
+        state, start, end.torn_bytes, time.monotonic() - began,
+        config=msgspec.structs.replace(config, symbols=symbols),
+        held_back=tuple(line for pair in logged for line in _held_back(*pair)),
+    )  # fmt: skip
 
 
 def _make_durable(segments: list[Segment], path: Path | None) -> None:

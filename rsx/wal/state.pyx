@@ -11,7 +11,7 @@ from libc.string cimport memset
 from rsx.book.engine cimport Engine
 from rsx.book.fold cimport engine_apply
 from rsx.core.check cimport fail
-from rsx.records import OF_A_SYMBOL, decode
+from rsx.records import FUND_USER_BASE, OF_A_SYMBOL, decode
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport ledger_t
 from rsx.risk.ledger cimport Ledger
@@ -19,29 +19,44 @@ from rsx.risk.lookahead cimport (
     LOOK_FAR, LOOK_NEAR, LOOK_NEXT, ledger_prefetch, ledger_prefetch_held, ledger_prefetch_row,
 )
 from rsx.risk.settle cimport ledger_apply
+from rsx.rules import RULE_RECORDS, RuleError, from_records
 
 cdef enum:
-    RECENT_FILLS = 16384    # kept for queries after a start; a power of two
+    # Kept for queries after a start; powers of two.
+    RECENT_FILLS = 16384
+    RECENT_EVENTS = 65536   # of funding, liquidation and transfers
+    # Which id maker an order id is of (specs/liquidation.md LQ-7).
+    MAKER_SHIFT = 10
+    MAKER_MASK = 3
+    MAKER_RISK = 3
 
 # By record type.
 cdef uint8_t[256] IS_OF_A_SYMBOL    # folded by the engine that its stream names
 cdef uint8_t[256] USES_AN_ID        # begins an order or a trigger, or refuses one
-cdef uint8_t[256] IS_NOTED          # looked at in Python, and no business of the ledger
+cdef uint8_t[256] IS_NOTED          # looked at in Python too
+cdef uint8_t[256] IS_AN_EVENT       # kept for the histories of accounts
 for _type in range(256):
     IS_OF_A_SYMBOL[_type] = _type in OF_A_SYMBOL
     USES_AN_ID[_type] = _type in (RSX_ORDER_ACCEPTED, RSX_ORDER_REJECTED, RSX_ORDER_DUPLICATE,
                                   RSX_TRIGGER_PLACED, RSX_TRIGGER_REJECTED)
-    IS_NOTED[_type] = _type in (RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_LOG_STARTED)
+    IS_NOTED[_type] = _type in (
+        RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BRACKETS,
+        RSX_LOG_STARTED, RSX_ORDER_REDUCED, RSX_ACCOUNT_CONFIG)
+    IS_AN_EVENT[_type] = _type in (
+        RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE, RSX_LIQUIDATION_STEP,
+        RSX_POSITION_TRANSFERRED, RSX_LIQUIDATION_SETTLED)
 
 
 cdef class State:
     """Engines by symbol, one ledger, and what the log knows of itself.
 
     Attributes: engines {symbol id: Engine}; ledger; next_seq; epoch; exchange_id (0 = new log);
-    configs, limits {symbol id: last SYMBOL_CONFIG, SYMBOL_LIMITS view}; oid_max, the highest order
-    id seen; cuts {order id: quantity cut off since it was accepted or amended}, for all that rest
-    and some that ended; settings {user: (owner group, stp)} of accounts that ever had any set.
-    on_config(view) is called at each SYMBOL_CONFIG and may raise.
+    rules {symbol id: SymbolConfig of the newest whole set of four records}, insurance_seed 0;
+    seeded: ids of markets whose fund got its first balance; oid_max, the highest order id that a
+    gateway made, own_oid_max, the highest of the risk tiles (LQ-7); cuts {order id: quantity cut
+    off since it was accepted or amended}, for all that rest and some that ended; settings {user:
+    (owner group, stp)} of accounts that ever had any set.
+    on_config(view) is called before each SYMBOL_CONFIG is folded and may raise.
     """
 
     cdef readonly dict engines
@@ -50,8 +65,10 @@ cdef class State:
     cdef readonly uint32_t epoch
     cdef readonly uint64_t exchange_id
     cdef readonly uint64_t oid_max
-    cdef readonly dict configs
-    cdef readonly dict limits
+    cdef readonly uint64_t own_oid_max
+    cdef readonly dict rules
+    cdef readonly set seeded
+    cdef dict rules_coming      # {symbol id: views of a set that is not whole}
     cdef readonly dict cuts
     cdef readonly dict settings
     cdef Py_ssize_t cuts_limit
@@ -59,6 +76,9 @@ cdef class State:
     cdef bytearray fills
     cdef uint8_t* fills_at
     cdef uint64_t fill_count
+    cdef bytearray events
+    cdef uint8_t* events_at
+    cdef uint64_t event_count
     cdef object on_config
     cdef void* by_symbol[65536]
 
@@ -68,13 +88,16 @@ cdef class State:
         memset(self.by_symbol, 0, sizeof(self.by_symbol))
         self.on_config = on_config
         self.engines = {}
-        self.configs = {}
-        self.limits = {}
+        self.rules = {}
+        self.rules_coming = {}
+        self.seeded = set()
         self.cuts = {}
         self.settings = {}
         self.cuts_limit = 65536
         self.fills = bytearray(RECENT_FILLS * RSX_RECORD_SIZE)
         self.fills_at = <uint8_t*>self.fills
+        self.events = bytearray(RECENT_EVENTS * RSX_RECORD_SIZE)
+        self.events_at = <uint8_t*>self.events
         self.next_seq = 1
         for symbol in config.symbols:
             engine = Engine(
@@ -111,6 +134,8 @@ cdef class State:
         cdef ledger_t* ledger = &self.ledger.ledger
         for at in range(count):
             record = <const rsx_record_t*>&data[at * RSX_RECORD_SIZE]
+            if record.type == RSX_SYMBOL_CONFIG and self.on_config is not None:
+                self.on_config(self._view(data, at))
             with nogil:
                 if at + LOOK_FAR < count:
                     ledger_prefetch(ledger, record + LOOK_FAR)
@@ -118,7 +143,10 @@ cdef class State:
                     ledger_prefetch_held(ledger, record + LOOK_NEXT)
                 is_special = self._apply_one(record)
             if is_special:
-                self._note(data[at * RSX_RECORD_SIZE:(at + 1) * RSX_RECORD_SIZE])
+                self._note(self._view(data, at))
+
+    def _view(self, const uint8_t[:] data, uint64_t at):
+        return decode(bytes(data[at * RSX_RECORD_SIZE:(at + 1) * RSX_RECORD_SIZE]), crc=False)
 
     cdef bint _apply_one(self, const rsx_record_t* record) except -1 nogil:
         """True for a record that Python has to look at."""
@@ -126,24 +154,38 @@ cdef class State:
             fail(5, record.seq, self.next_seq)
         self.next_seq += 1
         self.epoch = record.epoch
-        if record.type < 256 and IS_OF_A_SYMBOL[record.type]:
+        if record.type >= 256:
+            fail(14, record.seq, record.type)
+        if IS_OF_A_SYMBOL[record.type]:
             if self.by_symbol[record.stream] == NULL:
                 fail(14, record.seq, record.stream)
             engine_apply(&(<Engine>self.by_symbol[record.stream]).engine, record)
             if USES_AN_ID[record.type]:
                 # All have the id in the same place; a refused order's is used up too.
-                if (<const rsx_order_accepted_t*>record).oid > self.oid_max:
-                    self.oid_max = (<const rsx_order_accepted_t*>record).oid
-        if record.type < 256 and IS_NOTED[record.type]:
-            return True
+                self._use_up((<const rsx_order_accepted_t*>record).oid)
         if record.type == RSX_FILL:
             rsx_record_copy(
                 self.fills_at + (self.fill_count % RECENT_FILLS) * RSX_RECORD_SIZE, record)
             self.fill_count += 1
+        elif IS_AN_EVENT[record.type]:
+            rsx_record_copy(
+                self.events_at + (self.event_count % RECENT_EVENTS) * RSX_RECORD_SIZE, record)
+            self.event_count += 1
+            if record.type == RSX_LIQUIDATION_STEP:
+                self._use_up((<const rsx_liquidation_step_t*>record).oid)
         ledger_apply(&self.ledger.ledger, record, False)
         if record.type == RSX_ORDER_AMENDED:
             return self.has_cuts
-        return record.type == RSX_ORDER_REDUCED or record.type == RSX_ACCOUNT_CONFIG
+        if record.type == RSX_DEPOSIT:
+            return (<const rsx_deposit_t*>record).user_id > RSX_FUND_USER_BASE
+        return IS_NOTED[record.type]
+
+    cdef void _use_up(self, uint64_t oid) noexcept nogil:
+        """Ids of the exchange's own orders would push those of the gateway out of their time."""
+        if oid >> MAKER_SHIFT & MAKER_MASK == MAKER_RISK:
+            self.own_oid_max = max(self.own_oid_max, oid)
+        else:
+            self.oid_max = max(self.oid_max, oid)
 
     def recent_fills(self):
         """The youngest FILL records as decoded views, oldest first."""
@@ -151,14 +193,18 @@ cdef class State:
         return [decode(self.fills, at % RECENT_FILLS * RSX_RECORD_SIZE, crc=False)
                 for at in range(max(0, count - RECENT_FILLS), count)]
 
-    def _note(self, record):
-        view = decode(bytes(record), crc=False)
-        if view.record.name == "SYMBOL_CONFIG":
-            if self.on_config is not None:
-                self.on_config(view)
-            self.configs[view.symbol_id] = view
-        elif view.record.name == "SYMBOL_LIMITS":
-            self.limits[view.symbol_id] = view
+    def recent_events(self):
+        """The youngest records of funding, liquidation and transfers, oldest first, decoded."""
+        count = int(self.event_count)
+        return [decode(self.events, at % RECENT_EVENTS * RSX_RECORD_SIZE, crc=False)
+                for at in range(max(0, count - RECENT_EVENTS), count)]
+
+    def _note(self, view):
+        if view.record in RULE_RECORDS:
+            self._note_rules(view)
+        elif view.record.name == "DEPOSIT":
+            if view.request_id == 0:  # SY-6
+                self.seeded.add(view.user_id - FUND_USER_BASE)
         elif view.record.name == "ORDER_REDUCED":
             self._note_cut(view)
         elif view.record.name == "ORDER_AMENDED":
@@ -167,6 +213,19 @@ cdef class State:
             self.settings[view.user_id] = (view.owner_group, view.stp)
         else:
             self.exchange_id = view.exchange_id
+            self.rules_coming.clear()  # sets that the end before this start cut short
+
+    def _note_rules(self, view):
+        """SY-1: they hold when the four of them are there."""
+        if view.record is RULE_RECORDS[0]:
+            self.rules_coming[view.symbol_id] = []
+        coming = self.rules_coming.setdefault(view.symbol_id, [])
+        coming.append(view)
+        if view.record is RULE_RECORDS[-1]:
+            try:
+                self.rules[view.symbol_id] = from_records(self.rules_coming.pop(view.symbol_id))
+            except RuleError:
+                fail(25, view.seq, view.config_version)
 
     def _note_cut(self, view):
         self.has_cuts = True

@@ -367,8 +367,8 @@ def test_a_record_with_a_good_seal_and_a_wrong_meaning_is_damage(rsx: Run, world
     fill, deposit = (world.names().index(name) + 1 for name in ("FILL", "DEPOSIT"))
     cases = [
         (2, 126, b"\1", "no valid record in 1 slot(s); valid"), (2, 32, b"\0", "another exchange"),
-        (5, 100, b"\7", "gets rules 7, 1 is due"),
-        (6, 116, b"\7", "limits 7 of market 2 without"),
+        (7, 100, b"\0", "market 2 gets rules 0, 1 is due"),
+        (8, 116, b"\7", "SYMBOL_LIMITS 7 of market 2 without those before it"),
         (fill, 40, b"\x63", "the fold refuses"),
         (deposit, 1, b"\0", "without the flag GROUP_END"), (fill, 2, b"\3", "no place in a log"),
         (fill, 6, b"\7", "market 7 is used before its SYMBOL_CONFIG"),

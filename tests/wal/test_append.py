@@ -30,8 +30,8 @@ def test_a_new_log_begins_with_its_segment_its_start_and_every_market(world: Wor
     world.run()
 
     assert names_of(world) == [
-        "SEGMENT_STARTED", "LOG_STARTED", "SYMBOL_CONFIG", "SYMBOL_LIMITS", "SYMBOL_CONFIG",
-        "SYMBOL_LIMITS",
+        "SEGMENT_STARTED", "LOG_STARTED",
+        *["SYMBOL_CONFIG", "SYMBOL_LIMITS", "SYMBOL_RISK", "SYMBOL_BRACKETS"] * 2,
     ]  # fmt: skip
     assert world.names() == names_of(world)
 

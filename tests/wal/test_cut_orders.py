@@ -24,7 +24,7 @@ def test_an_order_that_was_cut_keeps_its_quantity_over_a_restart(world: World):
     world.restart()
 
     (row,) = [row for row in load_arguments(world.recovered)["open_orders"] if row[0] == cut]
-    entry = SimpleNamespace(tracker=Tracker())
+    entry = SimpleNamespace(tracker=Tracker(), symbols={})
     Events(entry, SimpleNamespace()).load([row], [])
     order = entry.tracker.orders[cut]
     assert (order.qty, order.cut, order.filled, order.remaining) == (120, 70, 0, 50)

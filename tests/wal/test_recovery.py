@@ -381,8 +381,7 @@ def test_a_log_that_grows_while_it_is_read_is_not_called_damaged(world: World) -
 
 @pytest.mark.parametrize(
     ("changes", "key"),
-    [({"price_decimals": 2, "qty_decimals": 1}, "price_decimals"), ({"tick": 10}, "tick"),
-     ({"lot": 20}, "lot"), ({"name": "OTHER"}, "name")],
+    [({"price_decimals": 2, "qty_decimals": 1}, "price_decimals"), ({"name": "OTHER"}, "name")],
 )  # fmt: skip
 def test_a_market_that_is_not_the_same_is_refused(
     world: World, changes: dict[str, object], key: str
@@ -397,80 +396,6 @@ def test_a_market_that_the_configuration_lacks_is_refused(world: World) -> None:
     small_log(world)
     with pytest.raises(StartError, match=r"holds market 2 \(M2-PERP\), which the configuration"):
         recover(make_config(make_market(1)), world.folder, CLOCK)
-
-
-def test_a_lower_px_max_is_refused_and_a_higher_one_is_a_new_rule(
-    world: World, make_world: Callable[..., World]
-) -> None:
-    """L-24: an order of the log may rest above it."""
-    small_log(world)
-    with pytest.raises(StartError, match=r"market 1 with px_max = 10000, .* says 9995: .* rises"):
-        recover(make_config(make_market(1, px_max=9995), make_market(2)), world.folder, CLOCK)
-    higher = make_world(make_market(1, px_max=20_000), make_market(2))
-    higher.place(1, SELL, 15_000, 10)
-    higher.run()
-    assert higher.released[-1].record.name == "ORDER_ACCEPTED"
-
-
-def test_changed_fees_and_a_new_market_are_new_rules_in_the_log(
-    make_world: Callable[..., World],
-) -> None:
-    small_log(make_world())
-    world = make_world(make_market(1, taker_fee_ppm=700), make_market(2), make_market(3))
-    world.run()
-
-    assert [
-        (view.symbol_id, view.config_version, view.taker_fee_ppm)
-        for view in iterate(world.log())
-        if view.record.name == "SYMBOL_CONFIG"
-    ] == [(1, 1, 400), (2, 1, 400), (1, 2, 700), (3, 1, 400)]
-    world.place(1, SELL, 1000, 100)
-    world.place(2, BUY, 1000, 100)
-    world.run()
-    fill = world.released[-1]
-    assert fill.record.name == "FILL"
-    assert fill.taker_fee == 1000 * 100 * 700 // 1_000_000
-
-
-def rules_of(world: World) -> list[tuple[str, int, int]]:
-    return [
-        (view.record.name, view.symbol_id, view.config_version)
-        for view in iterate(world.log())
-        if view.record.name in ("SYMBOL_CONFIG", "SYMBOL_LIMITS")
-    ]
-
-
-def test_changed_limits_are_new_rules_in_the_log(make_world: Callable[..., World]) -> None:
-    """L-24: both records, with the next version, and only for the market that changed."""
-    small_log(make_world())
-    changed = make_market(
-        2, notional_min=7, price_band_ppm=200_000, market_band_ppm=9000,
-        tick_table=((2000, 10), (4000, 50)),
-    )  # fmt: skip
-    world = make_world(make_market(1), changed)
-    world.run()
-
-    first = [(name, n, 1) for n in (1, 2) for name in ("SYMBOL_CONFIG", "SYMBOL_LIMITS")]
-    assert rules_of(world) == [*first, ("SYMBOL_CONFIG", 2, 2), ("SYMBOL_LIMITS", 2, 2)]
-    seen = next(v for v in world.released if v.record.name == "SYMBOL_LIMITS")
-    assert (seen.notional_min, seen.price_band_ppm, seen.market_band_ppm) == (7, 200_000, 9000)
-    assert (seen.tick_from_1, seen.tick_1, seen.tick_from_2, seen.tick_2) == (2000, 10, 4000, 50)
-    assert (seen.tick_from_3, seen.tick_3, seen.tick_from_4, seen.tick_4) == (0, 0, 0, 0)
-
-    again = make_world(make_market(1), changed)
-    again.run()
-    assert len(rules_of(again)) == 6, "nothing changed, nothing is logged"
-
-
-def test_limits_that_a_cut_log_lacks_are_made_good(make_world: Callable[..., World]) -> None:
-    """L-24: the log ends right behind a SYMBOL_CONFIG."""
-    world = make_world()
-    world.run()
-    world.crash(keep_bytes=5 * RECORD_SIZE)
-    world.start()
-    world.run()
-    pair = [("SYMBOL_CONFIG", 2, 2), ("SYMBOL_LIMITS", 2, 2)]
-    assert rules_of(world)[3:] == pair
 
 
 def test_records_of_another_version_are_refused_and_nothing_is_changed(
