@@ -187,6 +187,8 @@ cdef struct ledger_t:
     uint64_t changed_first
     uint64_t changed_end
 
+cdef void blank_position(const ledger_t* ledger, const account_t* account, int symbol, int leg,
+                         position_t* out) noexcept nogil
 cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol,
                                int leg) noexcept nogil
 cdef account_t* open_account(ledger_t* ledger, uint32_t user_id) noexcept nogil
@@ -204,7 +206,7 @@ cdef inline account_t* ledger_account(ledger_t* ledger, uint32_t user_id) noexce
     return &ledger.accounts[slot] if slot else NULL
 
 
-cdef inline position_t* find_position(ledger_t* ledger, const account_t* account,
+cdef inline position_t* find_position(const ledger_t* ledger, const account_t* account,
                                       int symbol, int leg) noexcept nogil:
     """The account's entry for a symbol and leg, NULL when there is none."""
     cdef uint32_t slot = account.first_position

@@ -9,32 +9,42 @@ Rules A-1, A-2, A-5, K-1, K-2, IM-1, V-9: specs/risk.md.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from rsx.core.idmap cimport idmap_put
 from rsx.records_c cimport RSX_BUY
 from rsx.units cimport rsx_part, rsx_step_down, rsx_step_up
 
 
+cdef void blank_position(const ledger_t* ledger, const account_t* account, int symbol, int leg,
+                         position_t* out) noexcept nogil:
+    """A position that was never touched; its settings are those of the other leg (IM-1)."""
+    cdef const position_t* other = NULL
+    memset(out, 0, sizeof(position_t))
+    out.symbol = <uint8_t>symbol
+    out.leg = <uint8_t>leg
+    out.funding_epoch = ledger.symbols[symbol].funding.epoch
+    if account == NULL:
+        return
+    out.account = <uint32_t>(account - ledger.accounts)
+    other = find_position(ledger, account, symbol, 1 - leg)
+    if other != NULL:
+        out.margin_mode = other.margin_mode
+        out.leverage = other.leverage
+        out.leverage_ppm = other.leverage_ppm
+
+
 cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol,
                                int leg) noexcept nogil:
     """The account's entry for a symbol and leg, made when new; NULL when there is no room."""
     cdef position_t* position = find_position(ledger, account, symbol, leg)
-    cdef const position_t* other
     if position != NULL:
         return position
     if ledger.positions_used >= ledger.positions_max:
         return NULL
     ledger.positions_used += 1
     position = &ledger.positions[ledger.positions_used]
-    position.symbol = <uint8_t>symbol
-    position.leg = <uint8_t>leg
-    other = find_position(ledger, account, symbol, 1 - leg)
-    if other != NULL:  # IM-1, P-4: settings are those of both legs
-        position.margin_mode = other.margin_mode
-        position.leverage = other.leverage
-        position.leverage_ppm = other.leverage_ppm
-    position.funding_epoch = ledger.symbols[symbol].funding.epoch
-    position.account = <uint32_t>(account - ledger.accounts)
+    blank_position(ledger, account, symbol, leg, position)
     position.next = account.first_position
     account.first_position = <uint32_t>ledger.positions_used
     account.positions += 1

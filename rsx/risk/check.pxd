@@ -32,7 +32,7 @@ cdef int ledger_check(ledger_t* ledger, ask_t* ask, uint64_t now_ns) except -1 n
 cdef int ledger_check_amend(ledger_t* ledger, const rsx_amend_request_t* request, uint64_t now_ns,
                             amend_t* out) except -1 nogil
 cdef int ledger_check_trigger(ledger_t* ledger, uint32_t user_id, uint32_t symbol_id,
-                              uint8_t* stp) noexcept nogil
+                              uint8_t flags, uint8_t* stp) noexcept nogil
 cdef int ledger_check_deposit(ledger_t* ledger, uint32_t user_id, int64_t amount) noexcept nogil
 cdef int ledger_check_config(ledger_t* ledger, const rsx_account_config_request_t* request,
                              uint32_t* owner_group, uint8_t* stp) noexcept nogil

@@ -2,7 +2,7 @@
 """Before the match: what a request must have free, and what it then has in flight.
 
 Each check returns 0 and has reserved, or a reason and has changed nothing. Pure: time is an
-argument. Rules V-1 to V-14, P-1, A-7: specs/risk.md.
+argument. Rules V-1 to V-16, HG-3, P-1, A-7: specs/risk.md.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -10,12 +10,14 @@ from libc.string cimport memset
 
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, find_position, is_fresh, ledger_account, ledger_index, ledger_mark, ledger_t, leg_of,
-    open_position, position_t, protection_px, symbol_t,
+    account_t, blank_position, find_position, is_fresh, ledger_account, ledger_index, ledger_mark,
+    ledger_t, leg_of, open_position, position_t, protection_px, symbol_t,
 )
-from rsx.risk.margin cimport ledger_margin, margin_t, touch_orders
+from rsx.risk.margin cimport (
+    in_liquidation, initial_requirement, ledger_margin, margin_t, touch_orders,
+)
 from rsx.risk.orders cimport order_t, orders_find
-from rsx.units cimport rsx_add, rsx_fee, rsx_keep, rsx_multiply, rsx_product_within, rsx_requirement
+from rsx.units cimport rsx_add, rsx_fee, rsx_keep, rsx_multiply, rsx_product_within
 
 cdef int64_t BALANCE_MAX = <int64_t>1 << 56
 
@@ -26,33 +28,40 @@ cdef inline bint is_market(uint8_t kind) noexcept nogil:
             or kind == RSX_TRAILING_STOP)
 
 
-cdef inline int64_t added_exposure(const position_t* position, uint8_t side, int64_t qty,
-                                   int64_t own) noexcept nogil:
-    """V-1; own: what the order has open already (V-11)."""
-    cdef int64_t after
-    if position == NULL:
-        return qty
+cdef inline int64_t exposure_before(const position_t* position, uint8_t side,
+                                    int64_t own) noexcept nogil:
+    """V-1, V-3: exposure on an order's side without it, negative where there is some on the other
+    side; own: what the order has open already (V-11)."""
     if side == RSX_BUY:
-        after = position.net + position.open_buy + position.flying_buy - own + qty
-    else:
-        after = position.open_sell + position.flying_sell - own + qty - position.net
-    return min(qty, max(after, 0))
+        return position.net + position.open_buy + position.flying_buy - own
+    return position.open_sell + position.flying_sell - own - position.net
 
 
-cdef int required_for(const symbol_t* symbol, uint8_t side, int64_t px, int64_t added,
-                      int64_t mark, int64_t* required) noexcept nogil:
-    """V-3; -1 when a product leaves 64 bits."""
-    cdef int64_t worse = max(px, mark), value = 0, loss = 0, total
-    if rsx_multiply(added, worse, &value):
+cdef int require(const symbol_t* symbol, uint32_t leverage_ppm, uint8_t side, int64_t px,
+                 int64_t qty, int64_t before, int64_t mark, int64_t* added,
+                 int64_t* required) noexcept nogil:
+    """V-1, V-3: the part of qty that adds to exposure `before`, and what it takes; -1 when a
+    product leaves 64 bits."""
+    cdef int64_t value = 0, base = 0, loss = 0, total = 0
+    if rsx_add(before, qty, &total):
+        return -1
+    added[0] = min(qty, max(total, 0))
+    required[0] = 0
+    if added[0] == 0:
+        return 0
+    if rsx_multiply(added[0], max(px, mark), &value):
         return -1
     if side == RSX_BUY and px > mark:
-        loss = added * (px - mark)  # below added x worse
+        loss = added[0] * (px - mark)  # below added x worse
     elif side == RSX_SELL and px < mark:
-        loss = added * (mark - px)
-    total = rsx_requirement(value, symbol.bracket[0].initial_ppm)
-    if rsx_add(total, max(0, rsx_fee(value, symbol.taker_fee_ppm)), &total):
+        loss = added[0] * (mark - px)
+    if rsx_add(loss, max(0, rsx_fee(value, symbol.taker_fee_ppm)), &loss):
         return -1
-    return rsx_add(total, loss, required)
+    if before > 0:
+        if rsx_multiply(before, mark, &base) or rsx_add(value, base, &value):
+            return -1
+        loss -= initial_requirement(symbol, leverage_ppm, base)
+    return rsx_add(initial_requirement(symbol, leverage_ppm, value), loss, required)
 
 
 cdef int afford(ledger_t* ledger, account_t* account, const symbol_t* symbol,
@@ -94,39 +103,68 @@ cdef int price_market(const ledger_t* ledger, const symbol_t* symbol, ask_t* ask
     return 0
 
 
-cdef int ledger_check(ledger_t* ledger, ask_t* ask, uint64_t now_ns) except -1 nogil:
-    """V-1 to V-5, V-9, V-10: 0 and reserve `required` in flight, or the reason for refusing."""
-    cdef account_t* account = ledger_account(ledger, ask.user_id)
-    cdef int index = ledger_index(ledger, ask.symbol_id)
-    cdef position_t* position = NULL
-    cdef symbol_t* symbol
+cdef inline bint is_misfit(const account_t* account, uint8_t flags) noexcept nogil:
+    """HG-3: an order says HEDGE exactly where the account is in hedge mode."""
+    return (flags & RSX_HEDGE != 0) != (account.position_mode == RSX_POSITION_HEDGE)
+
+
+cdef inline bint is_kept_out(const account_t* account, const position_t* position,
+                             uint8_t flags) noexcept nogil:
+    """V-16: whether liquidation has no room for this order."""
+    if flags & RSX_REDUCE_ONLY:
+        return position.order_oid != 0
+    return in_liquidation(account, position)
+
+
+cdef int judge(ledger_t* ledger, account_t* account, const position_t* position,
+               const symbol_t* symbol, ask_t* ask, uint64_t now_ns) except -1 nogil:
+    """V-1 to V-4, V-9, V-16, HG-3: 0, or the reason; both with what was found."""
     cdef int64_t added = 0
     cdef int reason
-    ask.required = ask.available = 0
-    if index < 0 or ask.qty <= 0 or ask.side > RSX_SELL:
-        return RSX_R_ORDER_INVALID
-    symbol = &ledger.symbols[index]
+    if account != NULL:
+        if is_misfit(account, ask.flags):
+            return RSX_R_POSITION_MODE_MISMATCH
+        if is_kept_out(account, position, ask.flags):
+            return RSX_R_IN_LIQUIDATION
     if is_market(ask.kind):
         reason = price_market(ledger, symbol, ask)
         if reason:
             return reason
     elif ask.px <= 0:
         return RSX_R_ORDER_INVALID
+    if not ask.flags & RSX_REDUCE_ONLY and require(
+            symbol, position.leverage_ppm, ask.side, ask.px, ask.qty,
+            exposure_before(position, ask.side, 0), ledger_mark(symbol, ledger.stale_ns), &added,
+            &ask.required):
+        ask.required = 0
+        return RSX_R_NOTIONAL_TOO_LARGE
+    if account == NULL:
+        return RSX_R_INSUFFICIENT_MARGIN
+    if added == 0:
+        return 0
+    return afford(ledger, account, symbol, ask.required, now_ns, &ask.available)
+
+
+cdef int ledger_check(ledger_t* ledger, ask_t* ask, uint64_t now_ns) except -1 nogil:
+    """V-1 to V-5, V-9, V-10: 0 and reserve `required` in flight, or the reason for refusing."""
+    cdef account_t* account = ledger_account(ledger, ask.user_id)
+    cdef int index = ledger_index(ledger, ask.symbol_id), leg = leg_of(ask.side, ask.flags)
+    cdef position_t* position = NULL
+    cdef position_t blank
+    cdef int reason
+    ask.required = ask.available = 0
+    if index < 0 or ask.qty <= 0 or ask.side > RSX_SELL:
+        return RSX_R_ORDER_INVALID
     if account != NULL:
-        position = find_position(ledger, account, index, leg_of(ask.side, ask.flags))
-    if not ask.flags & RSX_REDUCE_ONLY:
-        added = added_exposure(position, ask.side, ask.qty, 0)
-    if added or account == NULL:
-        if required_for(symbol, ask.side, ask.px, added, ledger_mark(symbol, ledger.stale_ns),
-                        &ask.required):
-            return RSX_R_NOTIONAL_TOO_LARGE
-        if account == NULL:
-            return RSX_R_INSUFFICIENT_MARGIN
-        reason = afford(ledger, account, symbol, ask.required, now_ns, &ask.available)
-        if reason:
-            return reason
+        position = find_position(ledger, account, index, leg)
     if position == NULL:
-        position = open_position(ledger, account, index, leg_of(ask.side, ask.flags))
+        blank_position(ledger, account, index, leg, &blank)
+    reason = judge(ledger, account, position if position != NULL else &blank,
+                   &ledger.symbols[index], ask, now_ns)
+    if reason:
+        return reason
+    if position == NULL:
+        position = open_position(ledger, account, index, leg)
         if position == NULL:
             return RSX_R_TOO_MANY_POSITIONS
     if ask.stp == RSX_STP_DEFAULT:
@@ -137,13 +175,15 @@ cdef int ledger_check(ledger_t* ledger, ask_t* ask, uint64_t now_ns) except -1 n
 
 
 cdef int ledger_check_trigger(ledger_t* ledger, uint32_t user_id, uint32_t symbol_id,
-                              uint8_t* stp) noexcept nogil:
+                              uint8_t flags, uint8_t* stp) noexcept nogil:
     """V-14: a trigger reserves nothing; stp 4 becomes the account's default."""
     cdef const account_t* account = ledger_account(ledger, user_id)
     if ledger_index(ledger, symbol_id) < 0:
         return RSX_R_UNKNOWN_SYMBOL
     if account == NULL:
         return RSX_R_INSUFFICIENT_MARGIN
+    if is_misfit(account, flags):
+        return RSX_R_POSITION_MODE_MISMATCH
     if stp[0] == RSX_STP_DEFAULT:
         stp[0] = account.stp
     return 0
@@ -165,7 +205,7 @@ cdef int require_amended(ledger_t* ledger, const symbol_t* symbol, const positio
                          const order_t* order, const rsx_amend_request_t* request,
                          amend_t* out) noexcept nogil:
     """V-11: what the amended order is to hold, and how much of it is not held yet."""
-    cdef int64_t open_qty = 0, reserved = 0, left = request.qty, added
+    cdef int64_t open_qty = 0, reserved = 0, left = request.qty, added = 0
     if order != NULL:
         left -= order.filled
         # Before one in flight is answered nobody knows what the order holds.
@@ -179,9 +219,10 @@ cdef int require_amended(ledger_t* ledger, const symbol_t* symbol, const positio
     if left <= open_qty and request.px == order.px:
         out.reserved = rsx_keep(reserved, left, open_qty)
         return 0
-    added = added_exposure(position, request.side, left, open_qty)
-    if added and required_for(symbol, request.side, request.px, added,
-                              ledger_mark(symbol, ledger.stale_ns), &out.reserved):
+    if require(symbol, position.leverage_ppm, request.side, request.px, left,
+               exposure_before(position, request.side, open_qty),
+               ledger_mark(symbol, ledger.stale_ns), &added, &out.reserved):
+        out.reserved = 0
         return RSX_R_NOTIONAL_TOO_LARGE
     out.extra = max(0, out.reserved - reserved)
     if left > open_qty:
@@ -211,11 +252,15 @@ cdef int ledger_check_amend(ledger_t* ledger, const rsx_amend_request_t* request
     if order != NULL and (order.account != <uint32_t>(account - ledger.accounts)
                           or order.symbol != index):
         return RSX_R_ORDER_NOT_OPEN
+    if is_misfit(account, request.flags):
+        return RSX_R_POSITION_MODE_MISMATCH
     position = open_position(ledger, account, index, leg_of(request.side, request.flags))
     if position == NULL:
         return RSX_R_TOO_MANY_POSITIONS
     reason = require_amended(ledger, symbol, position, order, request, out)
     if reason == 0 and out.extra:
+        if in_liquidation(account, position):
+            return RSX_R_IN_LIQUIDATION
         reason = afford(ledger, account, symbol, out.extra, now_ns, &out.available)
     if reason:
         return reason

@@ -22,6 +22,9 @@ from rsx.risk.check cimport (
     ledger_check_deposit,
 )
 from rsx.risk.margin cimport audit_margin, ledger_margin, margin_t, set_brackets
+from rsx.risk.money_check cimport (
+    figures_t, ledger_check_settings, ledger_check_transfer, ledger_check_withdraw, settings_t,
+)
 from rsx.risk.orders cimport (
     FREE, IN_HAND, SYMBOLS_MAX, order_t, orders_find, orders_free, orders_init,
 )
@@ -204,6 +207,40 @@ cdef class Ledger:
     def check_deposit(self, uint32_t user_id, int64_t amount):
         """Reason for refusing a deposit; 0 counts it as in flight until it is applied live."""
         return ledger_check_deposit(&self.ledger, user_id, amount)
+
+    def check_withdraw(self, const uint8_t[:] request, uint64_t now_ns):
+        """(reason, required, available) of a WITHDRAW_REQUEST; it leaves when reason is 0."""
+        cdef const rsx_record_t* record = as_record(request)
+        cdef figures_t figures
+        if record.type != RSX_WITHDRAW_REQUEST:
+            raise ValueError(f"type {record.type} where WITHDRAW_REQUEST is due")
+        reason = ledger_check_withdraw(
+            &self.ledger, <const rsx_withdraw_request_t*>record, now_ns, &figures)
+        return reason, figures.required, figures.available
+
+    def check_transfer(self, const uint8_t[:] request, uint64_t now_ns):
+        """(reason, required, available) of a MARGIN_TRANSFER_REQUEST; it leaves when reason is
+        0."""
+        cdef const rsx_record_t* record = as_record(request)
+        cdef figures_t figures
+        if record.type != RSX_MARGIN_TRANSFER_REQUEST:
+            raise ValueError(f"type {record.type} where MARGIN_TRANSFER_REQUEST is due")
+        reason = ledger_check_transfer(
+            &self.ledger, <const rsx_margin_transfer_request_t*>record, now_ns, &figures)
+        return reason, figures.required, figures.available
+
+    def check_settings(self, const uint8_t[:] request, uint64_t now_ns):
+        """(reason, required, available, leverage, margin_mode, position_mode) of a
+        MARGIN_CONFIG_REQUEST: the settings in full, in flight when reason is 0."""
+        cdef const rsx_record_t* record = as_record(request)
+        cdef figures_t figures
+        cdef settings_t settings
+        if record.type != RSX_MARGIN_CONFIG_REQUEST:
+            raise ValueError(f"type {record.type} where MARGIN_CONFIG_REQUEST is due")
+        reason = ledger_check_settings(
+            &self.ledger, <const rsx_margin_config_request_t*>record, now_ns, &settings, &figures)
+        return (reason, figures.required, figures.available, settings.leverage,
+                settings.margin_mode, settings.position_mode)
 
     def apply(self, const uint8_t[:] record, bint live=False):
         """Apply one logged record; live: its order was reserved in flight by this ledger."""

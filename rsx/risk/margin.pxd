@@ -7,7 +7,8 @@ what positions are worth calls `move_symbol` after. Nothing else keeps the sums 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from rsx.records_c cimport RSX_MARGIN_ISOLATED
-from rsx.risk.accounts cimport account_t, ledger_t, position_t, symbol_t
+from rsx.risk.accounts cimport account_t, ledger_t, magnitude, position_t, symbol_t
+from rsx.units cimport RSX_PPM, rsx_ceil_div
 
 # G-3 of an account: its cross bucket, and what all its positions hold.
 cdef struct margin_t:
@@ -33,6 +34,12 @@ cdef struct outflow_t:
     int64_t transferable    # to an isolated position
     bint is_priced
 
+# One position's part of G-2 and G-3.
+cdef struct share_t:
+    int64_t unrealised      # less funding owed; isolated: 0
+    int64_t held
+    int64_t maintenance     # isolated: 0
+
 cdef int set_brackets(symbol_t* symbol, int rows, const int64_t* first,
                       const uint32_t* initial_ppm,
                       const uint32_t* maintenance_ppm) except -1 nogil
@@ -42,6 +49,8 @@ cdef int64_t initial_requirement(const symbol_t* symbol, uint32_t leverage_ppm,
 cdef int64_t maintenance_requirement(const symbol_t* symbol, int64_t notional) noexcept nogil
 cdef void scale_open_interest(symbol_t* symbol, int64_t mark) noexcept nogil
 
+cdef int reckon_share(const position_t* position, const symbol_t* symbol, int64_t mark,
+                      share_t* out) except -1 nogil
 cdef int ledger_margin(ledger_t* ledger, account_t* account, uint64_t now_ns,
                        margin_t* out) except -1 nogil
 cdef int ledger_margin_scratch(ledger_t* ledger, account_t* account, uint64_t now_ns,
@@ -55,6 +64,18 @@ cdef int64_t liquidation_px(ledger_t* ledger, account_t* account,
                             position_t* position) except -1 nogil
 cdef int64_t bankruptcy_px(ledger_t* ledger, account_t* account,
                            position_t* position) except -1 nogil
+
+
+cdef inline uint32_t leverage_share(uint32_t leverage) noexcept nogil:
+    """BR-2: the rate l of a leverage, in ppm; 0 = the brackets' own."""
+    return <uint32_t>rsx_ceil_div(RSX_PPM, leverage) if leverage else 0
+
+
+cdef inline int64_t worst_size(const position_t* position) noexcept nogil:
+    """G-2: the largest position that open orders can make of it."""
+    cdef int64_t longest = position.net + position.open_buy + position.flying_buy
+    cdef int64_t shortest = position.net - position.open_sell - position.flying_sell
+    return max(magnitude(longest), magnitude(shortest))
 
 
 cdef inline bint is_isolated(const position_t* position) noexcept nogil:

@@ -138,19 +138,12 @@ cdef void scale_open_interest(symbol_t* symbol, int64_t mark) noexcept nogil:
 
 # --- shares of positions ----------------------------------------------------------------------
 
-cdef struct share_t:
-    int64_t unrealised
-    int64_t held
-    int64_t maintenance
-
 
 cdef int reckon_share(const position_t* position, const symbol_t* symbol, int64_t mark,
                       share_t* out) except -1 nogil:
     """One position's part of G-2 and G-3."""
     cdef int64_t size = magnitude(position.net)
-    cdef int64_t longest = position.net + position.open_buy + position.flying_buy
-    cdef int64_t shortest = position.net - position.open_sell - position.flying_sell
-    cdef int64_t worst = max(magnitude(longest), magnitude(shortest))
+    cdef int64_t worst = worst_size(position)
     cdef int64_t value = 0, worst_value = 0, initial
     memset(out, 0, sizeof(share_t))
     if rsx_multiply(size, mark, &value) or rsx_multiply(worst, mark, &worst_value):
@@ -332,21 +325,26 @@ cdef int account_outflow(ledger_t* ledger, account_t* account, uint64_t now_ns,
 # --- buckets ----------------------------------------------------------------------------------
 
 
-cdef int add_to_bucket(const ledger_t* ledger, const position_t* position, uint64_t now_ns,
-                       bucket_t* out, uint32_t* call_ppm) except -1 nogil:
-    """An open position's part of its bucket, collateral and wallet left out."""
+cdef void look_at(const ledger_t* ledger, const position_t* position, uint64_t now_ns,
+                  bucket_t* out, uint32_t* call_ppm) noexcept nogil:
+    """What a bucket takes from an open position besides money."""
     cdef const symbol_t* symbol = &ledger.symbols[position.symbol]
-    cdef int64_t mark = ledger_mark(symbol, ledger.stale_ns), value = 0
-    if rsx_multiply(magnitude(position.net), mark, &value):
-        return fail(1201, position.net, mark)
-    if (rsx_add(out.equity, unrealised_of(position, mark), &out.equity)
-            or rsx_add(out.maintenance, maintenance_requirement(symbol, value),
-                       &out.maintenance)):
-        return fail(1201, position.net, mark)
     out.positions += 1
     if not is_fresh(symbol, ledger.stale_ns, now_ns):
         out.is_live = False
     call_ppm[0] = max(call_ppm[0], symbol.rules.margin_call_ppm)
+
+
+cdef int isolated_bucket(const ledger_t* ledger, const position_t* position,
+                         bucket_t* out) except -1 nogil:
+    """Equity and maintenance of an open isolated position."""
+    cdef const symbol_t* symbol = &ledger.symbols[position.symbol]
+    cdef int64_t mark = ledger_mark(symbol, ledger.stale_ns), value = 0
+    if (rsx_multiply(magnitude(position.net), mark, &value)
+            or rsx_add(out.equity, unrealised_of(position, mark), &out.equity)):
+        return fail(1201, position.net, mark)
+    out.equity -= position.owed
+    out.maintenance = maintenance_requirement(symbol, value)
     return 0
 
 
@@ -354,22 +352,23 @@ cdef int bucket_margin(ledger_t* ledger, account_t* account, position_t* isolate
                        uint64_t now_ns, bucket_t* out) except -1 nogil:
     """G-3 of one bucket: of an isolated position, or (NULL) of the cross ones."""
     cdef uint32_t slot = account.first_position, call_ppm = 0
-    cdef position_t* position
+    cdef const position_t* position
     memset(out, 0, sizeof(bucket_t))
     out.is_live = True
+    refresh(ledger, account)
     if isolated != NULL:
         out.equity = isolated.wallet
         if isolated.net:
-            out.equity -= isolated.owed
-            add_to_bucket(ledger, isolated, now_ns, out, &call_ppm)
+            isolated_bucket(ledger, isolated, out)
+            look_at(ledger, isolated, now_ns, out, &call_ppm)
     else:
-        out.equity = account.collateral
+        if rsx_add(account.collateral, account.kept_unrealised, &out.equity):
+            return fail(1201, account.user_id, account.collateral)
+        out.maintenance = account.kept_maintenance
         while slot:
             position = &ledger.positions[slot]
-            if position.net == 0 or position.margin_mode != RSX_MARGIN_ISOLATED:
-                out.equity -= position.owed
-                if position.net:
-                    add_to_bucket(ledger, position, now_ns, out, &call_ppm)
+            if position.net and position.margin_mode != RSX_MARGIN_ISOLATED:
+                look_at(ledger, position, now_ns, out, &call_ppm)
             slot = position.next
     out.call_at = rsx_scale_up(out.maintenance, call_ppm)
     return 0
@@ -400,21 +399,23 @@ cdef bint is_below_at(const ledger_t* ledger, const account_t* account,
     return others < 0
 
 
-cdef int64_t slack_of_others(ledger_t* ledger, account_t* account,
-                             position_t* position) except? -1 nogil:
-    """Equity less maintenance of its bucket, what its own symbol adds left out."""
-    cdef bint is_alone = position.margin_mode == RSX_MARGIN_ISOLATED
-    cdef uint32_t slot = account.first_position, call_ppm = 0
-    cdef bucket_t whole, own
-    cdef position_t* leg
-    bucket_margin(ledger, account, position if is_alone else NULL, 0, &whole)
-    memset(&own, 0, sizeof(bucket_t))
+cdef int slack_of_others(ledger_t* ledger, account_t* account, position_t* position,
+                         int64_t* out) except -1 nogil:
+    """Equity less maintenance of its bucket, what its own symbol adds to them left out."""
+    cdef uint32_t slot = account.first_position
+    cdef const position_t* leg
+    cdef bucket_t bucket
+    if position.margin_mode == RSX_MARGIN_ISOLATED:
+        out[0] = position.wallet - position.owed
+        return 0
+    bucket_margin(ledger, account, NULL, 0, &bucket)
+    out[0] = bucket.equity - bucket.maintenance
     while slot:
         leg = &ledger.positions[slot]
-        if leg == position or (not is_alone and leg.symbol == position.symbol and leg.net):
-            add_to_bucket(ledger, leg, 0, &own, &call_ppm)
+        if leg.symbol == position.symbol and leg.net:
+            out[0] -= leg.kept_unrealised + leg.owed - leg.kept_maintenance
         slot = leg.next
-    return whole.equity - whole.maintenance - (own.equity - own.maintenance)
+    return 0
 
 
 cdef int64_t liquidation_px(ledger_t* ledger, account_t* account,
@@ -422,10 +423,11 @@ cdef int64_t liquidation_px(ledger_t* ledger, account_t* account,
     """The mark nearest to the present one, the way that hurts it, at which its bucket is below
     maintenance while other symbols stay; the mark itself where it is now; 0 = none."""
     cdef const symbol_t* symbol = &ledger.symbols[position.symbol]
-    cdef int64_t safe = ledger_mark(symbol, ledger.stale_ns), below, between, others
+    cdef int64_t safe = ledger_mark(symbol, ledger.stale_ns), below, between, others = 0
     if position.net == 0:
         return 0
-    others = slack_of_others(ledger, account, position)
+    refresh(ledger, account)
+    slack_of_others(ledger, account, position, &others)
     if is_below_at(ledger, account, position, others, safe):
         return safe
     below = 1 if position.net > 0 else max(symbol.px_max, safe)

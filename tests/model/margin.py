@@ -87,8 +87,8 @@ def oi_scale(market: Any, open_interest: int, mark: int) -> int:
 
 
 def leverage_max(market: Any, notional: int) -> int:
-    """P-4: of the bracket in which a notional lies."""
-    rate = [initial_ppm for first, initial_ppm, _ in rows(market) if first <= notional][-1]
+    """P-4: of the bracket in which the last unit of a notional lies (BR-1)."""
+    rate = [rate for first, rate, _ in rows(market) if first < max(notional, 1)][-1]
     return PPM // rate
 
 
