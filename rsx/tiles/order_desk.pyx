@@ -51,7 +51,7 @@ cdef class OrderDesk:
         cdef int index = ledger_index(self.out.ledger, request.symbol_id)
         cdef uint8_t stp = request.stp
         cdef int reason = ledger_check_trigger(
-            self.out.ledger, request.user_id, request.symbol_id, &stp)
+            self.out.ledger, request.user_id, request.symbol_id, request.flags, &stp)
         cdef rsx_trigger_request_t* passed
         if reason:
             return self.out.refuse(request.oid, 0, request.user_id, request.symbol_id, reason,
