@@ -10,14 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from model import events
-from model.resting import BUY, NS, REDUCE_ONLY, Book, Order, User
-from model.rules import LIMIT, POST_ONLY, REPRICE, SIDES, ceil_div, client_id, readable
+from model.resting import BUY, NS, REDUCE_ONLY, Book, Order, User, moved
+from model.rules import LIMIT, POST_ONLY, REPRICE, SIDES, Rules, ceil_div, client_id, readable
+from model.symbols import with_rules
 from model.triggers import FIRED, GONE, LAST, MARK, STATUS_REJECTED, Trigger
 
 from rsx.errors import Reason
-from rsx.records import BY_NAME, CID_MAX, Mode, OrderFlag, OrderKind, Tif
+from rsx.records import BY_NAME, BY_TYPE, CID_MAX, MarkState, Mode, OrderFlag, OrderKind, Tif
 
 RESTS, KEPT = int(OrderFlag.RESTS), int(OrderFlag.KEPT)
+TRANSFER = [f.name for f in BY_NAME["POSITION_TRANSFER"].fields[2:]]
 RESTING_TIFS = (int(Tif.GTC), int(Tif.GTD))
 CANCEL_REASONS = (
     Reason.USER_CANCEL, Reason.DISCONNECTED, Reason.DEAD_MAN, Reason.ADMIN_CANCEL,
@@ -29,6 +31,7 @@ class ModelEngine(Book):
 
     def __init__(self, symbol: Any, **limits: Any):
         super().__init__(symbol, **limits)
+        self.staged: list[Any] = []
         self._handlers = {
             BY_NAME[name].type: act
             for name, act in (
@@ -40,6 +43,8 @@ class ModelEngine(Book):
                 ("TRIGGER_REFUSED", self._refused),
                 ("MARK_UPDATE", self._mark),
                 ("MODE_REQUEST", self._mode),
+                ("POSITION_TRANSFER", self._transfer),
+                *((record.name, self._rules) for record in events.RULES),
             )
         }
 
@@ -151,7 +156,8 @@ class ModelEngine(Book):
 
     def _refusal(self, r: Any) -> int:
         """M-2 to M-6."""
-        if not self.rules.is_order(r):
+        user = self.users.get(r.user_id)
+        if not self.rules.is_order(r, user.room(r.side) if user and r.side in SIDES else 0):
             return int(Reason.ORDER_INVALID)
         if r.expire_s and r.expire_s * NS <= self.ts_ns:
             return int(Reason.EXPIRY_PASSED)
@@ -166,7 +172,6 @@ class ModelEngine(Book):
                 return self._closed()
         if r.kind in LIMIT and not reduce_only and self._outside(r.side, r.px):
             return int(Reason.OUTSIDE_PRICE_BAND)
-        user = self.users.get(r.user_id)
         rests = r.tif in RESTING_TIFS
         if rests and len(self.open) >= self.orders_max:
             return int(Reason.BOOK_FULL)
@@ -332,7 +337,12 @@ class ModelEngine(Book):
 
     def _amend_refusal(self, r: Any, order: Order, left: int) -> int:
         """AM-3."""
-        if not self.rules.is_allowed(r.px, r.qty):
+        moves, rules = r.px != order.px, self.rules
+        if (moves and not rules.is_price(r.px)) or (
+            r.qty != order.qty and not rules.is_qty(r.qty)
+        ):  # fmt: skip
+            return int(Reason.ORDER_INVALID)
+        if (moves or r.qty > order.qty) and r.px * r.qty > rules.notional_max:
             return int(Reason.ORDER_INVALID)
         if r.px * left < self.rules.notional_min and not order.reduce_only:
             return int(Reason.NOTIONAL_TOO_SMALL)
@@ -342,7 +352,7 @@ class ModelEngine(Book):
                 return int(Reason.POST_ONLY_MODE)
         elif self.mode:
             return self._closed()
-        if r.px != order.px and not order.reduce_only and self._outside(order.side, r.px):
+        if moves and not order.reduce_only and self._outside(order.side, r.px):
             return int(Reason.OUTSIDE_PRICE_BAND)
         if post_only and not self._repriced(order.flags, order.side, r.px, r.qty):
             return int(Reason.POST_ONLY_WOULD_CROSS)
@@ -403,15 +413,16 @@ class ModelEngine(Book):
     # --- prices and mode ----------------------------------------------------------------
 
     def _mark(self, r: Any) -> None:
-        """TR-4."""
-        self.given_mark = r.mark_px
+        """TR-4, PX-2."""
         self.out.append(events.MARK_PRICE(
             self.symbol.id, self.ts_ns, mark_px=r.mark_px, index_px=r.index_px,
             symbol_id=self.symbol.id, open_interest=r.open_interest, rate_ppb=r.rate_ppb,
             source_ns=r.source_ns, next_funding_s=r.next_funding_s, sources=r.sources,
             state=r.state,
         ))  # fmt: skip
-        self.look(MARK, r.mark_px)
+        if r.state == MarkState.LIVE:
+            self.given_mark = r.mark_px
+            self.look(MARK, r.mark_px)
 
     def _mode(self, r: Any) -> None:
         """MO-1."""
@@ -420,6 +431,42 @@ class ModelEngine(Book):
             symbol_id=self.symbol.id, mode=r.mode, previous=self.mode,
         ))  # fmt: skip
         self.mode = r.mode
+
+    # --- transfers and rules (section 17) -----------------------------------------------
+
+    def _transfer(self, r: Any) -> None:
+        """PT-1, PT-2."""
+        user = self.users.get(r.user_id) or User(r.user_id)
+        counter = self.users.get(r.counter_user_id)
+        qty = min(r.qty, user.room(r.side))
+        if r.counter_flags & REDUCE_ONLY:
+            qty = min(qty, counter.room(1 - r.side) if counter else 0)
+        if counter is None and len(self.users) >= self.users_max:
+            qty = 0
+        self.out.append(events.POSITION_TRANSFERRED(
+            self.symbol.id, self.ts_ns, *(qty if n == "qty" else getattr(r, n) for n in TRANSFER),
+        ))  # fmt: skip
+        if not qty:
+            return
+        counter = self.users.setdefault(r.counter_user_id, counter or User(r.counter_user_id))
+        user.held = moved(user.held, r.side, r.user_flags, qty)
+        counter.held = moved(counter.held, 1 - r.side, r.counter_flags, qty)
+        self.trim(user)
+        self.trim(counter)
+
+    def _rules(self, r: Any) -> None:
+        """SY-4."""
+        assert r.config_version == self.rules.version + 1
+        self.staged.append(r)
+        assert [s.type for s in self.staged] == [x.type for x in events.RULES[: len(self.staged)]]
+        if len(self.staged) < len(events.RULES):
+            return
+        for s in self.staged:
+            self.out.append(events.OF_RULES[s.type](self.symbol.id, self.ts_ns, *s[9:]))
+        parts = {BY_TYPE[s.type].name: s._asdict() for s in self.staged}
+        self.symbol = with_rules(self.symbol, parts)
+        self.rules = Rules(self.symbol)
+        self.staged = []
 
     # --- answers ------------------------------------------------------------------------
 

@@ -40,7 +40,13 @@ def _reader(record: Record) -> Callable[[bytes], Any]:
     return lambda data: make(unpack(data))
 
 
-_READERS = {r.type: _reader(r) for r in records.RECORDS if r.kind is Kind.REQUEST}
+# Rules of a market come as the records that they are logged as (SY-4).
+RULES = (
+    records.SYMBOL_CONFIG, records.SYMBOL_LIMITS, records.SYMBOL_RISK, records.SYMBOL_BRACKETS,
+)  # fmt: skip
+_READERS = {
+    r.type: _reader(r) for r in records.RECORDS if r.kind is Kind.REQUEST or r in RULES
+}  # fmt: skip
 
 
 def read(data: bytes) -> Any:
@@ -71,3 +77,5 @@ TRIGGER_PLACED = _packer(records.TRIGGER_PLACED)
 TRIGGER_FIRED = _packer(records.TRIGGER_FIRED)
 TRIGGER_CANCELLED = _packer(records.TRIGGER_CANCELLED)
 TRIGGER_REJECTED = _packer(records.TRIGGER_REJECTED)
+POSITION_TRANSFERRED = _packer(records.POSITION_TRANSFERRED)
+OF_RULES = {record.type: _packer(record) for record in RULES}

@@ -448,11 +448,10 @@ class Fold:
 
     def on_liquidation_step(self, r: View) -> None:
         """LQ-2 to LQ-9."""
+        key = (r.user_id, (r.symbol_id, r.leg) if r.margin_mode == ISOLATED else CROSS_BUCKET)
         if r.symbol_id:
-            key = self.bucket_key(r.user_id, r.symbol_id, r.leg)
-            assert (key[1] != CROSS_BUCKET) == (r.margin_mode == ISOLATED), ("LQ-2", r)
-        else:
-            key = (r.user_id, CROSS_BUCKET)
+            isolated = self.is_isolated(r.user_id, r.symbol_id)
+            assert isolated == (r.margin_mode == ISOLATED), ("LQ-2", r)
         if r.stage == STARTED:
             assert key not in self.liquidations, ("LQ-2", r)
             self.liquidations[key] = Liquidation()
@@ -605,7 +604,11 @@ class Fold:
         return ((user, s, leg) for s in self.symbols for leg in legs)
 
     def cross_keys(self, user: int) -> list[Key]:
-        return [k for k in self.keys_of(user) if not self.is_isolated(user, k[1])]
+        """G-3: a flat position is of the cross bucket whatever its mode."""
+        return [
+            k for k in self.keys_of(user)
+            if not self.is_isolated(user, k[1]) or not self.positions.get(k, Position()).net
+        ]  # fmt: skip
 
     def owed_of(self, key: Key) -> int:
         return self.positions.get(key, Position()).owed
@@ -613,7 +616,7 @@ class Fold:
     def bucket(self, key: tuple[int, Place]) -> tuple[int, int]:
         """Equity and maintenance (G-3)."""
         user, at = key
-        keys = self.cross_keys(user) if at == CROSS_BUCKET else [(user, *at)]
+        keys = self.cross_keys(user) if at == CROSS_BUCKET else list(self.bucket_positions(key))
         equity = self.bucket_balance(key) + sum(self.unrealised(k) - self.owed_of(k) for k in keys)
         return equity, sum(self.position_maintenance(k) for k in keys)
 

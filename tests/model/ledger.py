@@ -86,10 +86,9 @@ class ModelLedger(Fold):
         order = view(request)
         symbol = self.symbols[order.symbol_id]
         px = order.px
-        if order.user_id in self.accounts:
-            reason = self.locked(order.user_id, symbol.id, order.side, order.flags)
-            if reason:
-                return int(reason), 0, 0, px, order.stp, 0
+        reason = self.locked(order.user_id, symbol.id, order.side, order.flags)
+        if reason:
+            return int(reason), 0, 0, px, order.stp, 0
         if order.kind in MARKET_KINDS:
             if self.feed and self.markets[symbol.id].mark is None:
                 return int(Reason.MARK_UNAVAILABLE), 0, 0, px, order.stp, 0
@@ -109,7 +108,7 @@ class ModelLedger(Fold):
 
     def locked(self, user: int, symbol_id: int, side: int, flags: int) -> Reason | int:
         """HG-3, V-16."""
-        hedged = self.accounts[user].position_mode == HEDGED
+        hedged = self.accounts.get(user, Account()).position_mode == HEDGED
         if hedged != bool(flags & HEDGE):
             return Reason.POSITION_MODE_MISMATCH
         leg = leg_of(side, flags)
@@ -278,10 +277,10 @@ class ModelLedger(Fold):
     def check_transfer(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
         """P-3: (reason, required, available)."""
         r = view(request)
-        if r.user_id not in self.accounts:
-            return int(Reason.NO_ACCOUNT), 0, 0
         if r.amount == 0:
             return int(Reason.AMOUNT_INVALID), 0, 0
+        if r.user_id not in self.accounts:
+            return int(Reason.NO_ACCOUNT), 0, 0
         key = (r.user_id, r.symbol_id, r.leg)
         position = self.positions.get(key, Position())
         if not self.is_isolated(r.user_id, r.symbol_id) or not position.net:
@@ -312,13 +311,18 @@ class ModelLedger(Fold):
         user = r.user_id
         if user not in self.accounts:
             return int(Reason.NO_ACCOUNT), 0, 0
-        if r.fields & SET_POSITION_MODE:
+        whole = r.fields == SET_POSITION_MODE and r.symbol_id == 0
+        if not whole and r.symbol_id not in self.symbols:
+            return int(Reason.UNKNOWN_SYMBOL), 0, 0
+        if not whole and (not r.fields or r.fields & SET_POSITION_MODE):
+            return int(Reason.INVALID_VALUE), 0, 0
+        if whole:
+            if any(who == user for who, _ in self.liquidations):
+                return int(Reason.IN_LIQUIDATION), 0, 0
             if r.position_mode != self.accounts[user].position_mode and self.busy(user):
                 return int(Reason.MODE_LOCKED), 0, 0
             self.configs[r.request_id] = user
             return 0, 0, 0
-        if r.symbol_id not in self.symbols:
-            return int(Reason.UNKNOWN_SYMBOL), 0, 0
         symbol, place = self.symbols[r.symbol_id], (user, r.symbol_id)
         mode, leverage = self.margin_mode.get(place, CROSS), self.leverage.get(place, 0)
         wanted_mode = r.margin_mode if r.fields & SET_MARGIN_MODE else mode

@@ -133,7 +133,8 @@ def state(engine: Any, model: ModelEngine) -> dict[str, Any]:
         "orders": engine.orders(),
         "triggers": [triggers(user) for user in model.users],
         "fired": engine.fired_ids() if is_model else [view(f).oid for f in engine.fired()],
-        "users": [(engine.net(user), engine.owner(user)) for user in model.users],
+        "users": [(engine.held(user), engine.owner(user)) for user in model.users],
+        "rules": engine.rules_version,
         "prices": (engine.mode, engine.last, engine.mark),
         "client ids": engine.client_ids(named),
     }

@@ -21,29 +21,44 @@ from model.triggers import Trigger, Triggers
 from sortedcontainers import SortedDict
 
 from rsx.errors import Reason
-from rsx.records import Mode, OrderFlag, Side, Stp, Tif
+from rsx.records import Mode, OrderFlag, OrderKind, Side, Stp, Tif
 
 NS = 1_000_000_000
 BUY = int(Side.BUY)
-REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
+REDUCE_ONLY, HEDGE = int(OrderFlag.REDUCE_ONLY), int(OrderFlag.HEDGE)
 STATUS_FILLED, STATUS_RESTING, STATUS_CANCELLED = 0, 1, 2
 EXCESS, SELF_TRADE = int(Reason.REDUCE_ONLY_EXCESS), int(Reason.SELF_TRADE)
 
 
 class User:
-    __slots__ = ("group", "id", "net", "plain", "reduce", "triggers")
+    __slots__ = ("group", "held", "id", "plain", "reduce", "triggers")
 
     def __init__(self, user_id: int):
         self.id = user_id
-        self.net = 0
+        self.held = [0, 0]  # long and short (HL-1)
         self.group = 0  # of its newest accepted order (ST-1)
         self.plain: dict[int, Order] = {}  # resting orders, the oldest first
         self.reduce: dict[int, Order] = {}  # reduce-only ones
         self.triggers: dict[int, Trigger] = {}
 
+    @property
+    def net(self) -> int:
+        return self.held[0] - self.held[1]
+
     def room(self, side: int) -> int:
-        """What an order of this side can take off the position."""
-        return max(0, -self.net if side == BUY else self.net)
+        """What an order of this side can take off what is held."""
+        return self.held[1 if side == BUY else 0]
+
+
+def moved(held: list[int], side: int, flags: int, qty: int) -> list[int]:
+    """HL-1: what is held after a trade of an order with these flags."""
+    long, short = held
+    if not flags & HEDGE:
+        net = long - short + (qty if side == BUY else -qty)
+        return [max(0, net), max(0, -net)]
+    if side == BUY:
+        return [long, short - qty] if flags & REDUCE_ONLY else [long + qty, short]
+    return [long - qty, short] if flags & REDUCE_ONLY else [long, short + qty]
 
 
 class Order:
@@ -203,15 +218,16 @@ class Book:
         px, symbol = maker.px, self.symbol
         qty = min(taker.remaining, maker.remaining)
         notional = px * qty
-        signed = qty if taker.side == BUY else -qty
-        taker.user.net += signed
-        maker.user.net -= signed
+        for order in (taker, maker):
+            order.user.held = moved(order.user.held, order.side, order.flags, qty)
+        liquidates = taker.kind == OrderKind.LIQUIDATION
+        taker_ppm = symbol.liquidation_fee_ppm if liquidates else symbol.taker_fee_ppm
         taker.filled += qty
         maker.filled += qty
         taker_release, maker_release = (o.keep(o.remaining - qty) for o in (taker, maker))
         self.out.append(events.FILL(
             symbol.id, self.ts_ns, taker_oid=taker.oid, maker_oid=maker.oid, px=px, qty=qty,
-            taker_fee=fee(notional, symbol.taker_fee_ppm),
+            taker_fee=fee(notional, taker_ppm),
             maker_fee=fee(notional, symbol.maker_fee_ppm),
             taker_remaining=taker.remaining, maker_remaining=maker.remaining,
             taker_release=taker_release, maker_release=maker_release,
@@ -223,9 +239,8 @@ class Book:
         if maker.remaining == 0:
             self.leave(maker)
             maker.end(STATUS_FILLED)
-        if taker.user is not maker.user:
-            self.trim(maker.user)
-            self.trim(taker.user)
+        self.trim(maker.user)
+        self.trim(taker.user)
 
     def trim(self, user: User) -> None:
         """RO-2."""
@@ -240,16 +255,16 @@ class Book:
 
     def can_fill(self, order: Order) -> bool:
         """M-6: count what matching would trade, with the positions that its own fills leave."""
-        nets: dict[int, int] = {}
+        held: dict[int, list[int]] = {}
         need = order.remaining
         for px in self.prices(1 - order.side):
             if px > order.px if order.side == BUY else px < order.px:
                 return False
             for maker in self.levels[1 - order.side][px].values():
                 user, available = maker.user, maker.remaining
-                net = nets.get(user.id, user.net)
+                own = held.get(user.id, user.held)
                 if maker.reduce_only:
-                    available = min(available, max(0, -net if maker.side == BUY else net))
+                    available = min(available, own[1 if maker.side == BUY else 0])
                     if available == 0:
                         continue  # trimmed away before it is met
                 if order.prevents(user):
@@ -259,8 +274,9 @@ class Book:
                 need -= available
                 if need <= 0:
                     return True
-                if user is not order.user:
-                    nets[user.id] = net + available if maker.side == BUY else net - available
+                for who, o in ((user, maker), (order.user, order)):
+                    own = held.get(who.id, who.held)
+                    held[who.id] = moved(own, o.side, o.flags, available)
         return False
 
     def can_fill_tried(self, order: Order) -> bool:
@@ -360,6 +376,13 @@ class Book:
 
     def net(self, user_id: int) -> int:
         return self.users[user_id].net if user_id in self.users else 0
+
+    def held(self, user_id: int) -> tuple[int, int]:
+        return tuple(self.users[user_id].held) if user_id in self.users else (0, 0)
+
+    @property
+    def rules_version(self) -> int:
+        return self.rules.version  # type: ignore[no-any-return]
 
     def best(self) -> tuple[int, int]:
         return self.best_px(0), self.best_px(1)

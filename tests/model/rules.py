@@ -7,10 +7,12 @@ from typing import Any
 from rsx.records import CID_MAX, REQUEST_FLAGS, OrderKind, Side, Stp, Tif
 
 PPM = 1_000_000
-POST_ONLY, REDUCE_ONLY, REPRICE, LAST_PRICE = 1, 2, 8, 32
+POST_ONLY, REDUCE_ONLY, REPRICE, LAST_PRICE, HEDGE = 1, 2, 8, 32, 128
 LIMIT_KINDS = (OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT)
 SIDES, TIFS, KINDS, STPS = (frozenset(map(int, e)) for e in (Side, Tif, OrderKind, Stp))
 LIMIT = frozenset(map(int, LIMIT_KINDS))
+FIRED_LIMIT = LIMIT - {0}
+TRIGGER_KINDS = frozenset(range(2, 7))
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -30,6 +32,7 @@ class Rules:
         self.lot, self.qty_max = symbol.lot, symbol.qty_max
         self.px_max, self.notional_max = symbol.px_max, symbol.notional_max
         self.notional_min, self.band_ppm = symbol.notional_min, symbol.price_band_ppm
+        self.version = symbol.version
         self.rows = [(0, symbol.tick), *symbol.tick_table]  # (first price, tick), rising
 
     # --- PX-1 ---------------------------------------------------------------------------
@@ -45,10 +48,13 @@ class Rules:
         return 0 < px <= self.px_max and px % self.tick_at(px) == 0
 
     def next_above(self, px: int) -> int:
-        return px + self.tick_at(px)
+        """The first price on tick above px, which may be off tick itself (SY-5)."""
+        tick = self.tick_at(px)
+        return (px // tick + 1) * tick
 
     def next_below(self, px: int) -> int:
-        return px - self.tick_at(px - 1)
+        tick = self.tick_at(px - 1)
+        return (px - 1) // tick * tick
 
     # --- M-2, PX-3, PX-4 ----------------------------------------------------------------
 
@@ -59,20 +65,35 @@ class Rules:
         """Price, quantity and their product."""
         return self.is_qty(qty) and self.is_price(px) and px * qty <= self.notional_max
 
-    def is_order(self, r: Any) -> bool:
-        """M-2 of an ORDER_NEW."""
-        if not (self._is_known(r) and r.reserved >= 0 and self.is_allowed(r.px, r.qty)):
+    def is_order(self, r: Any, room: int) -> bool:
+        """M-2 of an ORDER_NEW; room: what it could reduce."""
+        if not (self._is_known(r) and r.reserved >= 0 and self._has_values(r, room)):
             return False
+        if r.kind == OrderKind.LIQUIDATION:  # LO-1
+            reduces = r.flags & ~HEDGE == REDUCE_ONLY
+            return reduces and r.tif == Tif.IOC and not r.cid_len and not r.expire_s
         if r.kind not in LIMIT and r.tif not in (Tif.IOC, Tif.FOK):
             return False
         if r.flags & LAST_PRICE and r.kind < OrderKind.STOP_MARKET:
             return False
         return self._goes_together(r)
 
+    def _has_values(self, r: Any, room: int) -> bool:
+        """M-2, LO-1, SY-5: price and quantity."""
+        if r.kind in FIRED_LIMIT:
+            return r.px > 0 and r.qty > 0 and r.px * r.qty <= 1 << 60
+        if r.kind < OrderKind.STOP_MARKET:
+            return self.is_allowed(r.px, r.qty)
+        if not (self.is_price(r.px) and r.qty > 0 and r.px * r.qty <= self.notional_max):
+            return False
+        if r.kind != OrderKind.LIQUIDATION:
+            return True
+        return r.qty <= self.qty_max and (r.qty % self.lot == 0 or r.qty >= room)
+
     def is_trigger(self, r: Any) -> bool:
         """TR-3 of a TRIGGER_REQUEST."""
         trailing = r.kind == OrderKind.TRAILING_STOP
-        if not (self._is_known(r) and self.is_qty(r.qty) and r.kind >= OrderKind.STOP_MARKET):
+        if not (self._is_known(r) and self.is_qty(r.qty) and r.kind in TRIGGER_KINDS):
             return False
         if not (self.is_price(r.trigger_px) or (trailing and r.trigger_px == 0)):
             return False
