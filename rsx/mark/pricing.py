@@ -141,12 +141,22 @@ def index_rules(rules: MarkConfig) -> IndexRules:
     )  # fmt: skip
 
 
+def _last_index(lasts: Mapping[int, Last] | None, symbol_id: int) -> int | None:
+    """A symbol's last index in the log, if it had one."""
+    last = (lasts or {}).get(symbol_id)
+    return last.index_px if last is not None and last.index_px > 0 else None
+
+
 def own_sources(
-    config: Config, symbols: Iterable[SymbolConfig], seed: int, start_ns: int | None = None
+    config: Config,
+    symbols: Iterable[SymbolConfig],
+    seed: int,
+    start_ns: int | None = None,
+    lasts: Mapping[int, Last] | None = None,
 ) -> dict[int, Source]:
     """Walks, and with "csv" files (sections 2, 3).
 
-    Args    start_ns: when the files begin; None = at the first update
+    Args    start_ns: when the files begin; None = at the first update; lasts: where walks go on
     Raises  ConfigError for a file that cannot be used
     """
     rules = config.mark
@@ -161,7 +171,8 @@ def own_sources(
             fresh_ns = rules.fresh_ms * NS_PER_MS
             sources[symbol.id] = Replay(bars, rules.csv_speed, fresh_ns, start_ns)
         else:
-            sources[symbol.id] = Walker(Walk(symbol, seed, rules.synthetic_step_ppm))
+            start_px = _last_index(lasts, symbol.id)
+            sources[symbol.id] = Walker(Walk(symbol, seed, rules.synthetic_step_ppm, start_px))
     return sources
 
 

@@ -22,10 +22,11 @@ BELL_BITS = 16
 class Walk:
     """Seeded random walk of one symbol's price, in integers.
 
-    Args    symbol: id, tick, px_max, reference_px in price units; step_ppm: standard deviation
+    Args    symbol: id, tick, px_max, reference_px in price units; step_ppm: standard deviation;
+            start_px: where it begins, None = the reference
     """
 
-    def __init__(self, symbol: SymbolConfig, seed: int, step_ppm: int):
+    def __init__(self, symbol: SymbolConfig, seed: int, step_ppm: int, start_px: int | None = None):
         self._random = random.Random(f"{seed}/{symbol.id}")
         self._tick = symbol.tick
         self._step_ppm = step_ppm
@@ -35,7 +36,8 @@ class Walk:
         self._low = -(-low // symbol.tick) * symbol.tick << FINE_BITS
         self._high = high // symbol.tick * symbol.tick << FINE_BITS
         self._reference = symbol.reference_px << FINE_BITS
-        self._state = min(max(self._reference, self._low), self._high)
+        start = self._reference if start_px is None else start_px << FINE_BITS
+        self._state = min(max(start, self._low), self._high)
 
     @property
     def px(self) -> int:
@@ -62,7 +64,7 @@ class Walk:
 
 
 class Walker:
-    """A walk as the source of one symbol: the reference first, then a step each time."""
+    """A walk as the source of one symbol: where it begins first, then a step each time."""
 
     def __init__(self, walk: Walk):
         self._walk = walk

@@ -86,7 +86,7 @@ class Mark(AsyncTile):
         self, config: Config, symbols: Sequence[SymbolConfig], lasts: Mapping[int, Last] | None
     ) -> Mapping[int, Source]:
         if self._kind in OWN:
-            return own_sources(config, symbols, self.seed)
+            return own_sources(config, symbols, self.seed, lasts=lasts)
         now_ns = self.clock.now_ns()
         self._indices, self.feeds = venue_sources(config, symbols, now_ns, lasts)
         return self._indices

@@ -98,6 +98,24 @@ def test_the_first_index_after_a_restart_is_held_to_the_largest_step(world):
     assert world.marks[-1][1] == 510_000  # 2 % in the second that passed
 
 
+def test_a_walk_goes_on_where_it_was_after_a_restart_mk_11(tmp_path):
+    mark = {"source": "synthetic", "seed": 7, "synthetic_step_ppm": 1000}
+    world = World(tmp_path, make_market(1, **MARKET), mark=mark)
+    for _ in range(200):
+        world.clock.advance(NS // 4)
+        world.tiles.mark.step()
+        world.run()
+    before = world.released[-1]
+    world.restart()
+    world.tiles.mark.step()
+    world.run()
+    after = world.released[-1]
+    world.close()
+
+    assert before.index_px != 500_000
+    assert (after.index_px, after.mark_px) == (before.index_px, before.mark_px)
+
+
 def test_a_dead_venue_is_logged_as_stale_with_the_last_prices(world):
     world.pass_s(1, "50000.0")
     world.pass_s(12)
