@@ -10,7 +10,7 @@ Thread: the marketdata tile's. Source: specs/marketdata.md, specs/matching.md F-
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from rsx.book.book cimport (
     NONE, best_level, book_find, book_free, book_init, book_insert, level_at, level_t, order_px,
@@ -36,10 +36,18 @@ from rsx.records_c cimport *
 cdef enum:
     SYMBOLS_MAX = 64
     TRADES_KEPT = 65536     # between two calls of take_trades; older ones are left out, counted
+    NOTICES_KEPT = 16384    # likewise, of take_notices
 
 cdef uint8_t[256] IS_OF_A_SYMBOL    # by record type: folded by the book that its stream names
 for _type in range(256):
     IS_OF_A_SYMBOL[_type] = _type in OF_A_SYMBOL
+
+cdef uint8_t[256] IS_NOTICE         # by record type: the public is told, beside books and trades
+for _type in range(256):
+    IS_NOTICE[_type] = _type in (
+        RSX_MARK_PRICE, RSX_FUNDING_SETTLED, RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED,
+        RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BRACKETS,
+    )
 
 cdef struct trade_t:
     uint32_t symbol_id
@@ -118,6 +126,10 @@ cdef class Shadow:
     cdef uint64_t trades_at
     cdef uint64_t trades_taken
     cdef readonly uint64_t trades_lost
+    cdef uint8_t* notices
+    cdef uint64_t notices_at
+    cdef uint64_t notices_taken
+    cdef readonly uint64_t notices_lost
     cdef readonly uint64_t next_seq
     cdef readonly tuple symbols
 
@@ -131,7 +143,9 @@ cdef class Shadow:
         self.index = <uint8_t*>calloc(65536, 1)
         self.trades = <trade_t*>calloc(TRADES_KEPT, sizeof(trade_t))
         self.rows = <l3_text_t*>calloc(2, sizeof(l3_text_t))
-        if self.index == NULL or self.trades == NULL or self.rows == NULL:
+        self.notices = <uint8_t*>calloc(NOTICES_KEPT, RSX_RECORD_SIZE)
+        if (self.index == NULL or self.trades == NULL or self.rows == NULL
+                or self.notices == NULL):
             raise MemoryError("shadow books")
         for at, symbol in enumerate(symbols):
             memset(&self.engines[at], 0, sizeof(engine_t))
@@ -152,6 +166,7 @@ cdef class Shadow:
             places_free(&self.places[at])
             l3_free(&self.l3[at])
         free(self.rows)
+        free(self.notices)
         free(self.index)
         free(self.trades)
 
@@ -167,7 +182,13 @@ cdef class Shadow:
         if record.seq != self.next_seq:
             return fail(5, record.seq, self.next_seq)
         self.next_seq += 1
-        if record.type >= 256 or not IS_OF_A_SYMBOL[record.type]:
+        if record.type >= 256:
+            return 0
+        if IS_NOTICE[record.type]:
+            memcpy(&self.notices[(self.notices_at % NOTICES_KEPT) * RSX_RECORD_SIZE], record,
+                   RSX_RECORD_SIZE)
+            self.notices_at += 1
+        if not IS_OF_A_SYMBOL[record.type]:
             return 0
         at = <int>self.index[record.stream] - 1
         if at < 0:
@@ -390,6 +411,20 @@ cdef class Shadow:
                         trade.seq))
             at += 1
         self.trades_taken = at
+        return out
+
+    def take_notices(self):
+        """Records since the last call that the public is told of, whole, oldest first (MD-90)."""
+        cdef uint64_t at = self.notices_taken
+        cdef list out = []
+        if self.notices_at - at > NOTICES_KEPT:
+            self.notices_lost += self.notices_at - at - NOTICES_KEPT
+            at = self.notices_at - NOTICES_KEPT
+        while at < self.notices_at:
+            out.append((<const char*>&self.notices[(at % NOTICES_KEPT) * RSX_RECORD_SIZE])
+                       [:RSX_RECORD_SIZE])
+            at += 1
+        self.notices_taken = at
         return out
 
     def audit(self):

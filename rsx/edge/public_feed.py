@@ -3,6 +3,7 @@
     shadow books --note--> Feed (per symbol) --publish--> Subscription (reader x symbol) --> Reader
                              | Window per depth: what its subscribers have
                              | quote, mode: the BBO and trading mode that its subscribers have
+                             | states: mark, funding, open interest, rules: the newest of each
                              | OrderFeed: the order-by-order channel (public_orders.py)
 
 A feed keeps what was published last, so the frames of one publication are the same bytes for
@@ -16,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -29,11 +30,19 @@ BBO = 1
 BOOK = 2
 TRADES = 4
 ORDERS = 8
-ALL = BBO | BOOK | TRADES | ORDERS
-MODE = 16  # no channel: what `need` says of the trading mode
+MARK = 16
+FUNDING = 32
+LIQUIDATIONS = 64
+INTEREST = 128
+ALL = 255
+# No channels: what `need` says of the trading mode and of changed rules.
+MODE = 256
+RULES = 512
+# What has a newest frame, in the order of a publication (W-21).
+STATES = (RULES, MARK, FUNDING, INTEREST)
 
 # What `need` has for a subscription that waits for something of its own.
-OWN = BOOK | BBO | MODE
+OWN = BOOK | BBO | MODE | RULES | MARK | FUNDING | INTEREST
 
 DEPTH_MAX = 1000
 DEPTH_DEFAULT = 20
@@ -58,6 +67,10 @@ FEEDS_PER_PASS = 4
 Level = tuple[int, int, int]  # px, qty, count
 Quote = tuple[int, int, int, int, int, int]  # bid px, qty, count, ask px, qty, count
 Trade = tuple[int, int, int, int, int, int]  # symbol_id, px, qty, taker_side, ts_ns, seq
+
+
+# symbol_id, kind, side, qty, px, mark_px, ts_ns, seq
+Liquidation = tuple[int, int, int, int, int, int, int, int]
 
 
 class Shadow(public_orders.Shadow, Protocol):
@@ -95,6 +108,10 @@ class Batch(NamedTuple):
     quote: bytes = b""
     quote_pu: int = 0
     mode: bytes = b""
+    states: dict[int, bytes] = {}  # noqa: RUF012 - by bit; never changed
+    liquidations: bytes = b""
+    first_liquidations: bytes = b""  # the same, the first with pu 0
+    liquidation_count: int = 0
 
 
 NOTHING = Batch()
@@ -104,8 +121,9 @@ class Subscription:
     """One reader's channels of one symbol.
 
     need: what is not the shared message next: BOOK a snapshot, BBO one with its own pu, TRADES one
-    with pu 0, MODE the mode. quote_u: u of the BBO that it got last, kept while need has BBO.
-    ORDERS is never in need: the order feed knows its readers' places.
+    with pu 0 (LIQUIDATIONS likewise), MODE the mode, of STATES the newest. quote_u: u of the BBO
+    that it got last, kept while need has BBO. ORDERS is never in need: the order feed knows its
+    readers' places.
     """
 
     __slots__ = ("depth", "mask", "need", "quote_u", "reader")
@@ -174,6 +192,11 @@ class Feed:
         self._quote_ts = 0
         self._trade_u = 0
         self._mode = shadow.mode(symbol_id)
+        self.states: dict[int, bytes] = {}  # newest frame by bit of STATES
+        self._state_keys: dict[int, Any] = {}  # what of it is news when it differs
+        self._news: set[int] = set()  # bits whose newest frame has not been published
+        self.liquidations: list[Liquidation] = []
+        self._liquidation_u = 0
         self.orders = OrderFeed(symbol_id, shadow, counters)
 
     # --- who gets it --------------------------------------------------------------------
@@ -184,6 +207,8 @@ class Feed:
         if sub is None:
             if not self.subscriptions:
                 self.trades.clear()
+                self.liquidations.clear()
+                self._news.clear()
                 self._quote = None
                 self._mode = self._shadow.mode(self.symbol_id)
             sub = self.subscriptions[reader] = Subscription(reader)
@@ -202,8 +227,22 @@ class Feed:
         if mask & ORDERS:
             self.orders.join(reader)
         sub.mask |= mask
-        sub.need |= mask & ~ORDERS | MODE
+        sub.need |= mask & ~ORDERS | MODE | RULES
         return sub
+
+    def state(self, bit: int, fields: list[Any], news: Any) -> bool:
+        """Take the newest of a state (MD-91); returns whether it is to be published.
+
+        Args  news: what makes it another one than before
+        """
+        key = _STATE_KEYS[bit]
+        self.states[bit] = text_frame(orjson.dumps({key: fields}))
+        if self._state_keys.get(bit) == news:
+            return False
+        self._state_keys[bit] = news
+        if self.subscriptions:
+            self._news.add(bit)
+        return bool(self._news)
 
     def unsubscribe(self, reader: Reader, mask: int) -> None:
         """Take channels away; a subscription without any is gone."""
@@ -300,7 +339,24 @@ class Feed:
         if newest != self._mode:
             self._mode = newest
             mode = mode_frame(self.symbol_id, newest)
-        return Batch(trades, first_trades, count, deltas, quote, quote_pu, mode)
+        states = {bit: self.states[bit] for bit in self._news}
+        self._news.clear()
+        return Batch(
+            trades, first_trades, count, deltas, quote, quote_pu, mode, states,
+            *self._next_liquidations(),
+        )  # fmt: skip
+
+    def _next_liquidations(self) -> tuple[bytes, bytes, int]:
+        """Frames of those that wait, the same with the first's pu 0, how many."""
+        rows = self.liquidations
+        if not rows:
+            return b"", b"", 0
+        tail = b"".join(liquidation_frame(row, before[-1]) for before, row in pairwise(rows))
+        frames = liquidation_frame(rows[0], self._liquidation_u) + tail
+        first, count = liquidation_frame(rows[0], 0) + tail, len(rows)
+        self._liquidation_u = rows[-1][-1]
+        rows.clear()
+        return frames, first, count
 
     def _move(self) -> tuple[dict[int, bytes], bytes]:
         """Bring windows and quote up to the whole book; returns delta frames and BBO frame."""
@@ -330,9 +386,14 @@ class Feed:
         if need & MODE:
             data = mode_frame(self.symbol_id, self._mode)
             sub.need &= ~MODE
+        data += self._state_frames(sub, batch)
         if mask & TRADES and batch.trade_count:
             data += batch.first_trades if need & TRADES else batch.trades
             sub.need &= ~TRADES
+        if mask & LIQUIDATIONS and batch.liquidation_count:
+            first = need & LIQUIDATIONS
+            data += batch.first_liquidations if first else batch.liquidations
+            sub.need &= ~LIQUIDATIONS
         if mask & BOOK:
             if not need & BOOK:
                 data += batch.deltas.get(sub.depth, b"")
@@ -346,6 +407,20 @@ class Feed:
             elif ready:
                 data += self._own_quote(sub)
                 sub.need &= ~BBO
+        return data
+
+    def _state_frames(self, sub: Subscription, batch: Batch) -> bytes:
+        """States: the newest for who needs it, what is new for the others (MD-91)."""
+        wanted = sub.mask | RULES
+        if sub.need & OWN == 0 and not batch.states:
+            return b""
+        data = b""
+        for bit in STATES:
+            if sub.need & bit:
+                data += self.states.get(bit, b"")
+            elif wanted & bit:
+                data += batch.states.get(bit, b"")
+            sub.need &= ~bit
         return data
 
     def _own_quote(self, sub: Subscription) -> bytes:
@@ -385,6 +460,11 @@ class Feed:
             sub.need |= BOOK
         if batch.mode:
             sub.need |= MODE
+        for bit in batch.states:
+            sub.need |= bit & (sub.mask | RULES)
+        if batch.liquidation_count and sub.mask & LIQUIDATIONS:
+            sub.need &= ~LIQUIDATIONS
+            self._counters["liquidations_dropped"] += batch.liquidation_count
         if sub.need & OWN or sub.mask & ORDERS:
             sub.reader.held = True
 
@@ -398,6 +478,7 @@ class Feeds:
     def __init__(self, symbol_ids: Iterable[int], shadow: Shadow):
         self.stats = {
             "publications": 0, "snapshots": 0, "trades_dropped": 0, "l3_snapshots": 0, "l3_cuts": 0,
+            "liquidations_dropped": 0,
         }  # fmt: skip
         self._feeds = {sid: Feed(sid, shadow, self.stats) for sid in symbol_ids}
         self._active: dict[int, Feed] = {}
@@ -415,6 +496,18 @@ class Feeds:
             if feed is not None:
                 feed.book_due = True
                 self._due[symbol_id] = feed
+
+    def state(self, symbol_id: int, bit: int, fields: list[Any], news: Any) -> None:
+        """The newest of mark, funding, open interest or rules."""
+        feed = self._feeds[symbol_id]
+        if feed.state(bit, fields, news) and symbol_id in self._active:
+            self._due[symbol_id] = feed
+
+    def liquidation(self, row: Liquidation) -> None:
+        feed = self._active.get(row[0])
+        if feed is not None:
+            feed.liquidations.append(row)
+            self._due[row[0]] = feed
 
     def publish(self, now_ns: int) -> int:
         """Publish symbols whose time has come, a few per call; returns how many."""
@@ -516,6 +609,13 @@ def trade_frame(trade: Trade, pu: int) -> bytes:
 
 def quote_frame(symbol_id: int, quote: Quote, ts_ns: int, u: int, pu: int) -> bytes:
     return text_frame(orjson.dumps({"BBO": (symbol_id, *quote, ts_ns, u, pu)}))
+
+
+_STATE_KEYS = {RULES: "SC", MARK: "MP", FUNDING: "FR", INTEREST: "OI"}
+
+
+def liquidation_frame(row: Liquidation, pu: int) -> bytes:
+    return text_frame(orjson.dumps({"LQ": (*row, pu)}))  # a row has the order of the frame
 
 
 def mode_frame(symbol_id: int, mode: tuple[int, int, int]) -> bytes:

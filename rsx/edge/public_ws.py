@@ -32,12 +32,27 @@ from rsx.edge.codec import (
     encode,
     encode_error,
     encode_symbols,
+    symbol_row,
+)
+from rsx.edge.market_rows import (
+    MarkRow,
+    SettledRow,
+    funding_frame,
+    interest_frame,
+    liquidation_row,
+    mark_frame,
+    mark_row,
+    settled_row,
 )
 from rsx.edge.public_feed import (
     ALL,
     DEPTH_DEFAULT,
     DEPTH_MAX,
+    FUNDING,
+    INTEREST,
+    MARK,
     ORDERS,
+    RULES,
     Feeds,
     Reader,
     Shadow,
@@ -45,6 +60,8 @@ from rsx.edge.public_feed import (
 )
 from rsx.edge.public_frames import text_frame
 from rsx.errors import Reason, RequestError
+from rsx.records import FUNDING_SETTLED, MARK_PRICE, View, decode
+from rsx.rules import RULE_RECORDS, from_records
 
 PATH = "/ws/public"
 NS_PER_MS = 1_000_000
@@ -123,7 +140,10 @@ class PublicEdge:
         self._beat_ns = edge.heartbeat_s * NS_PER_S
         self._idle_ns = edge.idle_s * NS_PER_S
         self._channels = ALL if edge.l3 else ALL & ~ORDERS
-        self._symbols = symbols
+        self._symbols = tuple(symbols)
+        self._rules: list[View] = []  # of the group that is coming
+        self._marks: dict[int, MarkRow] = {}
+        self._settled: dict[int, SettledRow] = {}
         self._shadow = shadow
         self._modes: dict[int, int] = {}
         self._symbols_made = b""
@@ -160,6 +180,40 @@ class PublicEdge:
 
     def note(self, changed: Iterable[int], trades: Iterable[Trade]) -> None:
         self.feeds.note(changed, trades)
+
+    def tell(self, records: Iterable[bytes]) -> None:
+        """Take over records that the public is told of, in the order of the log (MD-90)."""
+        for record in records:
+            view = decode(record, crc=False)
+            if view.record in RULE_RECORDS:
+                self._on_rules(view)
+            elif view.record is MARK_PRICE:
+                mark = self._marks[view.symbol_id] = mark_row(view)
+                self.feeds.state(mark.symbol_id, MARK, mark_frame(mark), mark.seq)
+                self.feeds.state(mark.symbol_id, INTEREST, interest_frame(mark), mark.open_interest)
+                self._tell_funding(mark.symbol_id)
+            elif view.record is FUNDING_SETTLED:
+                self._settled[view.symbol_id] = settled_row(view)
+                self._tell_funding(view.symbol_id)
+            elif (row := liquidation_row(view)) is not None:
+                self.feeds.liquidation(row)
+
+    def _tell_funding(self, symbol_id: int) -> None:
+        fields = funding_frame(self._marks.get(symbol_id), self._settled.get(symbol_id))
+        self.feeds.state(symbol_id, FUNDING, fields, fields[1:-2])
+
+    def _on_rules(self, view: View) -> None:
+        """One of the four records of a market's rules; they hold with the last (MD-93)."""
+        if view.record is RULE_RECORDS[0]:
+            self._rules.clear()
+        self._rules.append(view)
+        if view.record is not RULE_RECORDS[-1] or len(self._rules) < len(RULE_RECORDS):
+            return
+        rules = from_records(self._rules)
+        self._symbols = tuple(rules if s.id == rules.id else s for s in self._symbols)
+        self._symbols_made = b""
+        row = symbol_row(rules, self._shadow.mode(rules.id)[0])
+        self.feeds.state(rules.id, RULES, [row, view.ts_ns, view.seq], view.seq)
 
     def publish(self, now_ns: int) -> int:
         return self.feeds.publish(now_ns)
@@ -307,7 +361,10 @@ def error_frame(error: RequestError) -> bytes:
 def decode_subscribe(fields: Fields, channels: int = ALL) -> tuple[int, int, int]:
     """Fields of S: symbol, channels (of those that there are), depth. Raises RequestError."""
     symbol_id = _integer("S", fields, 0, "sym", 0, 1 << 32)
-    mask = _integer("S", fields, 1, "channels", 1, channels)
+    mask = _integer("S", fields, 1, "channels", 1, ALL)
+    if mask & ~channels:
+        detail = "order by order is not served here"
+        raise RequestError(Reason.INVALID_VALUE, "channels", mask, detail=detail)
     depth = DEPTH_DEFAULT
     if len(fields) > 2:
         depth = _integer("S", fields, 2, "depth", 1, DEPTH_MAX)

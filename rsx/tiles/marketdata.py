@@ -72,6 +72,7 @@ class Publisher(Protocol):
     def start(self, loop: asyncio.AbstractEventLoop) -> None: ...
     def adopt(self, sock: socket.socket, head: bytes) -> None: ...
     def note(self, changed: Iterable[int], trades: Iterable[Trade]) -> None: ...
+    def tell(self, records: Iterable[bytes]) -> None: ...
     def publish(self, now_ns: int) -> int: ...
     @property
     def next_due_ns(self) -> int: ...
@@ -125,10 +126,15 @@ class MarketData(AsyncTile):
         self._reread = 0
         self._seen = 0
 
-    def load(self, trades: Iterable[Trade]) -> None:
-        """Put trades of the log into the history, oldest first; before the start."""
+    def load(self, trades: Iterable[Trade], records: Iterable[bytes] = ()) -> None:
+        """Put trades of the log into the history, oldest first; before the start.
+
+        Args  records: marks, settled rates and liquidations of the log, oldest first (MD-94)
+        """
         for trade in trades:
             self._trades[trade[0]].append(trade)
+        if self._edge is not None:
+            self._edge.tell(records)
 
     async def on_start(self) -> None:
         if self._edge is not None:
@@ -207,8 +213,12 @@ class MarketData(AsyncTile):
         for trade in trades:
             self._trades[trade[0]].append(trade)
         changed = self.shadow.changed()
-        if self._edge is not None and (changed or trades):
-            self._edge.note(changed, trades)
+        notices = self.shadow.take_notices()
+        if self._edge is not None:
+            if changed or trades:
+                self._edge.note(changed, trades)
+            if notices:
+                self._edge.tell(notices)
 
     def _send_best(self, ring: Ring, now_ns: int) -> None:
         """Best prices that have changed since they were sent last, of whole requests (MK-7)."""

@@ -305,7 +305,9 @@ async def test_account_pushes_are_gathered_and_bounded() -> None:
         engine.account = {"collateral": 5}
         socket, other = await world.open(), await world.open()
         assert await socket.ask({"AW": [1]}) == ("AW", [1])
-        queries = lambda: [r for r in engine.requests if r.record.name == "ACCOUNT_QUERY"]  # noqa: E731
+
+        def queries() -> list[Any]:
+            return [r for r in engine.requests if r.record.name == "ACCOUNT_QUERY"]
 
         world.step()
         engine.step()

@@ -14,6 +14,7 @@ from sortedcontainers import SortedDict
 
 from rsx.records import (
     FILL,
+    OF_A_SYMBOL,
     ORDER_ACCEPTED,
     ORDER_AMENDED,
     ORDER_CANCELLED,
@@ -29,8 +30,8 @@ from rsx.records import (
 ADD, TRADE, REDUCE, CANCEL, KEPT, MOVED, TAKEN = range(7)
 ROWS, PART = 512, 500
 
-# Records that the log has of other tiles than matching: deposits, rules, the log's own, accounts.
-NOT_OF_ENGINE = (40, 42, 43, 44, 45, 52)
+# Marks, settled rates, liquidations, transfers, rules: kept whole for the public feed.
+NOTICES = (41, 42, 45, 59, 62, 63, 68, 69)
 
 
 class FakeBook:
@@ -202,6 +203,7 @@ class FakeShadow:
         self.books = {symbol.id: FakeBook(symbol.id) for symbol in symbols}
         self.next_seq = 1
         self.trades = []
+        self.notices = []
         self.waiting = b""  # popped from the ring, not applied: its number is not due
         self.lose = False  # the next l3_take says that events were lost
 
@@ -235,8 +237,10 @@ class FakeShadow:
     def _apply(self, view):
         self.next_seq = view.seq + 1
         record = view.record
+        if record.type in NOTICES:
+            self.notices.append(record.codec.pack(*view.row))
         book = self.books.get(view.symbol_id) if "symbol_id" in record.offsets else None
-        if book is None or record.type in NOT_OF_ENGINE:
+        if book is None or record.type not in OF_A_SYMBOL:
             return
         book.apply(view)
         if record is FILL:
@@ -263,6 +267,10 @@ class FakeShadow:
     def take_trades(self):
         trades, self.trades = self.trades, []
         return trades
+
+    def take_notices(self):
+        notices, self.notices = self.notices, []
+        return notices
 
     def last(self, symbol_id):
         return self.books[symbol_id].last

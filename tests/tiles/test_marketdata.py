@@ -26,6 +26,7 @@ class Recorder:
     def __init__(self):
         self.trades = []
         self.changed = []
+        self.records = []
         self.sweeps = []
         self.due_ns = 0
         self.adopted = []
@@ -40,6 +41,9 @@ class Recorder:
     def note(self, changed, trades):
         self.changed.append(changed)
         self.trades += trades
+
+    def tell(self, records):
+        self.records += records
 
     def publish(self, now_ns):
         return 0

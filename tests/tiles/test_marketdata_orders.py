@@ -30,6 +30,9 @@ class Edge:
     def start(self, loop):
         pass
 
+    def tell(self, records):
+        """Marks and the like are no matter here."""
+
     def note(self, changed, trades):
         self.feeds.note(changed, trades)
 
