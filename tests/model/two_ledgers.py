@@ -35,9 +35,13 @@ def make_markets(rng: random.Random) -> tuple[Any, ...]:
             initial_margin_ppm=rng.choice((10_000, 100_000, 333_333)),
             maintenance_margin_ppm=rng.choice((5_000, 9_999)),
             market_band_ppm=rng.choice((20_000, 150_000)), tick_table=ticks,
+            brackets=brackets, oi_low=0, oi_high=0,
         )
-        for number, reference, ticks in (
-            (1, 100, ((120, 2), (200, 10))), (7, 20_000, ()), (300, 3, ()),
+        for number, reference, ticks, brackets, oi in (
+            (1, 100, ((120, 2), (200, 10)), ((2_000, 400_000, 200_000), (5_000, 10**6, 300_000)),
+             (0, 0)),
+            (7, 20_000, (), (), (0, 900_000)),
+            (300, 3, (), ((17, 350_000, 10_000), (90, 350_000, 350_000)), (20, 300)),
         )
     )  # fmt: skip
 

@@ -72,7 +72,13 @@ class TestMargin:
         seen = [margin.initial(market, n) for n in (1000, 3000, 6000)]
         assert seen == [50, 250, 650]
         assert margin.initial(market, 3000, Terms(leverage=5)) == 600
-        assert [margin.leverage_max(market, n) for n in (0, 1000, 1001, 5000, 5001)] == [20, 20, 10, 10, 5]
+        assert [margin.leverage_max(market, n) for n in (0, 1000, 1001, 5000, 5001)] == [
+            20,
+            20,
+            10,
+            10,
+            5,
+        ]
         assert margin.maintenance(market, 6000) == 50 + 240 + 70
 
     def test_leverage_only_raises_rates(self):
