@@ -1,7 +1,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from rsx.records_c cimport (
-    rsx_account_config_request_t, rsx_deposit_request_t, rsx_margin_config_t, rsx_record_t,
+    rsx_account_config_request_t, rsx_deposit_request_t, rsx_margin_config_request_t,
+    rsx_margin_config_t, rsx_margin_transfer_request_t, rsx_record_t, rsx_withdraw_request_t,
 )
 from rsx.tiles.outbox cimport Outbox
 
@@ -17,3 +18,9 @@ cdef class AccountDesk:
     cdef int on_deposit(self, const rsx_deposit_request_t* request, uint64_t now) except -1 nogil
     cdef int on_config(self, const rsx_account_config_request_t* request,
                        uint64_t now) except -1 nogil
+    cdef int on_withdraw(self, const rsx_withdraw_request_t* request,
+                         uint64_t now) except -1 nogil
+    cdef int on_transfer(self, const rsx_margin_transfer_request_t* request,
+                         uint64_t now) except -1 nogil
+    cdef int on_settings(self, const rsx_margin_config_request_t* request,
+                         uint64_t now) except -1 nogil
