@@ -21,7 +21,9 @@ from rsx.risk.check cimport (
     amend_t, ask_fired, ask_order, ask_t, ledger_check, ledger_check_amend, ledger_check_config,
     ledger_check_deposit,
 )
-from rsx.risk.margin cimport audit_margin, ledger_margin, margin_t, set_brackets
+from rsx.risk.margin cimport (
+    account_outflow, audit_margin, ledger_margin, margin_t, outflow_t, set_brackets,
+)
 from rsx.risk.money_check cimport (
     figures_t, ledger_check_settings, ledger_check_transfer, ledger_check_withdraw, settings_t,
 )
@@ -229,6 +231,10 @@ cdef class Ledger:
             &self.ledger, <const rsx_margin_transfer_request_t*>record, now_ns, &figures)
         return reason, figures.required, figures.available
 
+    def check_margin_config(self, const uint8_t[:] request, uint64_t now_ns):
+        """(reason, required, available) of a MARGIN_CONFIG_REQUEST."""
+        return self.check_settings(request, now_ns)[:3]
+
     def check_settings(self, const uint8_t[:] request, uint64_t now_ns):
         """(reason, required, available, leverage, margin_mode, position_mode) of a
         MARGIN_CONFIG_REQUEST: the settings in full, in flight when reason is 0."""
@@ -250,19 +256,22 @@ cdef class Ledger:
         """Balances and margin of a user as a dict in money units, or None."""
         cdef account_t* account = ledger_account(&self.ledger, user_id)
         cdef margin_t margin
+        cdef outflow_t out
         if account == NULL:
             return None
         ledger_margin(&self.ledger, account, now_ns, &margin)
+        account_outflow(&self.ledger, account, now_ns, &out)
         return {
             "collateral": account.collateral,
             "frozen": account.frozen + account.frozen_flying,
             "realised": account.realised,
             "fees": account.fees,
-            "unrealised": margin.unrealised,
+            "unrealised": out.unrealised,
             "equity": margin.equity,
             "initial_margin": margin.initial,
             "maintenance_margin": margin.maintenance,
             "available": margin.available,
+            "withdrawable": out.withdrawable,
         }
 
     def position(self, uint32_t user_id, uint32_t symbol_id, int leg=0):

@@ -32,6 +32,7 @@ cdef struct bucket_t:
 cdef struct outflow_t:
     int64_t withdrawable
     int64_t transferable    # to an isolated position
+    int64_t unrealised      # of cross positions, what they owe not taken off
     bint is_priced
 
 # One position's part of G-2 and G-3.

@@ -316,6 +316,7 @@ cdef int account_outflow(ledger_t* ledger, account_t* account, uint64_t now_ns,
         slot = position.next
     # available has the profit in it, which stays.
     free_money = margin.available - max(0, unrealised)
+    out.unrealised = unrealised
     out.transferable = max(0, free_money)
     out.withdrawable = max(0, free_money + margin.held - max(margin.held, kept))
     out.is_priced = margin.is_priced

@@ -67,12 +67,12 @@ cdef int ledger_check_transfer(ledger_t* ledger, const rsx_margin_transfer_reque
     cdef position_t* position
     cdef outflow_t out
     memset(figures, 0, sizeof(figures_t))
+    if account == NULL:
+        return RSX_R_NO_ACCOUNT
     if index < 0:
         return RSX_R_UNKNOWN_SYMBOL
     if amount == 0:
         return RSX_R_AMOUNT_INVALID
-    if account == NULL:
-        return RSX_R_NO_ACCOUNT
     position = find_position(ledger, account, index, request.leg)
     if position == NULL or not is_isolated(position):
         return RSX_R_NOT_ISOLATED
@@ -116,8 +116,6 @@ cdef int check_position_mode(ledger_t* ledger, const account_t* account,
     cdef bint is_locked = account.live_orders != 0
     if mode > RSX_POSITION_HEDGE:
         return RSX_R_INVALID_VALUE
-    if mode == account.position_mode:
-        return 0
     if account.stage:
         return RSX_R_IN_LIQUIDATION
     while slot:
@@ -127,32 +125,19 @@ cdef int check_position_mode(ledger_t* ledger, const account_t* account,
         if not is_empty(position):
             is_locked = True
         slot = position.next
-    return RSX_R_MODE_LOCKED if is_locked else 0
-
-
-cdef int check_wallet(const ledger_t* ledger, const position_t* position, uint32_t leverage_ppm,
-                      figures_t* figures) noexcept nogil:
-    """P-4: whether the wallet of an open isolated position carries another leverage."""
-    cdef int64_t before = 0, asked = 0, free_money = 0
-    removable(ledger, position, position.leverage_ppm, &before, &free_money)
-    removable(ledger, position, leverage_ppm, &asked, &free_money)
-    if asked <= before or asked <= free_money:
-        return 0
-    figures.required = asked
-    figures.available = max(0, free_money)
-    return RSX_R_INSUFFICIENT_MARGIN
+    return RSX_R_MODE_LOCKED if is_locked and mode != account.position_mode else 0
 
 
 cdef int check_affordable(ledger_t* ledger, account_t* account, position_t** legs,
                           uint32_t leverage_ppm, uint64_t now_ns,
                           figures_t* figures) except -1 nogil:
-    """P-4: what another leverage asks of the account, and of the wallets."""
-    cdef int64_t asks = 0, mark
+    """P-4: whether the account and the wallets of isolated legs carry another leverage."""
+    cdef int64_t asks = 0, asked = 0, free_money = 0, mark
     cdef const symbol_t* symbol
     cdef position_t changed
     cdef share_t before, after
     cdef margin_t margin
-    cdef int leg, reason
+    cdef int leg
     ledger_margin(ledger, account, now_ns, &margin)
     for leg in range(2):
         if legs[leg] == NULL:
@@ -164,15 +149,19 @@ cdef int check_affordable(ledger_t* ledger, account_t* account, position_t** leg
         reckon_share(legs[leg], symbol, mark, &before)
         reckon_share(&changed, symbol, mark, &after)
         asks += after.held - before.held
-        if is_isolated(legs[leg]):
-            reason = check_wallet(ledger, legs[leg], leverage_ppm, figures)
-            if reason:
-                return reason
-    if asks <= 0 or asks <= margin.available:
-        return 0
-    figures.required = asks
-    figures.available = margin.available
-    return RSX_R_INSUFFICIENT_MARGIN
+    if asks > 0 and asks > margin.available:
+        figures.required = asks
+        figures.available = margin.available
+        return RSX_R_INSUFFICIENT_MARGIN
+    for leg in range(2):
+        if legs[leg] == NULL or not is_isolated(legs[leg]):
+            continue
+        removable(ledger, legs[leg], leverage_ppm, &asked, &free_money)
+        if asked > free_money:
+            figures.required = asked
+            figures.available = free_money
+            return RSX_R_INSUFFICIENT_MARGIN
+    return 0
 
 
 cdef int check_leverage(ledger_t* ledger, account_t* account, int index, position_t** legs,
@@ -243,17 +232,15 @@ cdef int ledger_check_settings(ledger_t* ledger, const rsx_margin_config_request
     if account == NULL:
         return RSX_R_NO_ACCOUNT
     settings.position_mode = account.position_mode
-    if request.fields & 3:
-        if index < 0:
-            return RSX_R_UNKNOWN_SYMBOL
-        if request.fields & 4:
-            return RSX_R_INVALID_VALUE
-        reason = check_of_market(ledger, account, index, request, now_ns, settings, figures)
-    elif request.fields & 4 and request.symbol_id == 0:
+    if request.fields == 4 and request.symbol_id == 0:
         reason = check_position_mode(ledger, account, request.position_mode)
         settings.position_mode = request.position_mode
-    else:
+    elif index < 0:
+        reason = RSX_R_UNKNOWN_SYMBOL
+    elif request.fields == 0 or request.fields & 4:
         reason = RSX_R_INVALID_VALUE
+    else:
+        reason = check_of_market(ledger, account, index, request, now_ns, settings, figures)
     if reason == 0:
         account.settings_flying += 1
     return reason

@@ -327,25 +327,30 @@ class ModelLedger(Fold):
         mode, leverage = self.margin_mode.get(place, CROSS), self.leverage.get(place, 0)
         wanted_mode = r.margin_mode if r.fields & SET_MARGIN_MODE else mode
         wanted = r.leverage if r.fields & SET_LEVERAGE else leverage
-        if any(self.bucket_key(*place, leg) in self.liquidations for leg in (0, 1)):
+        buckets = {self.bucket_key(*place, leg) for leg in (0, 1)}
+        if wanted_mode != mode:
+            buckets.add((user, CROSS_BUCKET))
+        if buckets & self.liquidations.keys():
             return int(Reason.IN_LIQUIDATION), 0, 0
         if wanted_mode != mode and self.busy(*place):
             return int(Reason.MODE_LOCKED), 0, 0
         largest = margin.leverage_max(symbol, self.worst_notional(*place))
-        if wanted > largest:
+        if r.fields & SET_LEVERAGE and wanted > largest:
             return int(Reason.LEVERAGE_INVALID), wanted, largest
-        short = self.short_of(place, wanted)
+        short = self.short_of(place, wanted) if r.fields & SET_LEVERAGE else None
         if short:
             return int(Reason.INSUFFICIENT_MARGIN), *short
         self.configs[r.request_id] = user
         return 0, 0, 0
 
     def busy(self, user: int, symbol: int | None = None) -> bool:
-        """Not flat, or with live orders, or with anything in flight."""
+        """Not flat, or with live orders, or with anything in flight that could open something."""
         symbols = self.symbols if symbol is None else (symbol,)
         return bool(
             self.legs(user, symbol)
-            or any(list(self.orders_of(user, s)) for s in symbols)
+            or any(list(Fold.orders_of(self, user, s)) for s in symbols)
+            or any(not o.reduce_only for s in symbols for o in self.orders_of(user, s))
+            or any(k[0] == user and k[1] in symbols for k, _ in self.wallet_leaving.values())
             or any(a.user == user and a.symbol in symbols for a in self.amendments.values())
         )
 
