@@ -146,7 +146,7 @@ cdef int reckon_owed(ledger_t* ledger, position_t* position) except -1 nogil:
 cdef inline uint32_t next_row(ledger_t* ledger, const symbol_t* symbol,
                               uint64_t* cursor) noexcept nogil:
     """The next position of a sweep; 0 at its end."""
-    cdef uint64_t part = cursor[0] >> 32, row = (cursor[0] & 0xFFFFFFFF) + 1
+    cdef uint64_t part = cursor[0] >> 32, row = <uint64_t>(<uint32_t>cursor[0]) + 1
     while part < ALL and row > symbol.exposures[part]:
         part, row = part + 1, 1
     if part == ALL and row > ledger.positions_used:

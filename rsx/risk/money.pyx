@@ -31,8 +31,6 @@ cdef int apply_deposit(ledger_t* ledger, const rsx_deposit_t* event,
     # A seed of a fund (SY-6) is asked for by nobody.
     if is_live and (event.request_id or event.user_id < RSX_FUND_USER_BASE):
         ledger.deposits_flying -= event.amount
-        if ledger.deposits_flying < 0:
-            return fail(11, event.user_id, ledger.deposits_flying)
     return 0
 
 

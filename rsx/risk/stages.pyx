@@ -14,8 +14,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, find_position, ledger_account, ledger_index, ledger_t, leg_of, open_position,
-    position_t,
+    account_t, find_position, ledger_account, ledger_index, ledger_t, leg_of, magnitude,
+    open_position, position_t,
 )
 from rsx.risk.margin cimport touch, touch_account
 from rsx.risk.moves cimport move_position
@@ -186,10 +186,10 @@ cdef int apply_transferred(ledger_t* ledger, const rsx_position_transferred_t* e
         return fail(23, event.seq, event.user_id)
     if position.transfer_id != event.transfer_id or position.bankrupt_px != event.px:
         return fail(23, event.transfer_id, position.transfer_id)
-    if (position.net > 0) != (event.side == RSX_SELL) or event.qty > abs(position.net):
+    if (position.net > 0) != (event.side == RSX_SELL) or event.qty > magnitude(position.net):
         return fail(23, event.qty, position.net)
     if event.kind == RSX_TRANSFER_ADL and ((other.net > 0) != (event.side == RSX_BUY)
-                                  or event.qty > abs(other.net)):
+                                  or event.qty > magnitude(other.net)):
         return fail(24, event.qty, other.net)
     move_position(ledger, position, event.side, event.qty, event.px, 0, True)
     move_position(ledger, other, 1 - event.side, event.qty, event.px, 0, True)
