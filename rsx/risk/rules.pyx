@@ -72,6 +72,20 @@ cdef int set_limits(symbol_t* symbol, const rsx_symbol_config_t* config,
     return 0
 
 
+cdef void forget_set(symbol_t* symbol) noexcept nogil:
+    symbol.asked_version = 0
+    memset(&symbol.asked_config, 0, sizeof(rsx_symbol_config_t))
+    memset(&symbol.asked_limits, 0, sizeof(rsx_symbol_limits_t))
+    memset(&symbol.asked_rules, 0, sizeof(rsx_symbol_risk_t))
+
+
+cdef void forget_rules(ledger_t* ledger) noexcept nogil:
+    """A process starts: of a set that the log ended in, nothing holds (L-23)."""
+    cdef int index
+    for index in range(ledger.symbol_count):
+        forget_set(&ledger.symbols[index])
+
+
 cdef int apply_set(ledger_t* ledger, symbol_t* symbol,
                    const rsx_symbol_brackets_t* brackets) except -1 nogil:
     """The set is whole: it holds from here on."""
@@ -80,10 +94,7 @@ cdef int apply_set(ledger_t* ledger, symbol_t* symbol,
     set_rates(symbol, &symbol.asked_config, brackets)
     symbol.rules = symbol.asked_rules
     symbol.config_version = brackets.config_version
-    symbol.asked_version = 0
-    memset(&symbol.asked_config, 0, sizeof(rsx_symbol_config_t))
-    memset(&symbol.asked_limits, 0, sizeof(rsx_symbol_limits_t))
-    memset(&symbol.asked_rules, 0, sizeof(rsx_symbol_risk_t))
+    forget_set(symbol)
     funding_restart(symbol, interval_s, brackets.ts_ns)
     scale_open_interest(symbol, ledger_mark(symbol, ledger.stale_ns))
     exposure_look(symbol)

@@ -23,7 +23,7 @@ from rsx.risk.moves cimport move_position
 from rsx.risk.orders cimport (
     IN_HAND, RESTS, SYMBOLS_MAX, order_t, orders_add, orders_find, orders_remove,
 )
-from rsx.risk.rules cimport apply_rules
+from rsx.risk.rules cimport apply_rules, forget_rules
 from rsx.risk.stages cimport (
     apply_made_good, apply_step, apply_transferred, end_lost_rounds, end_round, note_own_oid,
 )
@@ -388,6 +388,7 @@ cdef int apply_other(ledger_t* ledger, const rsx_record_t* record) except -1 nog
         return apply_made_good(ledger, <const rsx_liquidation_settled_t*>record)
     if record.type == RSX_LOG_STARTED:
         end_lost_rounds(ledger)
+        forget_rules(ledger)
         return 0
     index = ledger_index(ledger, record.stream)
     if index < 0:
