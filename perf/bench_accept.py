@@ -1,9 +1,8 @@
-"""What does an accepted order cost on its way through the log, and the check before it?
+"""What does an accepted order cost on its way through the log?
 
 accept   risk_matching -> matching tile -> matching_wal -> wal tile -> three released rings
          client id remembered, order rests, record numbered, sealed, written (write(2)), fanned out;
          512 orders to a duty cycle, no fsync is waited for
-check    risk's pre-trade check of one account with 1 and with 10 positions
 """
 
 from __future__ import annotations
@@ -71,48 +70,10 @@ def measure_accept(rounds: int = 6, count: int = 100 * BATCH) -> list[float]:
     return figures[warm:]
 
 
-def measure_check(positions: int, count: int) -> float:
-    """ns for one check that passes, account with so many open positions."""
-    import msgspec
-
-    from rsx.core.crc import sealed
-    from rsx.risk.ledger import Ledger
-
-    symbol = harness.bench_config().symbols[0]
-    symbols = tuple(
-        msgspec.structs.replace(symbol, id=i + 1, name=f"S{i}") for i in range(max(positions, 1))
-    )
-    ledger = Ledger(symbols)
-    seq = 1
-    for user in (1, 2):
-        ledger.apply(sealed(records.DEPOSIT.pack(user_id=user, amount=1 << 50), seq, 1))
-        seq += 1
-    for i in range(positions):
-        both = {"px": 1000, "qty": 100, "symbol_id": i + 1, "stream": i + 1}
-        maker_oid, taker_oid = seq, seq + 1
-        for record in (
-            records.ORDER_ACCEPTED.pack(
-                oid=maker_oid, user_id=2, side=1, flags=int(records.OrderFlag.RESTS), **both
-            ),
-            records.ORDER_ACCEPTED.pack(oid=taker_oid, user_id=1, side=0, **both),
-            records.FILL.pack(
-                taker_oid=taker_oid, maker_oid=maker_oid, taker_user_id=1, maker_user_id=2, **both
-            ),
-        ):
-            ledger.apply(sealed(record, seq, 1))
-            seq += 1
-    order = records.ORDER_REQUEST.pack(oid=9, px=1000, qty=100, user_id=1, symbol_id=1, side=0)
-    kernels = build.kernels()
-    return harness.median([kernels.check_orders(ledger, order, count) / count for _ in range(7)])
-
-
 def measure(scale: float = 1.0) -> list[Figure]:
     accept = harness.median(measure_accept(max(3, int(7 * scale))))
     figures = [Figure("accept path: dedup, match, log, fan-out", accept, "ns", "<= 130 ns",
                       detail=f"{BATCH} orders to a duty cycle, write(2) included")]  # fmt: skip
-    for positions, aim in ((1, ""), (10, "<= 100 ns")):
-        value = measure_check(positions, int(2_000_000 * scale))
-        figures.append(Figure(f"pre-trade check, {positions} positions", value, "ns", aim))
     return figures
 
 

@@ -75,6 +75,39 @@ static inline int64_t rsx_share(int64_t cost, int64_t part, int64_t whole) {
                                     (uint64_t)whole);
 }
 
+/* Whole minutes, and whole intervals of so many seconds (> 0), of Unix time. */
+static inline uint64_t rsx_minute(uint64_t ns) { return ns / 60000000000; }
+static inline uint64_t rsx_interval(uint64_t ns, uint64_t seconds) {
+    return ns / 1000000000 / seconds;
+}
+
+/* trunc((mark - index) * 10^9 / index) for index > 0, held within -10^18 .. 10^18. */
+static inline int64_t rsx_premium(int64_t mark, int64_t index) {
+    __int128 ppb = ((__int128)mark - index) * 1000000000 / index, most = 1000000000000000000;
+    return (int64_t)(ppb > most ? most : ppb < -most ? -most : ppb);
+}
+
+/* notional * ppb / 10^9 for notional >= 0, 0 <= ppb <= 10^9; what is paid is rounded up, what is
+ * received down. */
+static inline int64_t rsx_funding(int64_t notional, int64_t ppb, int up) {
+    unsigned __int128 wide = (unsigned __int128)(uint64_t)notional * (uint64_t)ppb;
+    return (int64_t)rsx_divide_wide(wide + (up ? 999999999 : 0), 1000000000);
+}
+
+/* Add value * times to the 128-bit sum high:low. */
+static inline void rsx_sum(int64_t *high, uint64_t *low, int64_t value, uint32_t times) {
+    unsigned __int128 sum = (unsigned __int128)(uint64_t)*high << 64 | *low;
+    sum += (unsigned __int128)((__int128)value * times);
+    *high = (int64_t)(uint64_t)(sum >> 64);
+    *low = (uint64_t)sum;
+}
+
+/* trunc(high:low / count): an average of 64-bit values, which fits into 64 bits; count > 0. */
+static inline int64_t rsx_average(int64_t high, uint64_t low, uint32_t count) {
+    unsigned __int128 sum = (unsigned __int128)(uint64_t)high << 64 | low;
+    return (int64_t)((__int128)sum / count);
+}
+
 /* A divisor that is used again and again. magic = floor(2^64 / by) + 1 gives the exact quotient
  * of every value <= value_max in one multiplication when value_max * by < 2^64; else it is 0. */
 typedef struct {

@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "rsx/units.h" nogil:
     enum:
@@ -19,6 +19,12 @@ cdef extern from "rsx/units.h" nogil:
     int64_t rsx_floor_share(int64_t value, int64_t part, int64_t whole) noexcept
     int64_t rsx_scale_up(int64_t money, uint32_t ppm) noexcept
     int64_t rsx_bracketed(int64_t money, uint32_t ppm, int64_t less, int64_t rest) noexcept
+    uint64_t rsx_minute(uint64_t ns) noexcept
+    uint64_t rsx_interval(uint64_t ns, uint64_t seconds) noexcept
+    int64_t rsx_premium(int64_t mark, int64_t index) noexcept
+    int64_t rsx_funding(int64_t notional, int64_t ppb, bint up) noexcept
+    void rsx_sum(int64_t* high, uint64_t* low, int64_t value, uint32_t times) noexcept
+    int64_t rsx_average(int64_t high, uint64_t low, uint32_t count) noexcept
     bint rsx_product_within(int64_t a, int64_t b, int64_t limit) noexcept
     bint rsx_product_above(int64_t a, int64_t b, int64_t c, int64_t d) noexcept
     ctypedef struct rsx_divisor_t:

@@ -21,6 +21,7 @@ BENCHES = {
     "ring": "bench_ring",
     "matching": "bench_matching",
     "accept": "bench_accept",
+    "risk": "bench_risk",
     "engine": "load_engine",
     "websocket": "load_websocket",
 }

@@ -37,10 +37,10 @@ cdef int64_t adl_score(ledger_t* ledger, position_t* position, int64_t mark,
         return fail(1201, position.net, mark)
     bucket_margin(ledger, account, position if is_isolated else NULL, now_ns, &bucket)
     profit = rsx_scale(unrealised_of(position, mark), RSX_PPM, position.cost)
-    leverage = rsx_scale(notional, RSX_PPM, max(1, bucket.equity))
+    leverage = max(1, rsx_scale(notional, RSX_PPM, max(1, bucket.equity)))
     if profit > 0:
         return rsx_scale(profit, leverage, RSX_PPM)
-    return rsx_scale(profit, RSX_PPM, max(1, leverage))
+    return rsx_scale(profit, RSX_PPM, leverage)
 
 
 cdef inline bint is_last_resort(const ledger_t* ledger, const position_t* position) noexcept nogil:
@@ -160,8 +160,9 @@ cdef int ranking_step(ranking_t* ranking, ledger_t* ledger, int64_t mark,
     return <int>min(ranking.left, <uint64_t>0x7FFFFFFF)
 
 
-cdef inline int64_t lots_up(wide_t qty, int64_t lot) noexcept nogil:
-    return <int64_t>((qty + lot - 1) // lot * lot)
+cdef inline int64_t lots_up(wide_t part, wide_t by, int64_t lot) noexcept nogil:
+    """ceil(part / by), up to whole lots."""
+    return <int64_t>(((part + by - 1) // by + lot - 1) // lot * lot)
 
 
 cdef void ranking_deal(ranking_t* ranking, const ledger_t* ledger, int64_t qty,
@@ -175,8 +176,8 @@ cdef void ranking_deal(ranking_t* ranking, const ledger_t* ledger, int64_t qty,
         rank = &ranking.best[at]
         if rank.weight and qty and ranking.weights > 0:
             most = magnitude(ledger.positions[rank.position].net)
-            share = lots_up(<wide_t>whole * rank.weight // ranking.weights, lot)
-            rank.share = min(min(share if share else lot, most), qty)
+            share = lots_up(<wide_t>whole * rank.weight, ranking.weights, lot)
+            rank.share = min(min(share, most), qty)
             qty -= rank.share
     for at in range(ranking.count):
         rank = &ranking.best[at]

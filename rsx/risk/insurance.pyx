@@ -39,9 +39,11 @@ cdef int64_t takeover_qty(ledger_t* ledger, const position_t* bankrupt,
     cdef int64_t qty = magnitude(bankrupt.net), room
     cdef int64_t loss = bankrupt.bankrupt_px - mark if bankrupt.net > 0 else (
         mark - bankrupt.bankrupt_px)
+    room = min(symbol.rules.insurance_loss_max, fund_equity(ledger, bankrupt.symbol, mark))
+    if room < 0:
+        return 0
     if loss > 0:
-        room = min(symbol.rules.insurance_loss_max, fund_equity(ledger, bankrupt.symbol, mark))
-        qty = min(qty, max(room, 0) // loss)
+        qty = min(qty, room // loss)
     room = symbol.rules.insurance_notional_max // mark
     # Against what it holds it may first come down to nothing, then go the other way.
     room = room - magnitude(net) if (net > 0) == (bankrupt.net > 0) else room + magnitude(net)

@@ -1,36 +1,34 @@
-"""Python face of accounts and margin: the risk tile owns one ledger, recovery fills it.
+"""Python face of accounts and margin: each risk tile owns one ledger, recovery fills the first.
 
-The tile and the fold use the kernel below it directly: accounts (tables, margin), orders, check
-(before the match), settle (after it). Thread: the owner's. Rules: specs/risk.md. Its audit
-enforces INV-4, INV-11, INV-12, INV-13, INV-31.
+The tile and the fold use the kernel below it directly: accounts (tables), margin, orders, check
+(before the match), settle (after it) with moves, money, funding, stages and rules. Thread: the
+owner's. Rules: specs/risk.md, specs/shards.md.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
-from rsx.book.book cimport mix
+from rsx import rules as market_rules
 from rsx.core.check cimport fail
-from rsx.core.idmap cimport idmap_free, idmap_init
-from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    TICK_ROWS_MAX, account_t, exposing, find_position, ledger_account, ledger_index, ledger_mark,
-    ledger_t, position_t, protection_px, symbol_t,
+    account_t, find_position, ledger_account, ledger_index, ledger_mark, ledger_t, open_account,
+    open_position, position_t, symbol_t,
 )
+from rsx.risk.audit cimport ledger_audit, ledger_hash
 from rsx.risk.check cimport (
     amend_t, ask_fired, ask_order, ask_t, ledger_check, ledger_check_amend, ledger_check_config,
     ledger_check_deposit,
 )
-from rsx.risk.margin cimport (
-    account_outflow, audit_margin, ledger_margin, margin_t, outflow_t, set_brackets,
-)
+from rsx.risk.funding cimport accrue, funding_due, funding_next_payment, funding_rate
+from rsx.risk.margin cimport account_outflow, ledger_margin, margin_t, outflow_t
 from rsx.risk.money_check cimport (
     figures_t, ledger_check_settings, ledger_check_transfer, ledger_check_withdraw, settings_t,
 )
-from rsx.risk.orders cimport (
-    FREE, IN_HAND, SYMBOLS_MAX, order_t, orders_find, orders_free, orders_init,
-)
+from rsx.risk.orders cimport FREE, IN_HAND, SYMBOLS_MAX, order_t, orders_find
+from rsx.risk.rules cimport apply_rules
 from rsx.risk.settle cimport ledger_apply
+from rsx.risk.tables cimport tables_copy, tables_free, tables_init
 
 
 cdef const rsx_record_t* as_record(const uint8_t[:] data) except NULL:
@@ -39,88 +37,34 @@ cdef const rsx_record_t* as_record(const uint8_t[:] data) except NULL:
     return <const rsx_record_t*>&data[0]
 
 
-cdef int audit_orders(ledger_t* ledger) except -1:
-    """A-8: positions hold what their orders hold; the table counts and finds all of them."""
-    cdef uint64_t slot, found = 0
-    cdef const order_t* row
-    cdef const position_t* position
-    # Frozen, open buys and open sells of each position, from its orders.
-    cdef int64_t* sums = <int64_t*>calloc(3 * (ledger.positions_used + 1), sizeof(int64_t))
-    if sums == NULL:
-        raise MemoryError(f"{ledger.positions_used} positions")
-    try:
-        for slot in range(1, ledger.orders.untouched):
-            row = &ledger.orders.rows[slot]
-            if row.place == FREE:
-                continue
-            if row.remaining <= 0 or row.reserved < 0 or row.filled < 0:
-                return fail(13, row.oid, row.remaining)
-            if slot > SYMBOLS_MAX:
-                found += 1
-                if orders_find(&ledger.orders, row.oid) != slot:
-                    return fail(8, row.oid, slot)
-            if (row.place == IN_HAND) != (ledger.symbols[row.symbol].hand == slot):
-                return fail(13, row.oid, slot)
-            sums[3 * row.position] += row.reserved
-            sums[3 * row.position + 1 + row.side] += exposing(row.remaining, row.flags)
-        if found != ledger.orders.live or found != ledger.orders.ids.count:
-            return fail(8, found, ledger.orders.live)
-        for slot in range(1, ledger.positions_used + 1):
-            position = &ledger.positions[slot]
-            if sums[3 * slot] != position.frozen:
-                return fail(11, slot, position.frozen)
-            if (sums[3 * slot + 1] != position.open_buy
-                    or sums[3 * slot + 2] != position.open_sell):
-                return fail(13, slot, position.open_buy)
-        return 0
-    finally:
-        free(sums)
-
-
-cdef uint64_t orders_hash(const ledger_t* ledger) noexcept nogil:
-    """Every live order, in any order."""
-    cdef uint64_t total = 0, slot, state
-    cdef const order_t* row
-    for slot in range(1, ledger.orders.untouched):
-        row = &ledger.orders.rows[slot]
-        if row.place != FREE:
-            state = mix(mix(mix(row.oid, row.px), row.remaining), row.filled)
-            state = mix(mix(state, row.reserved), ledger.accounts[row.account].user_id)
-            total += mix(mix(state, row.symbol), row.side | row.flags << 8 | row.place << 16)
-    return total
-
-
-cdef int set_rules(symbol_t* rules, symbol) except -1:
-    """Copy what risk needs of a market's rules."""
-    cdef int row
-    cdef int64_t[RSX_BRACKETS_MAX + 1] starts
-    cdef uint32_t[RSX_BRACKETS_MAX + 1] initial_ppm
-    cdef uint32_t[RSX_BRACKETS_MAX + 1] maintenance_ppm
+cdef int set_rules(ledger_t* ledger, int index, symbol) except -1:
+    """A market's rules as configured: they hold until the log says others (SY-6)."""
+    cdef bytes data
+    cdef symbol_t* rules = &ledger.symbols[index]
+    ledger.symbol_index[symbol.id] = index + 1
     rules.symbol_id = symbol.id
-    rows = [(0, symbol.initial_margin_ppm, symbol.maintenance_margin_ppm), *symbol.brackets]
-    for row, values in enumerate(rows):
-        starts[row], initial_ppm[row], maintenance_ppm[row] = values
-    set_brackets(rules, len(rows), starts, initial_ppm, maintenance_ppm)
-    rules.taker_fee_ppm = symbol.taker_fee_ppm
-    rules.market_band_ppm = symbol.market_band_ppm
-    rules.reference_px = symbol.reference_px
-    rules.px_max = symbol.px_max
-    rules.notional_max = symbol.notional_max
-    rules.tick = symbol.tick
-    if len(symbol.tick_table) > TICK_ROWS_MAX:
-        raise ValueError(f"{len(symbol.tick_table)} tick rows; at most {TICK_ROWS_MAX}")
-    rules.tick_rows = len(symbol.tick_table)
-    for row, (first, tick) in enumerate(symbol.tick_table):
-        rules.tick_from[row] = first
-        rules.tick_at[row] = tick
+    for data in market_rules.to_records(symbol):
+        apply_rules(ledger, <const rsx_record_t*><const uint8_t*>data, index)
+    rules.config_version = 0
+    return 0
+
+
+cdef int open_fund(ledger_t* ledger, int index) except -1:
+    """A-9: the fund of a market has its account and its position from the start."""
+    cdef symbol_t* symbol = &ledger.symbols[index]
+    cdef account_t* fund = open_account(ledger, RSX_FUND_USER_BASE + symbol.symbol_id)
+    if fund == NULL or open_position(ledger, fund, index, 0) == NULL:
+        return fail(8, index, ledger.accounts_used)
+    symbol.fund = <uint32_t>(fund - ledger.accounts)
     return 0
 
 
 cdef class Ledger:
-    """Accounts of one risk shard; the risk tile owns the live one.
+    """Accounts of the whole exchange as one risk tile has them; what is in flight is the tile's.
 
-    Args  symbols: tuple of SymbolConfig; orders_max: orders at rest in all of them;
-          mark_source: "last" or "feed"; stale_ns: for "feed"
+    Args  symbols: tuple of SymbolConfig; accounts_max, positions_max: without the funds';
+          orders_max: orders at rest in all markets; mark_source: "last" or "feed"; stale_ns: for
+          "feed"
     """
 
     def __init__(self, tuple symbols, *, uint64_t accounts_max=65536,
@@ -136,36 +80,40 @@ cdef class Ledger:
             raise ValueError("a fed mark needs an age at which it is stale; stale_ns is 0")
         self.symbols = symbols
         self.ledger.stale_ns = stale_ns if mark_source == "feed" else 0
-        self.ledger.accounts_max = accounts_max
-        self.ledger.positions_max = positions_max
-        self.ledger.accounts = <account_t*>rsx_map(
-            (accounts_max + 1) * sizeof(account_t), RSX_PAGES_SMALL)
-        self.ledger.positions = <position_t*>rsx_map(
-            (positions_max + 1) * sizeof(position_t), RSX_PAGES_SMALL)
-        self.ledger.symbol_index = <uint8_t*>rsx_map(65536, RSX_PAGES_SMALL)
-        self.ledger.changed = <uint32_t*>rsx_map(
-            (accounts_max + 1) * sizeof(uint32_t), RSX_PAGES_SMALL)
-        if (self.ledger.accounts == NULL or self.ledger.positions == NULL
-                or self.ledger.symbol_index == NULL or self.ledger.changed == NULL):
-            raise MemoryError(f"{accounts_max} accounts, {positions_max} positions")
-        idmap_init(&self.ledger.slots, accounts_max, &self.ledger.accounts[0].user_id,
-                   sizeof(account_t), 32)
-        orders_init(&self.ledger.orders, orders_max)
         self.ledger.symbol_count = len(symbols)
         self.ledger.epoch = 1
+        self.ledger.shards = 1
+        tables_init(&self.ledger, accounts_max + len(symbols), positions_max + len(symbols),
+                    orders_max)
         for index, symbol in enumerate(symbols):
-            self.ledger.symbol_index[symbol.id] = index + 1
-            set_rules(&self.ledger.symbols[index], symbol)
-            self.ledger.symbols[index].epoch = 1
+            set_rules(&self.ledger, index, symbol)
+            open_fund(&self.ledger, index)
 
     def __dealloc__(self):
-        rsx_unmap(self.ledger.accounts, (self.ledger.accounts_max + 1) * sizeof(account_t))
-        rsx_unmap(self.ledger.positions, (self.ledger.positions_max + 1) * sizeof(position_t))
-        rsx_unmap(self.ledger.symbol_index, 65536)
-        rsx_unmap(self.ledger.changed, (self.ledger.accounts_max + 1) * sizeof(uint32_t))
-        if self.ledger.slots.entries != NULL:
-            idmap_free(&self.ledger.slots)
-        orders_free(&self.ledger.orders)
+        tables_free(&self.ledger)
+
+    def copy(self):
+        """SH-6: another ledger with the same state. Only before a tile has it: nothing may be in
+        flight."""
+        cdef Ledger other = Ledger.__new__(Ledger)
+        other.symbols = self.symbols
+        tables_copy(&other.ledger, &self.ledger)
+        return other
+
+    def divide(self, int shard, shards):
+        """SH-1: decide for the users of this shard alone. shards: rsx.shards.Shards."""
+        cdef bytes table = shards.table
+        if not 0 <= shard < shards.count or len(table) != RSX_VIRTUAL_SHARDS:
+            raise ValueError(f"shard {shard} of {shards.count}")
+        self.ledger.shard = shard
+        self.ledger.shards = shards.count
+        memcpy(self.ledger.shard_of, <const uint8_t*>table, RSX_VIRTUAL_SHARDS)
+
+    cdef int index_of(self, uint32_t symbol_id) except -1:
+        cdef int index = ledger_index(&self.ledger, symbol_id)
+        if index < 0:
+            raise KeyError(symbol_id)
+        return index
 
     def check(self, const uint8_t[:] request, uint64_t now_ns):
         """(reason, required, available, px, stp, owner_group) of an ORDER_REQUEST or a
@@ -256,22 +204,25 @@ cdef class Ledger:
         """Balances and margin of a user as a dict in money units, or None."""
         cdef account_t* account = ledger_account(&self.ledger, user_id)
         cdef margin_t margin
-        cdef outflow_t out
+        cdef outflow_t outflow
         if account == NULL:
             return None
         ledger_margin(&self.ledger, account, now_ns, &margin)
-        account_outflow(&self.ledger, account, now_ns, &out)
+        account_outflow(&self.ledger, account, now_ns, &outflow)
         return {
             "collateral": account.collateral,
             "frozen": account.frozen + account.frozen_flying,
             "realised": account.realised,
             "fees": account.fees,
-            "unrealised": out.unrealised,
+            "unrealised": outflow.unrealised,
             "equity": margin.equity,
             "initial_margin": margin.initial,
             "maintenance_margin": margin.maintenance,
             "available": margin.available,
-            "withdrawable": out.withdrawable,
+            "withdrawable": outflow.withdrawable,
+            "leaving": account.leaving,
+            "position_mode": account.position_mode,
+            "stage": account.stage,
         }
 
     def position(self, uint32_t user_id, uint32_t symbol_id, int leg=0):
@@ -283,6 +234,7 @@ cdef class Ledger:
             position = find_position(&self.ledger, account, index, leg)
         if position == NULL:
             return None
+        accrue(&self.ledger, position)
         return {
             "net_qty": position.net,
             "entry_cost": position.cost,
@@ -290,19 +242,41 @@ cdef class Ledger:
             "frozen": position.frozen + position.frozen_flying,
             "open_buy_qty": position.open_buy + position.flying_buy,
             "open_sell_qty": position.open_sell + position.flying_sell,
+            "wallet": position.wallet,
+            "owed": position.owed,
+            "leverage": position.leverage,
+            "margin_mode": position.margin_mode,
+            "stage": position.stage,
+            "round": position.round,
+            "bankrupt_px": position.bankrupt_px,
         }
 
+    def positions(self, uint32_t user_id):
+        """{(symbol id, leg): position()} of a user."""
+        cdef account_t* account = ledger_account(&self.ledger, user_id)
+        cdef uint32_t slot = 0 if account == NULL else account.first_position
+        found = {}
+        while slot:
+            symbol_id = self.ledger.symbols[self.ledger.positions[slot].symbol].symbol_id
+            leg = self.ledger.positions[slot].leg
+            found[symbol_id, leg] = self.position(user_id, symbol_id, leg)
+            slot = self.ledger.positions[slot].next
+        return found
+
+    def fund(self, uint32_t symbol_id):
+        """account() of a market's insurance fund."""
+        cdef int index = self.index_of(symbol_id)
+        return self.account(self.ledger.accounts[self.ledger.symbols[index].fund].user_id)
+
     def users(self):
-        """Ids of all accounts, in the order in which they began."""
+        """Ids of all accounts but the funds', in the order in which they began."""
         return [self.ledger.accounts[slot].user_id
-                for slot in range(1, self.ledger.accounts_used + 1)]
+                for slot in range(1, self.ledger.accounts_used + 1)
+                if self.ledger.accounts[slot].user_id < RSX_FUND_USER_BASE]
 
     def mark(self, uint32_t symbol_id):
         """The price that values positions in a symbol."""
-        cdef int index = ledger_index(&self.ledger, symbol_id)
-        if index < 0:
-            raise KeyError(symbol_id)
-        return ledger_mark(&self.ledger.symbols[index], self.ledger.stale_ns)
+        return ledger_mark(&self.ledger.symbols[self.index_of(symbol_id)], self.ledger.stale_ns)
 
     def fed(self, uint32_t symbol_id):
         """(mark_px, index_px, ts_ns) of a symbol's newest MARK_PRICE; None before the first."""
@@ -315,10 +289,80 @@ cdef class Ledger:
 
     def mode(self, uint32_t symbol_id):
         """Trading mode of a symbol, as the log has it."""
-        cdef int index = ledger_index(&self.ledger, symbol_id)
-        if index < 0:
-            raise KeyError(symbol_id)
-        return self.ledger.symbols[index].mode
+        return self.ledger.symbols[self.index_of(symbol_id)].mode
+
+    def open_interest(self, uint32_t symbol_id):
+        """A-10: the sum of long positions, in quantity units."""
+        return self.ledger.symbols[self.index_of(symbol_id)].open_interest
+
+    def exposed(self, uint32_t symbol_id):
+        """A-11: [(user, leg), ...] of the long positions, then those of the short ones."""
+        cdef int index = self.index_of(symbol_id), side
+        cdef const position_t* position
+        cdef uint64_t row
+        lists = []
+        for side in range(2):
+            users = []
+            for row in range(1, self.ledger.symbols[index].exposures[side] + 1):
+                position = &self.ledger.positions[
+                    self.ledger.symbols[index].exposed[side][row].position]
+                users.append((self.ledger.accounts[position.account].user_id, position.leg))
+            lists.append(users)
+        return lists
+
+    def rules(self, uint32_t symbol_id):
+        """The rules of a market that risk goes by, as far as one looks at them from outside."""
+        cdef const symbol_t* symbol = &self.ledger.symbols[self.index_of(symbol_id)]
+        return {
+            "version": symbol.config_version, "taker_fee_ppm": symbol.taker_fee_ppm,
+            "maker_fee_ppm": symbol.maker_fee_ppm, "reference_px": symbol.reference_px,
+            "tick": symbol.tick, "lot": symbol.lot, "px_max": symbol.px_max,
+            "qty_max": symbol.qty_max, "notional_max": symbol.notional_max,
+            "notional_min": symbol.notional_min, "market_band_ppm": symbol.market_band_ppm,
+            "tick_table": tuple([(symbol.tick_from[at], symbol.tick_at[at])
+                                 for at in range(symbol.tick_rows)]),
+            "brackets": tuple([
+                (symbol.bracket[at].first, symbol.bracket[at].initial_ppm,
+                 symbol.bracket[at].maintenance_ppm) for at in range(symbol.brackets + 1)]),
+            "funding_interval_s": symbol.rules.funding_interval_s,
+            "insurance_loss_max": symbol.rules.insurance_loss_max,
+        }
+
+    def funding(self, uint32_t symbol_id):
+        """Where a market's funding stands: the rate as it is, and what is being booked."""
+        cdef const symbol_t* symbol = &self.ledger.symbols[self.index_of(symbol_id)]
+        cdef int64_t rate = 0, average = 0
+        funding_rate(symbol, &rate, &average)
+        return {
+            "rate_ppb": rate, "average_ppb": average, "samples": symbol.funding.samples,
+            "premium_ppb": symbol.funding.premium_ppb, "interval_id": symbol.funding.interval_id,
+            "is_open": bool(symbol.funding.is_open), "pool": symbol.funding.pool,
+            "paid": symbol.funding.paid, "received": symbol.funding.received,
+            "payments": symbol.funding.payments, "unreckoned": symbol.funding.unreckoned,
+            "owing": symbol.funding.owing,
+        }
+
+    def funding_due(self, uint32_t symbol_id, uint64_t now_ns):
+        """(interval id, skipped) of a settlement that is due (FN-5), or None."""
+        cdef uint64_t interval_id = 0
+        cdef uint32_t skipped = 0
+        if not funding_due(&self.ledger, &self.ledger.symbols[self.index_of(symbol_id)], now_ns,
+                           &interval_id, &skipped):
+            return None
+        return interval_id, skipped
+
+    def next_payments(self, uint32_t symbol_id, uint64_t cursor=0, int looks=1 << 20):
+        """([(user, leg, amount, net), ...], cursor, looks left) of one sweep (FN-8); each is in
+        flight then."""
+        cdef int index = self.index_of(symbol_id)
+        cdef position_t* position
+        found = []
+        while True:
+            position = funding_next_payment(&self.ledger, index, &cursor, &looks)
+            if position == NULL:
+                return found, cursor, looks
+            found.append((self.ledger.accounts[position.account].user_id, position.leg,
+                          position.owed, position.net))
 
     def settings(self, uint32_t user_id):
         """(owner_group, stp) of an account, or None."""
@@ -350,70 +394,26 @@ cdef class Ledger:
         return self.ledger.orders.live + len(new)
 
     def totals(self):
-        """Sums over all accounts, for INV-12: collateral - signed_cost + fees = deposits."""
-        collateral, signed_cost = 0, 0
+        """Sums over all accounts for INV-12: collateral + wallets - signed_cost + fees + pools +
+        residue = deposits - withdrawals."""
+        collateral, wallets, signed_cost = 0, 0, 0
         for slot in range(1, self.ledger.accounts_used + 1):
             collateral += self.ledger.accounts[slot].collateral
-            at = self.ledger.accounts[slot].first_position
-            while at:
-                cost = self.ledger.positions[at].cost
-                signed_cost += cost if self.ledger.positions[at].net > 0 else -cost
-                at = self.ledger.positions[at].next
-        return {"collateral": collateral, "signed_cost": signed_cost,
-                "fees": self.ledger.fee_account, "deposits": self.ledger.deposits}
+        for slot in range(1, self.ledger.positions_used + 1):
+            cost = self.ledger.positions[slot].cost
+            signed_cost += cost if self.ledger.positions[slot].net > 0 else -cost
+            wallets += self.ledger.positions[slot].wallet
+        pools = sum([self.ledger.symbols[at].funding.pool
+                     for at in range(self.ledger.symbol_count)])
+        return {"collateral": collateral, "wallets": wallets, "signed_cost": signed_cost,
+                "fees": self.ledger.fee_account, "pools": pools,
+                "residue": self.ledger.residue, "deposits": self.ledger.deposits,
+                "withdrawals": self.ledger.withdrawals}
 
     def audit(self):
-        """Check INV-4 (nets sum to 0), INV-11, INV-12, INV-13, INV-31; O(accounts + positions + orders)."""
-        nets = [0] * self.ledger.symbol_count
-        audit_orders(&self.ledger)
-        audit_margin(&self.ledger)
-        for slot in range(1, self.ledger.accounts_used + 1):
-            frozen = 0
-            at = self.ledger.accounts[slot].first_position
-            while at:
-                position = self.ledger.positions[at]
-                nets[position.symbol] += position.net
-                frozen += position.frozen
-                if position.frozen < 0 or (position.net == 0) != (position.cost == 0):
-                    fail(11, self.ledger.accounts[slot].user_id, position.cost)
-                at = position.next
-            if frozen != self.ledger.accounts[slot].frozen:
-                fail(11, self.ledger.accounts[slot].user_id, frozen)
-        for index, net in enumerate(nets):
-            if net:
-                fail(4, self.ledger.symbols[index].symbol_id, net)
-        totals = self.totals()
-        left = totals["collateral"] - totals["signed_cost"] + totals["fees"]
-        if left != totals["deposits"]:
-            fail(12, left, totals["deposits"])
+        """Check INV-4, 9, 11, 12, 13, 15, 23, 31; O(accounts + positions + orders)."""
+        ledger_audit(&self.ledger)
 
     def state_hash(self):
         """Hash of everything the log has confirmed, independent of the order of accounts."""
-        cdef uint64_t total = 0, state
-        cdef uint64_t slot
-        cdef uint32_t at
-        cdef account_t* account
-        cdef position_t* position
-        cdef const symbol_t* symbol
-        cdef int index
-        for slot in range(1, self.ledger.accounts_used + 1):
-            account = &self.ledger.accounts[slot]
-            state = mix(mix(mix(account.user_id, account.collateral), account.frozen),
-                        account.realised)
-            state = mix(mix(state, account.fees), account.owner_group)
-            total += mix(state, account.stp)
-            at = account.first_position
-            while at:
-                position = &self.ledger.positions[at]
-                if position.net or position.realised or position.open_buy or position.open_sell:
-                    state = mix(mix(account.user_id, position.symbol), position.net)
-                    state = mix(mix(mix(state, position.cost), position.realised), position.frozen)
-                    total += mix(mix(state, position.open_buy), position.open_sell)
-                at = position.next
-        for index in range(self.ledger.symbol_count):
-            symbol = &self.ledger.symbols[index]
-            state = mix(mix(symbol.symbol_id, symbol.last_px), symbol.fed_px)
-            total += mix(mix(state, symbol.fed_ns), symbol.mode)
-        total += orders_hash(&self.ledger)
-        return mix(mix(total, self.ledger.fee_account), self.ledger.deposits)
-
+        return ledger_hash(&self.ledger)

@@ -19,6 +19,7 @@ from rsx.risk.accounts cimport (
     account_t, bracket_t, is_fresh, ledger_mark, ledger_t, magnitude, position_t, symbol_t,
     unrealised_of,
 )
+from rsx.risk.funding cimport accrue
 from rsx.units cimport (
     RSX_PPM, rsx_add, rsx_bracketed, rsx_floor_div, rsx_floor_share, rsx_keep, rsx_multiply,
     rsx_part, rsx_part_rest, rsx_requirement, rsx_scale_up,
@@ -167,6 +168,7 @@ cdef int refresh_position(ledger_t* ledger, account_t* account,
     """Make its share right, and with it the account's sums."""
     cdef const symbol_t* symbol = &ledger.symbols[position.symbol]
     cdef share_t share
+    accrue(ledger, position)
     reckon_share(position, symbol, ledger_mark(symbol, ledger.stale_ns), &share)
     if (rsx_add(account.kept_unrealised, share.unrealised - position.kept_unrealised,
                 &account.kept_unrealised)
@@ -262,13 +264,14 @@ cdef int ledger_margin_scratch(ledger_t* ledger, account_t* account, uint64_t no
                                margin_t* out) except -1 nogil:
     """G-2, G-3 of an account with nothing kept; O(positions)."""
     cdef uint32_t slot = account.first_position
-    cdef const position_t* position
+    cdef position_t* position
     cdef const symbol_t* symbol
     cdef share_t share
     memset(out, 0, sizeof(margin_t))
     while slot:
         position = &ledger.positions[slot]
         symbol = &ledger.symbols[position.symbol]
+        accrue(ledger, position)
         reckon_share(position, symbol, ledger_mark(symbol, ledger.stale_ns), &share)
         if (rsx_add(out.unrealised, share.unrealised, &out.unrealised)
                 or rsx_add(out.held, share.held, &out.held)):

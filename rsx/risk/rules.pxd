@@ -4,3 +4,4 @@ from rsx.records_c cimport rsx_record_t
 from rsx.risk.accounts cimport ledger_t
 
 cdef int apply_rules(ledger_t* ledger, const rsx_record_t* record, int index) except -1 nogil
+cdef void forget_rules(ledger_t* ledger) noexcept nogil

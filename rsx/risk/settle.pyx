@@ -1,8 +1,9 @@
 # cython: boundscheck=False
-"""After the match: the only way that records change an account, live and in recovery.
+"""After the match: the only way that records change a ledger, live and in recovery.
 
-Every record about an order is held against what is known of it (A-8). `is_live`: this ledger
-reserved the request in flight itself, and now takes it back. Rules A-1 to A-8, V-6 to V-13:
+Here is what records about orders do; money, funding, stages and rules have files of their own.
+Every record about an order is held against what is known of it (A-8). `is_live`: what this tile's
+own users (SH-2) asked for was in flight here, and is taken back. Rules A-1 to A-8, V-6 to V-13:
 specs/risk.md. Enforces INV-4, INV-11, INV-13.
 """
 
@@ -12,15 +13,30 @@ from libc.string cimport memset
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, exposing, find_position, ledger_account, ledger_index, ledger_t, leg_of,
-    magnitude,
-    open_account, open_position, position_t, symbol_t,
+    account_t, exposing, find_position, is_own, ledger_account, ledger_index, ledger_t, leg_of,
+    open_position, position_t, symbol_t,
 )
-from rsx.risk.margin cimport move_symbol, scale_open_interest, touch, touch_orders
+from rsx.risk.funding cimport apply_funding, funding_sample
+from rsx.risk.margin cimport move_symbol, scale_open_interest, touch_account, touch_orders
+from rsx.risk.money cimport apply_money
+from rsx.risk.moves cimport move_position
 from rsx.risk.orders cimport (
     IN_HAND, RESTS, SYMBOLS_MAX, order_t, orders_add, orders_find, orders_remove,
 )
-from rsx.units cimport rsx_add, rsx_multiply, rsx_share
+from rsx.risk.rules cimport apply_rules, forget_rules
+from rsx.risk.stages cimport (
+    apply_made_good, apply_step, apply_transferred, end_lost_rounds, end_round, note_own_oid,
+)
+from rsx.units cimport rsx_add
+
+# What a record is about, by its type.
+cdef enum:
+    NOTHING = 0
+    ORDERS = 1
+    MONEY = 2
+    FUNDING = 3
+    RULES = 4
+    OTHERS = 5
 
 
 # --- what is in flight ------------------------------------------------------------------------
@@ -113,6 +129,11 @@ cdef inline uint32_t live_slot(ledger_t* ledger, const symbol_t* symbol,
 
 cdef inline int end_order(ledger_t* ledger, symbol_t* symbol, uint32_t slot) except -1 nogil:
     """The order of this row has ended."""
+    cdef const order_t* order = &ledger.orders.rows[slot]
+    ledger.accounts[order.account].live_orders -= 1
+    ledger.positions[order.position].live_orders -= 1
+    if order.kind == RSX_LIQUIDATION:
+        end_round(ledger, &ledger.positions[order.position], order.oid)
     if symbol.hand == slot:
         symbol.hand = 0
     return orders_remove(&ledger.orders, slot)
@@ -137,6 +158,10 @@ cdef int apply_accepted(ledger_t* ledger, const rsx_order_accepted_t* event,
     order.symbol = <uint16_t>index
     order.side = event.side
     order.flags = event.flags & <uint8_t>~RSX_RESTS
+    order.kind = event.kind
+    account.live_orders += 1
+    position.live_orders += 1
+    note_own_oid(ledger, event.oid)
     set_held(ledger, &order, event.qty, event.reserved)
     if event.flags & RSX_RESTS:
         orders_add(&ledger.orders, &order)
@@ -177,7 +202,7 @@ cdef int apply_amended(ledger_t* ledger, const rsx_order_amended_t* event, int i
         return fail(11, event.oid, event.reserved)
     if exposing(event.remaining, order.flags) > order.remaining + event.extra_qty:
         return fail(13, event.oid, event.remaining)
-    if is_live:
+    if is_live and is_own(ledger, event.user_id):
         take_back(ledger, event.user_id, index, event.side, order.flags, event.extra_qty,
                   event.extra)
         amendment_answered(ledger, event.user_id, index, leg_of(order.side, order.flags),
@@ -199,7 +224,8 @@ cdef int apply_cancelled(ledger_t* ledger, const rsx_order_cancelled_t* event, i
         return fail(13, event.oid, order.remaining)
     if order.reserved != event.released:
         return fail(11, event.oid, order.reserved)
-    if is_live and event.reason == RSX_R_AMENDED_AWAY:
+    if (event.reason == RSX_R_AMENDED_AWAY and is_live
+            and is_own(ledger, event.user_id)):
         amendment_answered(ledger, event.user_id, index, leg_of(order.side, order.flags),
                            event.oid)
     set_held(ledger, order, 0, 0)
@@ -218,46 +244,25 @@ cdef int apply_reduced(ledger_t* ledger, const rsx_order_reduced_t* event,
 # --- fills ------------------------------------------------------------------------------------
 
 
-cdef int move_position(account_t* account, position_t* position, uint8_t side, int64_t qty,
-                       int64_t px) except -1 nogil:
-    """A-3, A-4: the fill's effect on net, cost, profit and collateral."""
-    cdef int64_t size = magnitude(position.net)
-    cdef bint is_against = position.net < 0 if side == RSX_BUY else position.net > 0
-    cdef int64_t closing = min(qty, size) if is_against else 0
-    cdef int64_t closed_cost, profit, value = 0
-    if closing:
-        closed_cost = rsx_share(position.cost, closing, size)
-        if rsx_multiply(px, closing, &value):
-            return fail(1202, px, closing)
-        profit = value - closed_cost if side == RSX_SELL else closed_cost - value
-        position.cost -= closed_cost
-        position.realised += profit
-        account.realised += profit
-        if rsx_add(account.collateral, profit, &account.collateral):
-            return fail(1203, account.user_id, profit)
-    if qty > closing:
-        if rsx_multiply(px, qty - closing, &value):
-            return fail(1202, px, qty)
-        if rsx_add(position.cost, value, &position.cost):
-            return fail(1202, account.user_id, value)
-    position.net += qty if side == RSX_BUY else -qty
-    return 0
-
-
 cdef int settle(ledger_t* ledger, order_t* order, const rsx_fill_t* fill, uint32_t user_id,
                 int64_t remaining, int64_t released, int64_t fee) except -1 nogil:
     """One side of a fill."""
-    cdef account_t* account = &ledger.accounts[order.account]
-    if order.remaining - fill.qty != remaining or account.user_id != user_id:
+    cdef symbol_t* symbol
+    cdef account_t* fund
+    if order.remaining - fill.qty != remaining or ledger.accounts[order.account].user_id != user_id:
         return fail(13, order.oid, order.remaining)
     set_held(ledger, order, remaining, order.reserved - released)
     order.filled += fill.qty
-    touch(ledger, &ledger.positions[order.position])
-    move_position(account, &ledger.positions[order.position], order.side, fill.qty, fill.px)
-    account.fees += fee
-    if rsx_add(account.collateral, -fee, &account.collateral):
-        return fail(1203, account.user_id, fee)
-    ledger.fee_account += fee
+    move_position(ledger, &ledger.positions[order.position], order.side, fill.qty, fill.px, fee,
+                  False)
+    if order.kind != RSX_LIQUIDATION:
+        ledger.fee_account += fee
+        return 0
+    symbol = &ledger.symbols[order.symbol]
+    fund = &ledger.accounts[symbol.fund]
+    if rsx_add(fund.collateral, fee, &fund.collateral):
+        return fail(1203, fund.user_id, fee)
+    touch_account(ledger, fund)
     return 0
 
 
@@ -288,34 +293,6 @@ cdef int apply_fill(ledger_t* ledger, const rsx_fill_t* fill, int index) except 
 # --- other records ----------------------------------------------------------------------------
 
 
-cdef int apply_deposit(ledger_t* ledger, const rsx_deposit_t* event,
-                       bint is_live) except -1 nogil:
-    cdef account_t* account = open_account(ledger, event.user_id)
-    if account == NULL or event.amount <= 0:
-        return fail(12, event.seq, event.amount)
-    if rsx_add(account.collateral, event.amount, &account.collateral):
-        return fail(1203, event.user_id, event.amount)
-    if rsx_add(ledger.deposits, event.amount, &ledger.deposits):
-        return fail(1203, event.user_id, event.amount)
-    if is_live:
-        ledger.deposits_flying -= event.amount
-    return 0
-
-
-cdef int apply_config(ledger_t* ledger, const rsx_account_config_t* event,
-                      bint is_live) except -1 nogil:
-    """A-7."""
-    cdef account_t* account = ledger_account(ledger, event.user_id)
-    if account == NULL or event.stp >= RSX_STP_DEFAULT:
-        return fail(12, event.seq, event.user_id)
-    account.owner_group = event.owner_group
-    account.stp = event.stp
-    if not is_live:
-        account.owner_asked = event.owner_group
-        account.stp_asked = event.stp
-    return 0
-
-
 cdef int apply_mark(ledger_t* ledger, symbol_t* symbol,
                     const rsx_mark_price_t* mark) except -1 nogil:
     if mark.mark_px <= 0:
@@ -324,46 +301,66 @@ cdef int apply_mark(ledger_t* ledger, symbol_t* symbol,
     symbol.index_px = mark.index_px
     symbol.mark_state = mark.state
     symbol.fed_ns = mark.ts_ns
+    funding_sample(symbol, mark)
     scale_open_interest(symbol, mark.mark_px)
     move_symbol(ledger, symbol)
     return 0
 
 
+cdef int apply_rejected(ledger_t* ledger, const rsx_order_rejected_t* event, int index,
+                        bint is_live) except -1 nogil:
+    cdef account_t* account
+    cdef position_t* position
+    note_own_oid(ledger, event.oid)
+    if event.kind == RSX_LIQUIDATION:
+        account = ledger_account(ledger, event.user_id)
+        position = NULL
+        if account != NULL:
+            position = find_position(ledger, account, index, leg_of(event.side, event.flags))
+        if position != NULL:
+            end_round(ledger, position, event.oid)
+    if is_live and is_own(ledger, event.user_id):
+        take_back(ledger, event.user_id, index, event.side, event.flags,
+                  exposing(event.qty, event.flags), event.released)
+    return 0
+
+
 cdef int give_back(ledger_t* ledger, const rsx_record_t* record, int index) except -1 nogil:
     """Answers that end what a request had in flight and change no order."""
-    cdef const rsx_order_rejected_t* rejected
     cdef const rsx_order_duplicate_t* duplicate
     cdef const rsx_order_released_t* released
     cdef const rsx_amend_rejected_t* refused
-    if record.type == RSX_ORDER_REJECTED:
-        rejected = <const rsx_order_rejected_t*>record
-        return take_back(ledger, rejected.user_id, index, rejected.side, rejected.flags,
-                         exposing(rejected.qty, rejected.flags), rejected.released)
     if record.type == RSX_ORDER_DUPLICATE:
         duplicate = <const rsx_order_duplicate_t*>record
+        if not is_own(ledger, duplicate.user_id):
+            return 0
         return take_back(ledger, duplicate.user_id, index, duplicate.side, duplicate.flags,
                          exposing(duplicate.qty, duplicate.flags), duplicate.released)
     if record.type == RSX_ORDER_RELEASED:
         released = <const rsx_order_released_t*>record
+        if not is_own(ledger, released.user_id):
+            return 0
         return take_back(ledger, released.user_id, index, released.side, released.flags,
                          exposing(released.qty, released.flags), released.released)
     refused = <const rsx_amend_rejected_t*>record
+    if not is_own(ledger, refused.user_id):
+        return 0
     take_back(ledger, refused.user_id, index, refused.side, refused.flags, refused.extra_qty,
               refused.extra)
     return amendment_answered(ledger, refused.user_id, index,
                               leg_of(refused.side, refused.flags), refused.oid)
 
 
-cdef int apply_of_symbol(ledger_t* ledger, const rsx_record_t* record, int index,
+cdef int apply_of_orders(ledger_t* ledger, const rsx_record_t* record, int index,
                          bint is_live) except -1 nogil:
-    """One record of a symbol's engine."""
+    """A record about an order, or a mark."""
     cdef uint16_t kind = record.type
     cdef const rsx_order_accepted_t* accepted
     if kind == RSX_FILL:
         return apply_fill(ledger, <const rsx_fill_t*>record, index)
     if kind == RSX_ORDER_ACCEPTED:
         accepted = <const rsx_order_accepted_t*>record
-        if is_live:
+        if is_live and is_own(ledger, accepted.user_id):
             take_back(ledger, accepted.user_id, index, accepted.side, accepted.flags,
                       exposing(accepted.qty, accepted.flags), accepted.reserved)
         return apply_accepted(ledger, accepted, index)
@@ -377,31 +374,63 @@ cdef int apply_of_symbol(ledger_t* ledger, const rsx_record_t* record, int index
         return apply_amended(ledger, <const rsx_order_amended_t*>record, index, is_live)
     if kind == RSX_MARK_PRICE:
         return apply_mark(ledger, &ledger.symbols[index], <const rsx_mark_price_t*>record)
-    if kind == RSX_TRADING_MODE:
-        ledger.symbols[index].mode = (<const rsx_trading_mode_t*>record).mode
-        return 0
+    if kind == RSX_ORDER_REJECTED:
+        return apply_rejected(ledger, <const rsx_order_rejected_t*>record, index, is_live)
     return give_back(ledger, record, index) if is_live else 0
 
 
-cdef int ledger_apply(ledger_t* ledger, const rsx_record_t* record, bint is_live) except -1 nogil:
-    """Apply one released record; is_live: this ledger put its request in flight itself."""
+cdef int apply_other(ledger_t* ledger, const rsx_record_t* record) except -1 nogil:
+    """Rare records, of markets, liquidations and the log itself."""
     cdef int index
-    ledger.applied += 1
-    if not CHANGES_A_LEDGER[record.type & 127]:
+    if record.type == RSX_LIQUIDATION_STEP:
+        return apply_step(ledger, <const rsx_liquidation_step_t*>record)
+    if record.type == RSX_LIQUIDATION_SETTLED:
+        return apply_made_good(ledger, <const rsx_liquidation_settled_t*>record)
+    if record.type == RSX_LOG_STARTED:
+        end_lost_rounds(ledger)
+        forget_rules(ledger)
         return 0
-    if record.type == RSX_DEPOSIT:
-        return apply_deposit(ledger, <const rsx_deposit_t*>record, is_live)
-    if record.type == RSX_ACCOUNT_CONFIG:
-        return apply_config(ledger, <const rsx_account_config_t*>record, is_live)
     index = ledger_index(ledger, record.stream)
     if index < 0:
         return fail(14, record.seq, record.stream)
-    return apply_of_symbol(ledger, record, index, is_live)
+    if record.type == RSX_POSITION_TRANSFERRED:
+        return apply_transferred(ledger, <const rsx_position_transferred_t*>record, index)
+    ledger.symbols[index].mode = (<const rsx_trading_mode_t*>record).mode
+    return 0
 
 
-cdef uint8_t[128] CHANGES_A_LEDGER
-for _type in range(128):
-    CHANGES_A_LEDGER[_type] = _type in (
-        RSX_ORDER_ACCEPTED, RSX_FILL, RSX_ORDER_RESTED, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED,
-        RSX_ORDER_REDUCED, RSX_ORDER_DUPLICATE, RSX_DEPOSIT, RSX_MARK_PRICE, RSX_ORDER_AMENDED,
-        RSX_AMEND_REJECTED, RSX_TRADING_MODE, RSX_ACCOUNT_CONFIG, RSX_ORDER_RELEASED)
+cdef int ledger_apply(ledger_t* ledger, const rsx_record_t* record, bint is_live) except -1 nogil:
+    """Apply one released record; is_live: this tile's users may have its request in flight."""
+    cdef int index
+    cdef uint8_t about = ABOUT[record.type & 127]
+    ledger.applied += 1
+    if about == NOTHING:
+        return 0
+    if about == MONEY:
+        return apply_money(ledger, record, is_live)
+    if about == FUNDING:
+        return apply_funding(ledger, record)
+    if about == OTHERS:
+        return apply_other(ledger, record)
+    index = ledger_index(ledger, record.stream)
+    if index < 0:
+        return fail(14, record.seq, record.stream)
+    if about == RULES:
+        return apply_rules(ledger, record, index)
+    return apply_of_orders(ledger, record, index, is_live)
+
+
+cdef uint8_t[128] ABOUT
+for _about, _types in (
+    (ORDERS, (RSX_ORDER_ACCEPTED, RSX_FILL, RSX_ORDER_RESTED, RSX_ORDER_CANCELLED,
+              RSX_ORDER_REJECTED, RSX_ORDER_REDUCED, RSX_ORDER_DUPLICATE, RSX_MARK_PRICE,
+              RSX_ORDER_AMENDED, RSX_AMEND_REJECTED, RSX_ORDER_RELEASED)),
+    (MONEY, (RSX_DEPOSIT, RSX_WITHDRAWAL, RSX_MARGIN_CONFIG, RSX_MARGIN_TRANSFERRED,
+             RSX_ACCOUNT_CONFIG)),
+    (FUNDING, (RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE)),
+    (RULES, (RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BRACKETS)),
+    (OTHERS, (RSX_TRADING_MODE, RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED,
+              RSX_LIQUIDATION_SETTLED, RSX_LOG_STARTED)),
+):
+    for _type in _types:
+        ABOUT[_type] = _about

@@ -16,17 +16,19 @@ from rsx.risk.margin cimport (
     account_outflow, bankruptcy_px, initial_requirement, ledger_margin, liquidation_px,
     maintenance_requirement, margin_t, outflow_t,
 )
+from rsx.tiles.keeper cimport Keeper
 from rsx.tiles.outbox cimport BUSY, STREAM_RISK, Outbox
 
 
 cdef class Answers:
-    def __init__(self, Outbox out):
+    def __init__(self, Outbox out, Keeper keeper):
         # Two legs in each symbol, two records each.
         cdef uint64_t needed = 4 * <uint64_t>out.ledger.symbol_count + 1
         if out.gateway.depth < needed:
             raise ValueError(f"risk_gateway has {out.gateway.depth} slots; an answer to an account "
                              f"query takes up to {needed}")
         self.out = out
+        self.keeper = keeper
 
     cdef int on_query(self, const rsx_record_t* request, uint64_t now) except -1 nogil:
         """BUSY, or answered; of a user without an account every amount is 0."""
@@ -124,6 +126,7 @@ cdef class Answers:
         state.leg = position.leg
         state.stage = position.stage
         state.round = position.round
+        state.lights = <uint8_t>self.keeper.lights_of(position, mark, now)
         return 0
 
 

@@ -7,6 +7,7 @@ from rsx.records_c cimport rsx_record_t, rsx_trigger_fired_t
 from rsx.risk.ledger cimport Ledger
 from rsx.tiles.account_desk cimport AccountDesk
 from rsx.tiles.answers cimport Answers
+from rsx.tiles.keeper cimport Keeper
 from rsx.tiles.order_desk cimport OrderDesk
 from rsx.tiles.outbox cimport Outbox
 
@@ -30,6 +31,7 @@ cdef class RiskTile(Tile):
     cdef OrderDesk orders
     cdef AccountDesk accounts
     cdef Answers answers
+    cdef Keeper keeper
     cdef rsx_trigger_fired_t* fired # a circle of fired triggers, oldest first
     cdef uint64_t fired_capacity
     cdef uint64_t fired_first

@@ -8,7 +8,8 @@ Owns    accounts, positions, live orders, what is reserved, fired triggers on th
 On full risk_matching, risk_gateway, risk_wal: takes no more requests; wal_risk is drained always,
         so the cycle risk, matching, wal cannot lock (specs/tiles.md T-6)
 On a stale mark: orders that add exposure are refused with 2002 (specs/risk.md K-2)
-Parts   order_desk, account_desk, answers: what requests ask for; all of them write through outbox
+Parts   order_desk, account_desk, answers: what requests ask for; keeper: what is the exchange's
+        as a whole; all of them write through outbox
 Source  specs/risk.md, specs/shards.md; the rules are in rsx/risk; enforces INV-5 at its input
 """
 
@@ -29,6 +30,7 @@ from rsx.risk.lookahead cimport (
 from rsx.risk.settle cimport ledger_apply
 from rsx.tiles.account_desk cimport AccountDesk
 from rsx.tiles.answers cimport Answers
+from rsx.tiles.keeper cimport Keeper
 from rsx.tiles.order_desk cimport OrderDesk
 from rsx.tiles.outbox cimport BUSY, Outbox
 
@@ -57,13 +59,15 @@ cdef class RiskTile(Tile):
         self.out = Outbox(ledger, risk_gateway, risk_wal, matching_rings)
         self.orders = OrderDesk(self.out)
         self.accounts = AccountDesk(self.out)
-        self.answers = Answers(self.out)
+        self.keeper = Keeper(ledger, self.out, <uint8_t>shard)
+        self.answers = Answers(self.out, self.keeper)
         self.released_seq = next_seq - 1
         self.fired_capacity = FIRED_MAX * len(matching_rings)
         self.fired = <rsx_trigger_fired_t*>rsx_map(
             self.fired_capacity * RSX_RECORD_SIZE, RSX_PAGES_SMALL)
         if self.fired == NULL:
             raise MemoryError(f"{self.fired_capacity} fired triggers")
+        self.keeper.start()
 
     def __dealloc__(self):
         if self.fired != NULL:
@@ -75,6 +79,7 @@ cdef class RiskTile(Tile):
         self.is_stalled = False
         self.due_ns = 0
         sent = self.take_marks()
+        sent += self.keeper.work(now)
         sent += self.take_fired(now)
         if not self.is_stalled and self.fired_first == self.fired_end:
             sent += self.take_requests(now)
@@ -115,6 +120,8 @@ cdef class RiskTile(Tile):
             return 0
         if record.type == RSX_MARGIN_CONFIG:
             return self.accounts.on_configured(<const rsx_margin_config_t*>record)
+        if self.keeper.shard == 0:
+            return self.keeper.on_record(record)
         return 0
 
     cdef int take_marks(self) except -1 nogil:
@@ -264,4 +271,7 @@ RULES[:] = [RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BR
 
 cdef uint8_t[128] WATCHED
 for _type in range(128):
-    WATCHED[_type] = _type in (RSX_TRIGGER_FIRED, RSX_MARGIN_CONFIG)
+    WATCHED[_type] = _type in (
+        RSX_TRIGGER_FIRED, RSX_MARGIN_CONFIG, RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED,
+        RSX_LIQUIDATION_SETTLED, RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE,
+        RSX_FILL, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED)

@@ -329,8 +329,8 @@ class TestDeleveraging:
         [
             (QUEUE, 14, [(2, 10), (1, 4)]),
             (QUEUE, 35, [(2, 10), (1, 10), (3, 10), (4, 5)]),
-            (PRO_RATA, 9, [(2, 3), (1, 3), (4, 3)]),
-            (PRO_RATA, 33, [(2, 10), (1, 10), (4, 10), (3, 3)]),
+            (PRO_RATA, 9, [(2, 5), (1, 4)]),
+            (PRO_RATA, 33, [(2, 10), (1, 10), (3, 10), (4, 3)]),
         ],
     )
     def test_policies(self, policy, qty, due):
