@@ -498,6 +498,6 @@ def test_decoders_give_values_in_range_or_refuse(fields):
 
 
 def test_defaults():
-    assert decode_subscribe([1, BBO | BOOK | TRADES | ORDERS]) == (1, ALL, 20)
+    assert decode_subscribe([1, ALL]) == (1, 255, 20)
     assert decode_subscribe([1, 2, 7, "more"]) == (1, 2, 7)
     assert decode_unsubscribe([0, 0]) == (0, 0)
