@@ -272,6 +272,19 @@ class TestPrices:
 
         assert (found["liquidation_px"], found["bankruptcy_px"]) == (liquidation, bankruptcy)
 
+    @pytest.mark.parametrize(
+        ("net", "mark", "equity", "bankruptcy"),
+        [(3, 94, -8, 97), (-3, 106, -8, 103), (3, 97, 1, 97), (-3, 104, -2, 103)],
+    )
+    def test_a_share_of_an_uneven_loss_is_rounded_down(self, net, mark, equity, bankruptcy):
+        """LQ-8, U-1: M - floor(E / |net|), E of either sign; the fund takes what is over."""
+        ledger = opened(net, 100, 10)
+        ledger.apply(records.MARK_PRICE.pack(symbol_id=1, stream=1, mark_px=mark))
+
+        found = risk_of(ledger, 1, 1)
+
+        assert (found["equity"], found["bankruptcy_px"]) == (equity, bankruptcy)
+
     @settings(max_examples=80, deadline=None)
     @given(
         st.integers(-200, 200).filter(bool), st.integers(2, 2_000), st.integers(1, 200_000),
