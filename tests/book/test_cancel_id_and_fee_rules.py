@@ -188,7 +188,7 @@ class TestClientIds:
         engine = make_engine()
         ask(engine, new(1, 1, 1, 10, 100, cid="a"))
 
-        (event,) = ask(engine, new(2, 1, 7, 10, 100, tif=9, flags=0x82, kind=8, stp=7, cid="a"))
+        (event,) = ask(engine, new(2, 1, 7, 10, 100, tif=9, flags=0x46, kind=8, stp=7, cid="a"))
 
         assert (event["type"], event["side"], event["flags"]) == ("ORDER_DUPLICATE", 0, 2)
 
