@@ -526,6 +526,7 @@ cdef int engine_idle(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 no
 cdef int engine_recovered(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """F-2: make up what a log that ends within a request left open; call until DONE."""
     cdef uint64_t claimed = out.producer.claimed
+    engine.staged.used = 0  # part of a set of rules never held (SY-4)
     conditional_recovered(engine)
     if trim_owed(engine, ts_ns, out) == BLOCKED:
         ring_commit(out)

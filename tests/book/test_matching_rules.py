@@ -374,7 +374,7 @@ class TestRegressions:
 
 
 class TestGroups:
-    """M-7, M-10, M-11 (the table helper checks the group flag on every line)."""
+    """M-7, M-10, M-11, BOOK-43 (the table helper checks the group flag on every line)."""
 
     def test_a_crossing_gtc_that_fills_whole_does_not_rest(self, table):
         table.run("""

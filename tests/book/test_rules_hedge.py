@@ -59,7 +59,8 @@ class TestLegs:
             u1 buy 4 @ 85 GTC hedge reduce    -> accepted rests
             u1 sell 5 @ 111 GTC hedge reduce  -> accepted rests
             u1 sell 2 @ 90 IOC hedge reduce   -> accepted, fill 2 @ 90 of #3 left 0/3,
-                                               + reduced #7 by 1 to 4 3103, reduced #5 by 2 to 4 3103
+                                               + reduced #7 by 1 to 4 3103,
+                                               + reduced #5 by 2 to 4 3103
             u1 buy 4 @ 100 IOC hedge reduce   -> accepted, fill 3 @ 100 of #1 left 1/0,
                                                + reduced #6 by 3 to 1 3103, cancelled 1 3102
             book                              -> bid #3:3@90 #6:1@85 | ask #5:4@110 #7:4@111
@@ -115,7 +116,8 @@ class TestLegs:
             u1 sell 6 @ 111 GTC hedge reduce  -> accepted rests
             u2 buy 9 @ 90 GTC                 -> accepted rests
             u1 sell 2 @ 90 IOC hedge reduce   -> accepted, fill 2 @ 90 of #5 left 0/7,
-                                               + reduced #4 by 2 to 4 3103, reduced #3 by 2 to 4 3103
+                                               + reduced #4 by 2 to 4 3103,
+                                               + reduced #3 by 2 to 4 3103
             """)
         for cut in (0, 1, 2):
             folded = compiled_engine(make_symbol(), **LIMITS)

@@ -385,8 +385,10 @@ class Auditor(RuleChecks):
         config = self.configs.get(r.symbol_id)
         taker = self.rows.get(r.taker_oid)
         liquidates = taker is not None and taker.kind == LIQUIDATION
-        sides = (("taker", r.taker_user_id, r.taker_fee, r.taker_side, r.taker_flags),
-                 ("maker", r.maker_user_id, r.maker_fee, 1 - r.taker_side, r.maker_flags))  # fmt: skip
+        sides = (
+            ("taker", r.taker_user_id, r.taker_fee, r.taker_side, r.taker_flags),
+            ("maker", r.maker_user_id, r.maker_fee, 1 - r.taker_side, r.maker_flags),
+        )
         for name, user, fee, side, flags in sides:
             if config is not None:
                 ppm = getattr(config, f"{name}_fee_ppm")

@@ -17,7 +17,15 @@ from model.triggers import FIRED, GONE, LAST, MARK, STATUS_REJECTED, Trigger
 
 from rsx.errors import Reason
 from rsx.records import (
-    BY_NAME, BY_TYPE, CID_MAX, REQUEST_FLAGS, MarkState, Mode, OrderFlag, OrderKind, Tif,
+    BY_NAME,
+    BY_TYPE,
+    CID_MAX,
+    REQUEST_FLAGS,
+    MarkState,
+    Mode,
+    OrderFlag,
+    OrderKind,
+    Tif,
 )  # fmt: skip
 
 RESTS, KEPT = int(OrderFlag.RESTS), int(OrderFlag.KEPT)

@@ -27,10 +27,10 @@ the words of FLAGS, `market`, and values: `cid=a`, `reserved=50`, `until=100` (e
 `stp=newest`, `group=7`, `reason=3107`, `kind=2`; `at=90` sets the clock (s) of this and later
 lines. A line that begins with `+` goes on with the one above. A comma stands between the events of
 one group, a semicolon between groups. A fill names the maker and what is left of taker/maker, a
-duplicate what the original has filled + open. What a user gives is reduce-only, in auto-deleveraging
-(`adl`) what the other one takes is too; `hedge` and `hedges` say that one's, the other's account has
-two legs. `rules` changes the market from there on, as SymbolConfig names things. Other events name their order where it is not the
-line's own.
+duplicate what the original has filled + open. What a user gives is reduce-only, with `adl` what the
+other one takes is too; `hedge` and `hedges` say that the one's, the other's account has two legs.
+`rules` changes the market from there on, as SymbolConfig names things. Other events name their
+order where it is not the line's own.
 """
 
 from __future__ import annotations

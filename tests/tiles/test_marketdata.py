@@ -446,6 +446,7 @@ def sweep(world):
 
 
 def test_best_prices_go_out_at_first_and_when_they_change_ten_times_a_second():
+    """BOOK-41, BOOK-42: a change of quantity alone counts too."""
     ring = Ring("marketdata_mark", 16)
     world = World(best=ring)
     world.settle()
