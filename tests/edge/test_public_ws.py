@@ -28,7 +28,7 @@ from tiles.flow import Flow
 from rsx.core.async_tile import AsyncRunner
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
-from rsx.edge.public_feed import ALL, BBO, BOOK, ORDERS, TRADES
+from rsx.edge.public_feed import ALL
 from rsx.edge.public_ws import (
     PATH,
     PublicEdge,

@@ -42,8 +42,8 @@ class Recorder:
         self.changed.append(changed)
         self.trades += trades
 
-    def tell(self, records):
-        self.records += records
+    def tell(self, views):
+        self.records += views
 
     def publish(self, now_ns):
         return 0
