@@ -234,7 +234,8 @@ def build_marketdata(
         rings["marketdata_mark"] if config.mark_source != "last" else None,
     )  # fmt: skip
     marketdata.load(
-        (f.symbol_id, f.px, f.qty, f.taker_side, f.ts_ns, f.seq) for f in state.recent_fills()
+        ((f.symbol_id, f.px, f.qty, f.taker_side, f.ts_ns, f.seq) for f in state.recent_fills()),
+        state.recent_events(),
     )
     return marketdata
 

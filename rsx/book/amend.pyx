@@ -9,18 +9,20 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.book cimport NONE, best_px, book_find, order_px, order_t
 from rsx.book.conditional cimport conditional_find
-from rsx.book.events cimport emit, emit_cancelled, emit_reduced, emit_released, finish, known_side
+from rsx.book.events cimport (
+    emit, emit_cancelled, emit_reduced, emit_released, finish, known_flags, known_side,
+)
 from rsx.book.matching cimport DONE, engine_t, taker_t
 from rsx.book.orders cimport (
     cut_taker, drop_resting, keep_amended, lift_resting, reducible, rest_taker,
 )
 from rsx.book.rules cimport (
-    crosses, is_outside_band, is_too_small, px_beside_best, wrong_value,
+    crosses, is_outside_band, is_right_px, is_right_qty, is_too_small, px_beside_best,
 )
 from rsx.core.check cimport fail
 from rsx.core.ring cimport ring_t
 from rsx.records_c cimport *
-from rsx.units cimport rsx_keep
+from rsx.units cimport rsx_keep, rsx_product_within
 
 
 cdef int reject_amend(engine_t* engine, const rsx_order_amend_t* request, uint16_t reason,
@@ -37,6 +39,7 @@ cdef int reject_amend(engine_t* engine, const rsx_order_amend_t* request, uint16
     event.symbol_id = request.symbol_id
     event.reason = reason
     event.side = known_side(request.side)
+    event.flags = known_flags(request.flags)
     return finish(out)
 
 
@@ -45,7 +48,14 @@ cdef uint16_t refusal(const engine_t* engine, const order_t* order,
                       int64_t* px) noexcept nogil:
     """AM-3: 0, with the price that the order gets, or the reason."""
     cdef bint is_crossing
-    if wrong_value(&engine.rules, px[0], request.qty):
+    cdef bint moves = px[0] != order_px(&engine.book, order)
+    # What stays was right when it came (SY-5).
+    if moves and not is_right_px(&engine.rules, px[0]):
+        return RSX_R_ORDER_INVALID
+    if request.qty != order.qty and not is_right_qty(&engine.rules, request.qty):
+        return RSX_R_ORDER_INVALID
+    if (moves or request.qty > order.qty) and not rsx_product_within(
+            px[0], request.qty, engine.rules.notional_max):
         return RSX_R_ORDER_INVALID
     if is_too_small(&engine.rules, order.flags, px[0], remaining):
         return RSX_R_NOTIONAL_TOO_SMALL
@@ -56,9 +66,8 @@ cdef uint16_t refusal(const engine_t* engine, const order_t* order,
     is_crossing = crosses(engine, order.side, px[0])
     if engine.mode == RSX_MODE_POST_ONLY and is_crossing and not order.flags & RSX_POST_ONLY:
         return RSX_R_POST_ONLY_MODE
-    if px[0] != order_px(&engine.book, order):
-        if is_outside_band(engine, order.side, order.kind, order.flags, px[0]):
-            return RSX_R_OUTSIDE_PRICE_BAND
+    if moves and is_outside_band(engine, order.side, order.kind, order.flags, px[0]):
+        return RSX_R_OUTSIDE_PRICE_BAND
     if is_crossing and order.flags & RSX_POST_ONLY:
         if order.flags & RSX_REPRICE:
             px[0] = px_beside_best(engine, order.side, request.qty)
@@ -141,7 +150,7 @@ cdef int amend_anew(engine_t* engine, const rsx_order_amend_t* request, uint32_t
     cdef int64_t allowed = remaining, released
     cdef bint rests = not crosses(engine, order.side, px)
     if order.flags & RSX_REDUCE_ONLY:
-        allowed = min(remaining, reducible(engine.users[order.user_slot].net, order.side))
+        allowed = min(remaining, reducible(&engine.users[order.user_slot], order.side))
         rests = rests and allowed == remaining
         if allowed <= 0:  # RO-1: it would have ended
             return fail(17, order.oid, remaining)

@@ -19,7 +19,7 @@ from rsx.book.cids cimport (
     CID_ENDED, CID_ORDER, CID_TRIGGER, cid_end_t, cid_entry_t, cid_is_remembered, cids_at,
     cids_end, cids_find, cids_hold, cids_put,
 )
-from rsx.book.events cimport emit, emit_duplicate, finish, known_flags, known_side
+from rsx.book.events cimport emit, emit_duplicate, emit_rejected, finish, known_flags
 from rsx.book.matching cimport BLOCKED, DONE, MORE, ROOM, engine_t
 from rsx.book.orders cimport plan_expiry, user_slot_of
 from rsx.book.rules cimport is_market_kind, is_right_px, is_right_qty, mark_of, wrong_value
@@ -138,27 +138,6 @@ cdef uint16_t refusal(const engine_t* engine, const rsx_trigger_request_t* reque
     return RSX_R_NONE
 
 
-cdef int reject(engine_t* engine, const rsx_trigger_request_t* request, uint16_t reason,
-                uint64_t ts_ns, ring_t* out) noexcept nogil:
-    cdef rsx_trigger_rejected_t* event = <rsx_trigger_rejected_t*>emit(
-        engine, out, RSX_TRIGGER_REJECTED, ts_ns)
-    event.oid = request.oid
-    event.px = request.px
-    event.qty = request.qty
-    event.trigger_px = request.trigger_px
-    event.user_id = request.user_id
-    event.symbol_id = request.symbol_id
-    event.kind = request.kind if request.kind <= RSX_TRAILING_STOP else 0
-    event.stp = request.stp if request.stp <= RSX_STP_DEFAULT else 0
-    event.side = known_side(request.side)
-    event.tif = request.tif if request.tif <= RSX_GTD else 0
-    event.flags = known_flags(request.flags)
-    event.cid_len = min(request.cid_len, 36)
-    memcpy(event.cid, request.cid, 36)
-    event.reason = reason
-    return finish(out)
-
-
 cdef int place(engine_t* engine, const rsx_trigger_request_t* request,
                uint64_t ts_ns) except -1 nogil:
     """Let a trigger wait, live and folded; the two records have one payload."""
@@ -205,7 +184,8 @@ cdef int conditional_request(engine_t* engine, const rsx_trigger_request_t* requ
             return finish(out)
     reason = refusal(engine, request, ts_ns)
     if reason:
-        return reject(engine, request, reason, ts_ns, out)
+        return emit_rejected(engine, RSX_TRIGGER_REJECTED, <const rsx_order_new_t*>request, reason,
+                             ts_ns, out)
     place(engine, request, ts_ns)
     event = <rsx_trigger_placed_t*>emit(engine, out, RSX_TRIGGER_PLACED, ts_ns)
     memcpy(&event.oid, &request.oid, RSX_RECORD_SIZE - RSX_HEADER_SIZE - 16)

@@ -11,9 +11,10 @@ from rsx.book.book cimport (
 from rsx.book.cids cimport cid_entry_t, cids_at
 from rsx.book.conditional cimport conditional_fired, conditional_rows
 from rsx.book.fold cimport engine_apply, engine_audit, engine_hash
+from rsx.book.limits cimport RULE_RECORDS
 from rsx.book.matching cimport (
     BLOCKED, DONE, IDLE, engine_free, engine_idle, engine_init, engine_recovered, engine_request,
-    engine_resume,
+    engine_resume, user_t,
 )
 from rsx.book.orders cimport drop_resting, rest_taker, take_in_hand, user_slot_of
 from rsx.book.pricemap cimport map_slot
@@ -136,6 +137,18 @@ cdef class Engine:
         """Fold one logged record (specs/matching.md F-1)."""
         engine_apply(&self.engine, as_record(record))
 
+    def configure(self, const uint8_t[:] records):
+        """Go by other rules from here on: the four records of a set, back to back, of a version
+        above the present one, as they are logged at a start (specs/symbols.md SY-6).
+
+        Raises ValueError for another size, InvariantError for what is no such set.
+        """
+        cdef int at
+        if records.shape[0] != RULE_RECORDS * RSX_RECORD_SIZE:
+            raise ValueError(f"{records.shape[0]} bytes; the rules of a market are four records")
+        for at in range(RULE_RECORDS):
+            engine_apply(&self.engine, <const rsx_record_t*>&records[at * RSX_RECORD_SIZE])
+
     def recovered(self, Ring ring, uint64_t ts_ns):
         """Cancel an order that the log left in hand (F-2); False when the ring is full."""
         return engine_recovered(&self.engine, ts_ns, ring.ring) != BLOCKED
@@ -250,14 +263,26 @@ cdef class Engine:
         return best_px(&self.engine.book, 0), best_px(&self.engine.book, 1)
 
     def net(self, uint32_t user_id):
-        """The user's position as this engine counts it."""
-        cdef uint32_t slot = idmap_get(&self.engine.user_slots, user_id)
-        return self.engine.users[slot].net if slot else 0
+        """The user's position as this engine counts it, both legs together."""
+        long_qty, short_qty = self.held(user_id)
+        return long_qty - short_qty
+
+    def held(self, uint32_t user_id):
+        """(long, short): what the user holds, as this engine counts it (HL-1)."""
+        cdef const user_t* user = &self.engine.users[
+            idmap_get(&self.engine.user_slots, user_id)]
+        return user.held[0], user.held[1]
 
     def owner(self, uint32_t user_id):
         """The owner group of the user's newest accepted order here; 0 = none."""
         cdef uint32_t slot = idmap_get(&self.engine.user_slots, user_id)
         return self.engine.users[slot].owner_group if slot else 0
+
+    @property
+    def rules_version(self):
+        """Version of the market's rules that the engine goes by; the one of its SymbolConfig
+        before any records of rules."""
+        return self.engine.rules.version
 
     @property
     def mode(self):

@@ -8,8 +8,8 @@ from rsx.book.matching cimport DONE, engine_t
 from rsx.core.ring cimport ring_claim_sure, ring_commit, ring_t
 from rsx.records_c cimport *
 
-cdef int emit_rejected(engine_t* engine, const rsx_order_new_t* order, uint16_t reason,
-                       uint64_t ts_ns, ring_t* out) noexcept nogil
+cdef int emit_rejected(engine_t* engine, uint16_t type, const rsx_order_new_t* order,
+                       uint16_t reason, uint64_t ts_ns, ring_t* out) noexcept nogil
 cdef int emit_released(engine_t* engine, uint64_t oid, uint32_t user_id, uint8_t side,
                        uint8_t flags, int64_t qty, int64_t released, uint64_t ts_ns,
                        ring_t* out) noexcept nogil
@@ -54,4 +54,4 @@ cdef inline uint8_t known_side(uint8_t side) noexcept nogil:
 
 cdef inline uint8_t known_flags(uint8_t flags) noexcept nogil:
     return flags & <uint8_t>(RSX_POST_ONLY | RSX_REDUCE_ONLY | RSX_REPRICE | RSX_ON_DISCONNECT
-                             | RSX_LAST_PRICE)
+                             | RSX_LAST_PRICE | RSX_HEDGE)

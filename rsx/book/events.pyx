@@ -16,18 +16,21 @@ from rsx.core.ring cimport ring_t
 from rsx.records_c cimport *
 
 
-cdef int emit_rejected(engine_t* engine, const rsx_order_new_t* order, uint16_t reason,
-                       uint64_t ts_ns, ring_t* out) noexcept nogil:
-    """ORDER_REJECTED, the whole answer to an order."""
-    cdef rsx_order_rejected_t* event = <rsx_order_rejected_t*>emit(
-        engine, out, RSX_ORDER_REJECTED, ts_ns)
+cdef int emit_rejected(engine_t* engine, uint16_t type, const rsx_order_new_t* order,
+                       uint16_t reason, uint64_t ts_ns, ring_t* out) noexcept nogil:
+    """ORDER_REJECTED or TRIGGER_REJECTED, the whole answer to an order or trigger.
+
+    The two have one layout, and so have what they answer: where an order has what it reserves,
+    which it releases, a trigger has trigger_px.
+    """
+    cdef rsx_order_rejected_t* event = <rsx_order_rejected_t*>emit(engine, out, type, ts_ns)
     event.oid = order.oid
     event.px = order.px
     event.qty = order.qty
     event.released = order.reserved
     event.user_id = order.user_id
     event.symbol_id = order.symbol_id
-    event.kind = order.kind if order.kind <= RSX_TRAILING_STOP else 0
+    event.kind = order.kind if order.kind <= RSX_LIQUIDATION else 0
     event.stp = order.stp if order.stp <= RSX_STP_DEFAULT else 0
     event.side = known_side(order.side)
     event.tif = order.tif if order.tif <= RSX_GTD else 0

@@ -14,14 +14,16 @@ from rsx.book.conditional cimport (
     conditional_apply, conditional_audit, conditional_hash, conditional_price,
     conditional_settle, conditional_take,
 )
-from rsx.book.matching cimport engine_t, taker_t
+from rsx.book.live_rules cimport fold_rules, is_rule_record
+from rsx.book.matching cimport engine_t, taker_t, user_t
 from rsx.book.orders cimport (
     cut_resting, cut_taker, drop_resting, end_rejected, forget_taker, keep_amended, lift_resting,
-    orders_audit, rest_taker, take_in_hand, user_slot_of,
+    move_held, orders_audit, rest_taker, take_in_hand, user_slot_of,
 )
 from rsx.book.recentre cimport book_recentre_check
 from rsx.book.reduce cimport plan_trims
-from rsx.book.rules cimport mark_of
+from rsx.book.rules cimport is_fired_kind, mark_of, take_mark
+from rsx.book.transfer cimport apply_transferred
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
 
@@ -35,7 +37,7 @@ cdef int apply_accepted(engine_t* engine, const rsx_order_accepted_t* event) exc
         return fail(14, event.seq, event.px)
     rsx_record_copy(&order, event)
     if not engine.is_shadow:
-        if RSX_STOP_MARKET <= event.kind <= RSX_TRAILING_STOP:
+        if is_fired_kind(event.kind):
             if not conditional_take(engine, &order, &cid_place):
                 return fail(14, event.seq, event.oid)
             if cid_place:
@@ -57,7 +59,7 @@ cdef int apply_rejected(engine_t* engine, const rsx_order_rejected_t* event) exc
     """Only the order of a trigger leaves something to note: the trigger's end."""
     cdef rsx_order_new_t order
     cdef uint32_t cid_place = 0
-    if engine.is_shadow or not RSX_STOP_MARKET <= event.kind <= RSX_TRAILING_STOP:
+    if engine.is_shadow or not is_fired_kind(event.kind):
         return 0
     rsx_record_init(&order, RSX_ORDER_NEW, 0)
     order.oid = event.oid
@@ -79,7 +81,6 @@ cdef int apply_fill(engine_t* engine, const rsx_fill_t* event) except -1 nogil:
     cdef taker_t* taker = &engine.taker
     cdef uint32_t slot = book_find(&engine.book, event.maker_oid), maker_slot
     cdef order_t* maker
-    cdef int64_t signed_qty = event.qty if event.taker_side == RSX_BUY else -event.qty
     if not taker.active or taker.oid != event.taker_oid or slot == NONE:
         return fail(14, event.seq, event.maker_oid)
     maker = &engine.book.orders[slot]
@@ -93,8 +94,8 @@ cdef int apply_fill(engine_t* engine, const rsx_fill_t* event) except -1 nogil:
     maker.reserved -= event.maker_release
     book_take(&engine.book, slot, event.qty)
     if not engine.is_shadow:
-        engine.users[taker.user_slot].net += signed_qty
-        engine.users[maker_slot].net -= signed_qty
+        move_held(engine.users[taker.user_slot].held, taker.side, taker.flags, event.qty)
+        move_held(engine.users[maker_slot].held, maker.side, maker.flags, event.qty)
     if maker.remaining == 0:
         drop_resting(engine, slot, RSX_STATUS_FILLED, RSX_R_NONE)
     if taker.remaining == 0:
@@ -189,9 +190,12 @@ cdef int apply_one(engine_t* engine, const rsx_record_t* record) except -1 nogil
         engine.mode = (<const rsx_trading_mode_t*>record).mode
         return 0
     if record.type == RSX_MARK_PRICE:
-        engine.mark_px = (<const rsx_mark_price_t*>record).mark_px
-        engine.mark_moved = 1
+        take_mark(engine, <const rsx_mark_price_t*>record)
         return 0
+    if record.type == RSX_POSITION_TRANSFERRED:
+        return apply_transferred(engine, <const rsx_position_transferred_t*>record)
+    if is_rule_record(record.type):
+        return fold_rules(engine, record)
     return 0 if engine.is_shadow else conditional_apply(engine, record)
 
 
@@ -214,12 +218,13 @@ cdef uint64_t engine_hash(const engine_t* engine) noexcept nogil:
     in any order."""
     cdef uint64_t state = book_hash(&engine.book)
     cdef uint64_t users = 0, expiries = 0, slot
+    cdef const user_t* user
     cdef const taker_t* taker = &engine.taker
     for slot in range(1, engine.users_used + 1):
-        if engine.users[slot].net or engine.users[slot].open_orders or (
-                engine.users[slot].owner_group):
-            users += mix(mix(mix(mix(17, engine.users[slot].user_id), engine.users[slot].net),
-                             engine.users[slot].open_orders), engine.users[slot].owner_group)
+        user = &engine.users[slot]
+        if user.held[0] or user.held[1] or user.open_orders or user.owner_group:
+            users += mix(mix(mix(mix(mix(17, user.user_id), user.held[0]), user.held[1]),
+                             user.open_orders), user.owner_group)
     for slot in range(1, <uint64_t>engine.expiries.count + 1):
         expiries += mix(mix(19, engine.expiries.items[slot].tie), engine.expiries.items[slot].key)
     state = mix(mix(state, users), expiries)
@@ -238,7 +243,9 @@ cdef int engine_audit(engine_t* engine) except -1:
     if engine.is_shadow:
         return 0
     for slot in range(1, engine.users_used + 1):
-        net += engine.users[slot].net
+        net += engine.users[slot].held[0] - engine.users[slot].held[1]
+        if engine.users[slot].held[0] < 0 or engine.users[slot].held[1] < 0:
+            return fail(4, engine.users[slot].user_id, slot)
     if net != 0:
         return fail(4, engine.rules.symbol_id, net)
     orders_audit(engine)

@@ -1,16 +1,17 @@
 """Matching engine of one symbol: its state and its entry points. Rules in specs/matching.md.
 
-    engine_request     one request        (matching.pyx; rules, reduce, cancel, amend, conditional)
+    engine_request     one request        (matching.pyx; rules, reduce, cancel, amend, transfer,
+                                           conditional)
     engine_resume      the rest of it, after the output ring was full (M-12)
     engine_idle        what time alone brings: expiries
     engine_recovered   what a log that ends within a request left open (F-2)
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.book cimport book_t
 from rsx.book.cids cimport cids_t
-from rsx.book.limits cimport rules_t
+from rsx.book.limits cimport rules_t, staged_t
 from rsx.book.triggers cimport triggers_t
 from rsx.core.heap cimport heap_t
 from rsx.core.idmap cimport idmap_t
@@ -37,18 +38,22 @@ cdef enum:
     CANCELLING = 2  # a cancel-all
     PRICING = 3     # prices reach triggers, due ones fire
 
-# 64 bytes. The simulated position serves one feasibility count (M-6) and is valid for its mark.
+# 64 bytes.
 cdef struct user_t:
     uint32_t user_id
     uint32_t open_orders
-    int64_t net
-    int64_t simulated_net
-    uint64_t simulated_mark
-    int64_t reduce_max      # no reduce-only order of the list has more; 0 for an empty one
+    int64_t held[2]         # long and short quantity (HL-1); an order of side s reduces held[1 - s]
+    int64_t reduce_max[2]   # by side: no reduce-only order of the list has more; 0 where none is
     uint32_t newest         # resting orders, the youngest first
     uint32_t newest_reduce  # reduce-only ones, the youngest first
     uint32_t owner_group    # of the newest accepted order (ST-1); 0 = none
     uint32_t unused[3]
+
+# 32 bytes beside each user: what it would hold, in the feasibility count of this mark (M-6).
+cdef struct simulated_t:
+    int64_t held[2]
+    uint64_t mark
+    uint64_t unused
 
 # 16 bytes beside each slot of the book: the list of its user's orders, and its expiry.
 cdef struct own_t:
@@ -74,12 +79,14 @@ cdef struct taker_t:
     uint8_t kind
     uint8_t stp
     uint8_t active
+    int32_t fee_ppm         # what it pays as a taker (R-2, LO-1)
 
 # Users whose resting reduce-only orders may have too much since the last fill (RO-2).
 cdef struct trims_t:
     uint32_t user           # slot of the one in hand; 0 = none
     uint32_t then_user      # after it
     uint32_t order          # next order to look at
+    int64_t most[2]         # by side: most that an order already looked at has
 
 # A cancel-all under way (CA-1).
 cdef struct sweep_t:
@@ -95,12 +102,14 @@ cdef struct engine_t:
     book_t book
     cids_t cids
     rules_t rules
+    staged_t staged
     taker_t taker
     trims_t trims
     sweep_t sweep
     triggers_t triggers
     idmap_t user_slots
     user_t* users
+    simulated_t* simulated  # by slot of users
     own_t* owns             # by slot of the book
     heap_t expiries         # resting GTD orders by (expire_s, order id)
     uint64_t expiry_ns      # when the next order or trigger expires; 2^64 - 1 = none

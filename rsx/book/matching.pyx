@@ -36,15 +36,18 @@ from rsx.book.events cimport (
     emit, emit_cancelled, emit_duplicate, emit_reduced, emit_rejected, emit_released,
     emit_rested, emit_taker_cancelled, finish,
 )
+from rsx.book.live_rules cimport change_rules, is_rule_record
 from rsx.book.orders cimport (
-    cut_taker, drop_resting, end_rejected, forget_taker, plan_expiry, reducible, rest_taker,
-    take_in_hand, user_slot_of,
+    cut_taker, drop_resting, end_rejected, forget_taker, move_held, plan_expiry, reducible,
+    rest_taker, take_in_hand, user_slot_of,
 )
 from rsx.book.recentre cimport book_recentre_check, book_recentre_move
 from rsx.book.reduce cimport plan_trims, trim, trim_owed
 from rsx.book.rules cimport (
-    broken_rule, crosses, is_outside_band, px_beside_best, rules_init, wrong_mode,
+    broken_rule, crosses, is_fired_kind, is_outside_band, px_beside_best, rules_init, take_mark,
+    wrong_mode,
 )
+from rsx.book.transfer cimport is_one_way_of_two, transfer_position
 from rsx.core.check cimport fail
 from rsx.core.heap cimport heap_free, heap_init
 from rsx.core.idmap cimport idmap_free, idmap_get, idmap_init
@@ -69,9 +72,11 @@ cdef int engine_init(engine_t* engine, object symbol, dict limits) except -1:
     cids_init(&engine.cids, limits["dedup_orders_max"], limits["dedup_window_ns"])
     cids_hold(&engine.cids, CID_ORDER, &engine.book.orders[0].cid_place, sizeof(order_t))
     engine.users = <user_t*>rsx_map((engine.users_max + 1) * sizeof(user_t), RSX_PAGES_SMALL)
+    engine.simulated = <simulated_t*>rsx_map(
+        (engine.users_max + 1) * sizeof(simulated_t), RSX_PAGES_SMALL)
     engine.owns = <own_t*>rsx_map(
         (<size_t>engine.book.capacity + 1) * sizeof(own_t), RSX_PAGES_HUGE)
-    if engine.users == NULL or engine.owns == NULL:
+    if engine.users == NULL or engine.simulated == NULL or engine.owns == NULL:
         raise MemoryError(f"{engine.users_max} users")
     idmap_init(&engine.user_slots, engine.users_max, &engine.users[0].user_id, sizeof(user_t), 32)
     heap_init(&engine.expiries, engine.book.capacity, NULL, 0)
@@ -90,6 +95,7 @@ cdef void engine_free(engine_t* engine) noexcept nogil:
     if engine.user_slots.entries != NULL:
         idmap_free(&engine.user_slots)
     rsx_unmap(engine.users, (engine.users_max + 1) * sizeof(user_t))
+    rsx_unmap(engine.simulated, (engine.users_max + 1) * sizeof(simulated_t))
 
 
 # --- a new order ------------------------------------------------------------------------------
@@ -104,12 +110,13 @@ cdef inline bint is_same_owner(const engine_t* engine, const order_t* maker, uin
 
 
 cdef inline int64_t* simulated(engine_t* engine, uint32_t slot) noexcept nogil:
-    """The user's position within the running feasibility count."""
-    cdef user_t* user = &engine.users[slot]
-    if user.simulated_mark != engine.simulation:
-        user.simulated_mark = engine.simulation
-        user.simulated_net = user.net
-    return &user.simulated_net
+    """What the user holds within the running feasibility count."""
+    cdef simulated_t* own = &engine.simulated[slot]
+    if own.mark != engine.simulation:
+        own.mark = engine.simulation
+        own.held[0] = engine.users[slot].held[0]
+        own.held[1] = engine.users[slot].held[1]
+    return own.held
 
 
 cdef bint is_fillable(engine_t* engine, const rsx_order_new_t* order, int64_t qty,
@@ -134,12 +141,12 @@ cdef bint is_fillable(engine_t* engine, const rsx_order_new_t* order, int64_t qt
                 return False
             traded = min(maker.remaining, qty)
             if maker.flags & RSX_REDUCE_ONLY:
-                traded = min(traded, reducible(simulated(engine, maker.user_slot)[0], maker_side))
+                traded = min(traded, simulated(engine, maker.user_slot)[1 - maker_side])
             qty -= traded
             if qty == 0:
                 return True
-            simulated(engine, maker.user_slot)[0] += traded if maker_side == RSX_BUY else -traded
-            simulated(engine, taker_slot)[0] += traded if order.side == RSX_BUY else -traded
+            move_held(simulated(engine, maker.user_slot), maker_side, maker.flags, traded)
+            move_held(simulated(engine, taker_slot), order.side, order.flags, traded)
         level = worse_level(&engine.book, maker_side, level)
     return False
 
@@ -163,7 +170,7 @@ cdef uint16_t refusal(engine_t* engine, const rsx_order_new_t* order, uint32_t u
         if user.open_orders >= engine.open_orders_max:
             return RSX_R_TOO_MANY_OPEN_ORDERS
     if order.flags & RSX_REDUCE_ONLY:
-        qty[0] = min(order.qty, reducible(user.net, order.side))
+        qty[0] = min(order.qty, reducible(user, order.side))
         if qty[0] == 0:
             return RSX_R_REDUCE_ONLY_NO_POSITION
     if order.flags & RSX_POST_ONLY and crosses(engine, order.side, order.px):
@@ -181,7 +188,7 @@ cdef int new_order(engine_t* engine, const rsx_order_new_t* order, uint64_t ts_n
     """M-1 to M-7 for an order that was no trigger."""
     cdef cid_entry_t* entry
     cdef rsx_order_duplicate_t* event
-    if RSX_STOP_MARKET <= order.kind <= RSX_TRAILING_STOP:
+    if is_fired_kind(order.kind):
         return fired_order(engine, order, ts_ns, out)
     if order.cid_len and order.cid_len <= 36:
         entry = cids_find(&engine.cids, order.user_id, order.cid, order.cid_len)
@@ -217,7 +224,9 @@ cdef int take_order(engine_t* engine, const rsx_order_new_t* order, uint32_t cid
     if reason:
         if cid_place:
             end_rejected(engine, cids_at(&engine.cids, cid_place), order, reason)
-        return emit_rejected(engine, order, reason, ts_ns, out)
+        return emit_rejected(engine, RSX_ORDER_REJECTED, order, reason, ts_ns, out)
+    if is_one_way_of_two(&engine.users[user_slot], order.flags):
+        return fail(1108, order.oid, order.user_id)
     if cid_place:
         cids_at(&engine.cids, cid_place).live = CID_ORDER
         cids_at(&engine.cids, cid_place).slot = 0
@@ -282,7 +291,7 @@ cdef int match(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
         if ring_free(out, ROOM) < ROOM:
             return stop(engine, MATCHING, out)
         if taker.flags & RSX_REDUCE_ONLY:
-            allowed = reducible(engine.users[taker.user_slot].net, taker.side)
+            allowed = reducible(&engine.users[taker.user_slot], taker.side)
             if allowed < taker.remaining:  # INV-17: cut at M-4, and only its own fills since
                 return fail(17, taker.oid, allowed)
         trade(engine, level_at(&engine.book, best_level(&engine.book, 1 - taker.side)).head,
@@ -322,7 +331,7 @@ cdef int trade(engine_t* engine, uint32_t slot, uint64_t ts_ns, ring_t* out) exc
                                    engine.users[taker.user_slot].owner_group):
         return prevent(engine, slot, ts_ns, out)
     if maker.flags & RSX_REDUCE_ONLY:
-        allowed = reducible(engine.users[maker_slot].net, maker.side)
+        allowed = reducible(&engine.users[maker_slot], maker.side)
         if allowed < maker.remaining:  # INV-17: trimmed at every fill of its user (RO-2)
             return fail(17, maker.oid, allowed)
     emit_fill(engine, slot, min(maker.remaining, taker.remaining), ts_ns, out)
@@ -356,12 +365,11 @@ cdef void emit_fill(engine_t* engine, uint32_t slot, int64_t qty, uint64_t ts_ns
     cdef int64_t px = order_px(&engine.book, maker)
     cdef int64_t notional = px * qty  # within notional_max: qty <= the maker's, px is the maker's
     cdef int64_t kept = rsx_keep(taker.reserved, taker.remaining - qty, taker.remaining)
-    cdef int64_t signed_qty = qty if taker.side == RSX_BUY else -qty
     fill.taker_oid = taker.oid
     fill.maker_oid = maker.oid
     fill.px = px
     fill.qty = qty
-    fill.taker_fee = rsx_fee(notional, engine.rules.taker_fee_ppm)
+    fill.taker_fee = rsx_fee(notional, taker.fee_ppm)
     fill.maker_fee = rsx_fee(notional, engine.rules.maker_fee_ppm)
     fill.taker_release = taker.reserved - kept
     taker.reserved = kept
@@ -378,8 +386,8 @@ cdef void emit_fill(engine_t* engine, uint32_t slot, int64_t qty, uint64_t ts_ns
     fill.taker_side = taker.side
     fill.taker_flags = taker.flags
     fill.maker_flags = maker.flags
-    engine.users[taker.user_slot].net += signed_qty
-    engine.users[maker.user_slot].net -= signed_qty
+    move_held(engine.users[taker.user_slot].held, taker.side, taker.flags, qty)
+    move_held(engine.users[maker.user_slot].held, maker.side, maker.flags, qty)
     engine.fills += 1
     engine.last_px = px
     if engine.first_fill_px == 0:
@@ -408,22 +416,14 @@ cdef int set_mode(engine_t* engine, const rsx_mode_request_t* request, uint64_t 
 
 cdef int set_mark(engine_t* engine, const rsx_mark_update_t* request, uint64_t ts_ns,
                   ring_t* out) except -1 nogil:
-    """PX-2, TR-4: the mark goes into the log here, in the symbol's stream."""
+    """PX-2, TR-4: the mark goes into the log here, in the symbol's stream, as it came."""
     cdef rsx_mark_price_t* event
-    if request.mark_px <= 0:
+    if request.mark_px <= 0 or request.state > RSX_MARK_STALE:
         return fail(1106, request.symbol_id, request.mark_px)
     event = <rsx_mark_price_t*>emit(engine, out, RSX_MARK_PRICE, ts_ns)
-    event.mark_px = request.mark_px
-    event.index_px = request.index_px
-    event.open_interest = request.open_interest
-    event.rate_ppb = request.rate_ppb
-    event.source_ns = request.source_ns
-    event.next_funding_s = request.next_funding_s
-    event.sources = request.sources
-    event.state = request.state
+    memcpy(&event.mark_px, &request.mark_px, RSX_RECORD_SIZE - RSX_HEADER_SIZE - 16)
     event.symbol_id = engine.rules.symbol_id
-    engine.mark_px = request.mark_px
-    engine.mark_moved = 1
+    take_mark(engine, event)
     return finish(out)
 
 
@@ -450,6 +450,11 @@ cdef int dispatch(engine_t* engine, const rsx_record_t* request, uint64_t ts_ns,
         return conditional_refused(engine, <const rsx_trigger_refused_t*>request, ts_ns, out)
     if request.type == RSX_MODE_REQUEST:
         return set_mode(engine, <const rsx_mode_request_t*>request, ts_ns, out)
+    if request.type == RSX_POSITION_TRANSFER:
+        transfer_position(engine, <const rsx_position_transfer_t*>request, ts_ns, out)
+        return match(engine, ts_ns, out)  # the trims, and the end of the group
+    if is_rule_record(request.type):
+        return change_rules(engine, request, ts_ns, out)
     return fail(1103, request.type, request.seq)
 
 
@@ -521,6 +526,7 @@ cdef int engine_idle(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 no
 cdef int engine_recovered(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """F-2: make up what a log that ends within a request left open; call until DONE."""
     cdef uint64_t claimed = out.producer.claimed
+    engine.staged.used = 0  # part of a set of rules never held (SY-4)
     conditional_recovered(engine)
     if trim_owed(engine, ts_ns, out) == BLOCKED:
         ring_commit(out)

@@ -3,8 +3,10 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.cids cimport cid_entry_t
-from rsx.book.matching cimport engine_t
-from rsx.records_c cimport RSX_BUY, rsx_order_accepted_t, rsx_order_new_t
+from rsx.book.matching cimport engine_t, user_t
+from rsx.records_c cimport (
+    RSX_BUY, RSX_HEDGE, RSX_REDUCE_ONLY, rsx_order_accepted_t, rsx_order_new_t,
+)
 
 cdef uint32_t user_slot_of(engine_t* engine, uint32_t user_id) noexcept nogil
 cdef void take_in_hand(engine_t* engine, const rsx_order_new_t* order, int64_t px,
@@ -25,8 +27,20 @@ cdef void plan_expiry(engine_t* engine) noexcept nogil
 cdef int orders_audit(engine_t* engine) except -1
 
 
-cdef inline int64_t reducible(int64_t net, uint8_t side) noexcept nogil:
-    """How much an order of this side can take off a position."""
-    if side == RSX_BUY:
-        return -net if net < 0 else 0
-    return net if net > 0 else 0
+cdef inline int64_t reducible(const user_t* user, uint8_t side) noexcept nogil:
+    """How much an order of this side can take off what the user holds (HL-1)."""
+    return user.held[1 - side]
+
+
+cdef inline void move_held(int64_t* held, uint8_t side, uint8_t flags, int64_t qty) noexcept nogil:
+    """HL-1: a trade of an order with these flags. One-way: at most one of both is not 0."""
+    cdef int64_t net
+    if flags & RSX_HEDGE:
+        if flags & RSX_REDUCE_ONLY:
+            held[1 - side] -= qty
+        else:
+            held[side] += qty
+        return
+    net = held[0] - held[1] + (qty if side == RSX_BUY else -qty)
+    held[0] = max(net, 0)
+    held[1] = held[0] - net

@@ -65,7 +65,7 @@ cdef void link_own(engine_t* engine, uint32_t slot, const order_t* order,
     cdef uint32_t* newest = &user.newest
     if order.flags & RSX_REDUCE_ONLY:
         newest = &user.newest_reduce
-        user.reduce_max = max(user.reduce_max, order.remaining)
+        user.reduce_max[order.side] = max(user.reduce_max[order.side], order.remaining)
     own.next = newest[0]
     own.prev = NONE
     own.expire_s = expire_s
@@ -88,7 +88,7 @@ cdef void unlink_own(engine_t* engine, uint32_t slot, const order_t* order) noex
     elif order.flags & RSX_REDUCE_ONLY:
         user.newest_reduce = own.next
         if own.next == NONE:
-            user.reduce_max = 0
+            user.reduce_max[0] = user.reduce_max[1] = 0
     else:
         user.newest = own.next
     user.open_orders -= 1
@@ -139,6 +139,8 @@ cdef void take_in_hand(engine_t* engine, const rsx_order_new_t* order, int64_t p
     taker.kind = order.kind
     taker.stp = order.stp
     taker.active = 1
+    taker.fee_ppm = (engine.rules.liquidation_fee_ppm if order.kind == RSX_LIQUIDATION
+                     else engine.rules.taker_fee_ppm)
     if not engine.is_shadow:
         engine.users[user_slot].owner_group = order.owner_group
 
@@ -244,6 +246,7 @@ cdef void lift_resting(engine_t* engine, uint32_t slot) noexcept nogil:
     taker.kind = order.kind
     taker.stp = order.stp
     taker.active = 1
+    taker.fee_ppm = engine.rules.taker_fee_ppm
     if order.cid_place:
         cids_at(&engine.cids, order.cid_place).slot = 0
     if not engine.is_shadow:
@@ -289,11 +292,11 @@ cdef int audit_list(engine_t* engine, uint32_t user_slot, bint is_reduce) except
             return fail(8, slot, prev)
         if (order.tif == RSX_GTD) != (engine.owns[slot].expire_s != 0):
             return fail(8, slot, engine.owns[slot].expire_s)
-        if is_reduce and order.remaining > user.reduce_max:
-            return fail(17, order.oid, user.reduce_max)
+        if is_reduce and order.remaining > user.reduce_max[order.side]:
+            return fail(17, order.oid, user.reduce_max[order.side])
         if is_reduce and not engine.trims.user and (
-                order.remaining > reducible(user.net, order.side)):
-            return fail(17, order.oid, user.net)
+                order.remaining > reducible(user, order.side)):
+            return fail(17, order.oid, reducible(user, order.side))
         count += 1
         prev = slot
         slot = engine.owns[slot].next

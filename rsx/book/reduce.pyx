@@ -1,8 +1,9 @@
 # cython: boundscheck=False
 """Resting reduce-only orders stay true: after a fill, what no longer reduces is cut or cancelled.
 
-A user's resting reduce-only orders are all of the side that reduces its position, so one number
-is allowed to each of them, and one bound (`reduce_max`) says whether any can have more.
+What a user holds allows one number to each of its resting reduce-only orders of a side (a one-way
+account has them on one side only), and a bound for each (`reduce_max`) says whether any can have
+more.
 
 Source: specs/matching.md section 5, M-9, F-2; INV-17.
 """
@@ -21,42 +22,48 @@ from rsx.units cimport rsx_keep
 cdef inline bint has_excess(const engine_t* engine, uint32_t user_slot) noexcept nogil:
     """Whether one of the user's resting reduce-only orders can have too much."""
     cdef const user_t* user = &engine.users[user_slot]
-    if user.newest_reduce == NONE:
-        return False
-    return user.reduce_max > reducible(user.net, engine.book.orders[user.newest_reduce].side)
+    return (user.reduce_max[0] > reducible(user, 0)) | (user.reduce_max[1] > reducible(user, 1))
 
 
-cdef void plan_trims(engine_t* engine, uint32_t maker_slot, uint32_t taker_slot) noexcept nogil:
-    """After a fill: note whose orders `trim` has to look at, the maker's user first (M-9)."""
+cdef inline void begin_user(engine_t* engine) noexcept nogil:
+    """Stand before the youngest reduce-only order of the user in hand."""
     cdef trims_t* trims = &engine.trims
-    if maker_slot == taker_slot:  # a trade with oneself moves no position
-        return
+    trims.order = engine.users[trims.user].newest_reduce
+    trims.most[0] = trims.most[1] = 0
+
+
+cdef void plan_trims(engine_t* engine, uint32_t first_slot, uint32_t then_slot) noexcept nogil:
+    """After a fill or a transfer: note whose orders `trim` has to look at (M-9, PT-2)."""
+    cdef trims_t* trims = &engine.trims
     trims.user = trims.then_user = 0
-    if has_excess(engine, maker_slot):
-        trims.user = maker_slot
-    if has_excess(engine, taker_slot):
+    if has_excess(engine, first_slot):
+        trims.user = first_slot
+    if then_slot != first_slot and has_excess(engine, then_slot):
         if trims.user:
-            trims.then_user = taker_slot
+            trims.then_user = then_slot
         else:
-            trims.user = taker_slot
+            trims.user = then_slot
     if trims.user:
-        trims.order = engine.users[trims.user].newest_reduce
+        begin_user(engine)
 
 
 cdef int trim(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """RO-2 for the users noted. BLOCKED when a record is due and the ring has no room."""
     cdef trims_t* trims = &engine.trims
     cdef const order_t* order
-    cdef int64_t allowed = 0, cut, released
+    cdef int64_t allowed, cut, released
     cdef uint32_t slot
+    cdef uint8_t side
     while trims.user:
         while trims.order != NONE:
             slot = trims.order
             order = &engine.book.orders[slot]
-            allowed = reducible(engine.users[trims.user].net, order.side)
+            side = order.side
+            allowed = reducible(&engine.users[trims.user], side)
             if order.remaining > allowed and ring_free(out, ROOM) < ROOM:
                 return BLOCKED
             trims.order = engine.owns[slot].next
+            trims.most[side] = max(trims.most[side], min(order.remaining, allowed))
             if order.remaining <= allowed:
                 continue
             if allowed == 0:
@@ -68,16 +75,16 @@ cdef int trim(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
             emit_reduced(engine, order.oid, order.user_id, order.side, order.flags,
                          order_px(&engine.book, order), cut, allowed, released, ts_ns, out)
             cut_resting(engine, slot, cut, released)
-        if engine.users[trims.user].newest_reduce != NONE:
-            engine.users[trims.user].reduce_max = allowed
+        engine.users[trims.user].reduce_max[0] = trims.most[0]
+        engine.users[trims.user].reduce_max[1] = trims.most[1]
         trims.user = trims.then_user
         trims.then_user = 0
-        trims.order = engine.users[trims.user].newest_reduce
+        begin_user(engine)
     return DONE
 
 
 cdef int trim_owed(engine_t* engine, uint64_t ts_ns, ring_t* out) except -1 nogil:
     """F-2: the trims that the last fill of a log which ends within a request still owes."""
     if engine.trims.user:
-        engine.trims.order = engine.users[engine.trims.user].newest_reduce
+        begin_user(engine)
     return trim(engine, ts_ns, out)

@@ -9,6 +9,7 @@ from rsx.records_c cimport *
 from rsx.units cimport rsx_product_within, rsx_steps
 
 cdef int rules_init(rules_t* rules, object symbol) except -1
+cdef void rules_divide(rules_t* rules) noexcept nogil
 cdef uint16_t broken_rule(const engine_t* engine, const rsx_order_new_t* order,
                           uint64_t ts_ns) noexcept nogil
 cdef uint16_t wrong_value(const rules_t* rules, int64_t px, int64_t qty) noexcept nogil
@@ -44,6 +45,11 @@ cdef inline bint is_right_px(const rules_t* rules, int64_t px) noexcept nogil:
     return 0 < px <= rules.px_max and is_on_tick(rules, px)
 
 
+cdef inline bint is_fired_kind(uint8_t kind) noexcept nogil:
+    """Whether an order of this kind was a trigger (TR-6)."""
+    return RSX_STOP_MARKET <= kind <= RSX_TRAILING_STOP
+
+
 cdef inline bint is_market_kind(uint8_t kind) noexcept nogil:
     """Whether an order of this kind has a protection price instead of a limit (M-2)."""
     return (kind == RSX_MARKET or kind == RSX_STOP_MARKET or kind == RSX_TAKE_PROFIT_MARKET
@@ -61,6 +67,13 @@ cdef inline bint is_too_small(const rules_t* rules, uint8_t flags, int64_t px,
 cdef inline int64_t mark_of(const engine_t* engine) noexcept nogil:
     """PX-2."""
     return engine.mark_px if engine.mark_px else engine.last_px
+
+
+cdef inline void take_mark(engine_t* engine, const rsx_mark_price_t* event) noexcept nogil:
+    """A new mark, live and folded; a stale one moves nothing (PX-2)."""
+    if event.state == RSX_MARK_LIVE:
+        engine.mark_px = event.mark_px
+        engine.mark_moved = 1
 
 
 cdef inline bint crosses(const engine_t* engine, uint8_t side, int64_t px) noexcept nogil:

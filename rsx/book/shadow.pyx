@@ -317,6 +317,7 @@ cdef class Shadow:
                 level = worse_level(&source.book, side, level)
         self.last_seq[at] = self.next_seq - 1
         own.mode = self.modes[at].mode = source.mode
+        own.rules = source.rules
         own.taker = source.taker
         own.taker.cid_place = 0
         own.taker.user_slot = 0

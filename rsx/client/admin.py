@@ -8,12 +8,13 @@ from __future__ import annotations
 import inspect
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
 from rsx.client.decimals import Amount, from_units, to_units
 from rsx.client.errors import ClientClosed
-from rsx.client.models import MODES, AccountSettings, Deposit, ModeSet
+from rsx.client.models import MODES, AccountSettings, Deposit, ModeSet, RulesSet
 from rsx.client.orders import checked_stp
 from rsx.client.private import Token
 from rsx.client.rest import Rest
@@ -89,12 +90,32 @@ class Admin(Connected):
         Raises  InvalidAmount: nothing was sent; RequestRefused; AuthenticationFailed;
                 NotConnected: nothing was sent; FateUnknown: look at the account before you repeat
         """
+        return await self._pay("deposits", user, amount)
+
+    async def withdraw(self, user: int, amount: Amount) -> Deposit:
+        """Take collateral out of any account, insurance funds included; as deposit otherwise.
+
+        Raises  RequestRefused, with what could be withdrawn as `available`
+        """
+        return await self._pay("withdrawals", user, amount)
+
+    async def _pay(self, what: str, user: int, amount: Amount) -> Deposit:
         exact = from_units(to_units(amount, self.money_decimals, "amount"), self.money_decimals)
-        body = {"user": user, "amount": f"{exact:f}"}
-        answer = await self._post("/v1/admin/deposits", body)
+        answer = await self._post(f"/v1/admin/{what}", {"user": user, "amount": f"{exact:f}"})
         return Deposit(
             user=answer["user"], amount=Decimal(str(answer["amount"])), seq=answer["seq"]
         )
+
+    async def change_rules(self, symbol: str, **rules: Any) -> RulesSet:
+        """Change rules of a market while it trades; returns when they hold (SY-3).
+
+        Args    rules: keys and values as in config.toml, such as taker_fee_ppm=500
+        Raises  RequestRefused naming the key and why; AuthenticationFailed; NotConnected;
+                FateUnknown
+        """
+        path = f"/v1/admin/symbols/{quote(symbol, safe='')}"
+        answer = await self._open_rest().post(path, self.timeout, rules, method="PATCH")
+        return RulesSet(**answer)
 
     async def mode(self, symbol: str, mode: str) -> ModeSet:
         """Set a market's trading mode: open, post_only, cancel_only or halt.

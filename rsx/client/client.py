@@ -1,4 +1,4 @@
-"""`Client`: trade and watch one exchange. Its orders are in trading.py.
+"""`Client`: trade and watch one exchange. Its orders are in trading.py, its money in accounts.py.
 
 Use it with `async with`, from one event loop (asyncio or uvloop).
 Source: specs/client.md.
@@ -12,35 +12,32 @@ from types import MappingProxyType
 
 import msgspec
 
+from rsx.client.accounts import Accounts
 from rsx.client.errors import NotConnected, RequestRefused
 from rsx.client.frames import (
     Symbols,
-    account_of_frame,
     book_of_rest,
     fill_of_row,
     order_of_rest,
     order_of_row,
-    position_of_row,
     queue_of_frame,
     symbols_of_rest,
     trade_of_rest,
 )
 from rsx.client.market import CHANNELS, DEFAULT_CHANNELS, MarketStream
 from rsx.client.models import (
-    Account,
     Book,
     Event,
     Fill,
     ModeChanged,
     Order,
-    Position,
     QueuePosition,
     Symbol,
     Trade,
 )
 from rsx.client.private import PrivateSession, Token
 from rsx.client.requests import ClientIds, EventBuffer
-from rsx.client.trading import OrderRef, Trading
+from rsx.client.trading import OrderRef
 from rsx.client.transport import Backoff, LinkLost
 from rsx.errors import Reason
 
@@ -63,7 +60,7 @@ class EventStream(AsyncIterator[Event]):
         return event
 
 
-class Client(Trading):
+class Client(Accounts):
     """One user's connection to an exchange.
 
     Args  url: of the exchange, http or https;
@@ -113,6 +110,7 @@ class Client(Trading):
                     attempts_max=self._reconnect_attempts,
                     guarded=self._guarded,
                     on_mode=self._on_mode,
+                    on_rules=self._on_rules,
                 )
                 await self._private.start()
         except BaseException:
@@ -196,16 +194,6 @@ class Client(Trading):
         rows = await self._session().query("FL", [sym, limit, before], self.timeout)
         return [fill_of_row(row, self._symbols) for row in rows]
 
-    async def account(self) -> Account:
-        """Balances and margin. Raises NotConnected."""
-        fields = await self._session().query("A", [], self.timeout)
-        return account_of_frame(fields, self._symbols)
-
-    async def positions(self) -> list[Position]:
-        """Open positions. Raises NotConnected."""
-        rows = await self._session().query("P", [], self.timeout)
-        return [position_of_row(row, self._symbols) for row in rows]
-
     def events(self) -> EventStream:
         """Order updates, fills, disconnects and resumptions, each exactly once.
 
@@ -241,16 +229,17 @@ class Client(Trading):
         return [trade_of_rest(row) for row in body["trades"]]
 
     def market(self, symbol: str | Sequence[str], *channels: str, depth: int = 20) -> MarketStream:
-        """Live market data: iterate it for Bbo, BookUpdate, Trade and Gap (CL-50 .. CL-56).
+        """Live market data: iterate it for Bbo, BookUpdate, Trade, Mark, Gap, ... (CL-50 .. CL-57).
 
-        Args  symbol: a name or several; channels: of "bbo", "book", "trades" and "orders" (order
-              by order), the first three if none; depth: levels a side of the local book, 1 to 1000
+        Args  symbol: a name or several; channels: of "bbo", "book", "trades", "orders" (order by
+              order), "mark", "funding", "liquidations" and "open_interest", the first three if
+              none; depth: levels a side of the local book, 1 to 1000
         """
         self._open_rest()
         assert self._http is not None
         unknown = [name for name in channels if name not in CHANNELS]
         if unknown:
-            raise ValueError(f"channel {unknown[0]!r}: must be bbo, book, trades or orders")
+            raise ValueError(f"channel {unknown[0]!r}: must be one of {', '.join(CHANNELS)}")
         names = [symbol] if isinstance(symbol, str) else list(symbol)
         stream = MarketStream(
             http=self._http,
@@ -277,6 +266,9 @@ class Client(Trading):
     def _on_mode(self, name: str, mode: str) -> None:
         known = self._symbols[name]
         self._symbols.load([msgspec.structs.replace(known, mode=mode)])
+
+    def _on_rules(self, symbol: Symbol) -> None:
+        self._symbols.load([symbol])
 
     async def _reload_symbols(self) -> None:
         """For the session: take the list anew, and tell of the modes that are new in it."""

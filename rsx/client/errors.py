@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rsx.errors import SENTENCES, Reason, RsxError
@@ -50,7 +51,8 @@ class InvalidAmount(ClientError, ValueError):
 class OrderRejected(ClientError):
     """The engine refused the order; it traded nothing and is not open.
 
-    `order`: the rejected order, with its oid; `code`, `name`: the reason (specs/records.md).
+    `order`: the rejected order, with its oid; `code`, `name`: the reason (specs/records.md);
+    `required`, `available`: the margin it is about, None when it is about none.
     """
 
     def __init__(self, order: Order):
@@ -58,6 +60,9 @@ class OrderRejected(ClientError):
         self.code = order.reason_code
         self.name = order.reason or reason_name(order.reason_code)
         self.message = reason_sentence(self.code)
+        self.required, self.available = order.required, order.available
+        if self.required is not None:
+            self.message += f": {self.required:f} is needed, {self.available or 0:f} is available"
         super().__init__(
             f"{self.name} ({self.code}): {self.message} "
             f"[{order.side} {order.qty:f} {order.symbol} {_at(order)}, cid {order.cid}]"
@@ -76,7 +81,8 @@ class RequestRefused(ClientError):
     """The exchange refused a request; nothing was done.
 
     `code`, `name`: the reason; `field`, `value`: what in the request was wrong, when one thing
-    was; `ref`: the client id or order id it named.
+    was; `ref`: the client id or order id it named; `required`, `available`: the amounts that it is
+    about, None when it is about none.
     """
 
     def __init__(
@@ -86,7 +92,11 @@ class RequestRefused(ClientError):
         field: str | None = None,
         value: Any = None,
         ref: str | int | None = None,
+        required: Decimal | None = None,
+        available: Decimal | None = None,
     ):
+        self.required = required
+        self.available = available
         self.code = code
         self.name = reason_name(code)
         self.message = message

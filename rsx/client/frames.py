@@ -15,13 +15,13 @@ from rsx.client.decimals import from_units
 from rsx.client.errors import RequestRefused, reason_sentence
 from rsx.client.models import (
     KINDS,
+    LEGS,
     MODES,
     PPM_DECIMALS,
     SIDES,
     STATUSES,
     STPS,
     TIFS,
-    Account,
     AccountSettings,
     Book,
     DeadMan,
@@ -30,7 +30,6 @@ from rsx.client.models import (
     ModeChanged,
     Order,
     OrderChange,
-    Position,
     QueuePosition,
     Symbol,
     Trade,
@@ -72,7 +71,7 @@ class Symbols:
 # What a `U` does not tell of an order, and what may be left out of it for zero.
 TERMS = (
     "tif", "post_only", "reduce_only", "stp", "expire_s", "reprice", "trigger_on", "trail",
-    "trail_fraction", "trigger_price", "fired_price",
+    "trail_fraction", "trigger_price", "fired_price", "position_side",
 )  # fmt: skip
 AMENDED, AMENDED_KEPT = 1, 2
 
@@ -80,9 +79,12 @@ AMENDED, AMENDED_KEPT = 1, 2
 def order_of_update(fields: list[Any], symbols: Symbols, known: Order | None) -> Order:
     """`U`. The terms that the frame does not carry are taken from what was known."""
     oid, status, filled, remaining, reason, cid, sym, side, px, qty, ts_ns, seq = fields[:12]
-    # Exchanges leave the last five out where all are 0.
-    original, amended, kind, trigger_px, fired_px = (*fields[12:17], *[0] * 5)[:5]
+    # Exchanges leave the last seven out where all are 0.
+    original, amended, kind, trigger_px, fired_px, required, available = (
+        *fields[12:19], *[0] * 7,
+    )[:7]  # fmt: skip
     symbol = symbols.by_id[sym]
+    due, free = amounts_of(reason, required, available, symbol.money_decimals)
     terms = {name: getattr(known, name) for name in TERMS} if known else {}
     if trigger_px:
         terms["trigger_price"] = symbol.price(trigger_px)
@@ -104,6 +106,8 @@ def order_of_update(fields: list[Any], symbols: Symbols, known: Order | None) ->
         original_oid=original or 0,
         kind=KINDS[kind or 0],
         kept_place=amended == AMENDED_KEPT if amended else None,
+        required=due,
+        available=free,
         **terms,
     )
 
@@ -147,6 +151,7 @@ def order_of_row(row: list[Any], symbols: Symbols) -> Order:
         trail=symbol.price(trail_px) if trail_px else None,
         trail_fraction=from_units(trail_ppm, PPM_DECIMALS) if trail_ppm else None,
         fired_price=symbol.price(fired_px) if fired_px else None,
+        position_side=None if len(row) < 24 or row[23] is None else LEGS[row[23]],
     )
 
 
@@ -187,33 +192,22 @@ def fill_of_row(row: list[Any], symbols: Symbols) -> Fill:
     )
 
 
-def account_of_frame(fields: list[Any], symbols: Symbols) -> Account:
-    """`A`."""
-    names = Account.__struct_fields__
-    amounts = (from_units(units, symbols.money_decimals) for units in fields)
-    return Account(**dict(zip(names, amounts, strict=False)))
-
-
-def position_of_row(row: list[Any], symbols: Symbols) -> Position:
-    """One row of `P`."""
-    sym, net, entry_px, mark_px, unrealised, realised, initial, maintenance = row[:8]
-    symbol = symbols.by_id[sym]
-    return Position(
-        symbol=symbol.name,
-        net_qty=symbol.qty(net),
-        entry_price=symbol.price(entry_px),
-        mark_price=symbol.price(mark_px),
-        unrealised=symbol.money(unrealised),
-        realised=symbol.money(realised),
-        initial_margin=symbol.money(initial),
-        maintenance_margin=symbol.money(maintenance),
-    )
-
-
-def refusal(fields: list[Any]) -> RequestRefused:
+def refusal(fields: list[Any], money_decimals: int = 0) -> RequestRefused:
     """`E`."""
-    code, message, field, value, ref = (*fields, *[None] * 5)[:5]
-    return RequestRefused(int(code or Reason.INTERNAL), str(message), field, value, ref)
+    code, message, field, value, ref, _, required, available = (*fields, *[None] * 8)[:8]
+    number = int(code or Reason.INTERNAL)
+    due, free = amounts_of(number, required, available, money_decimals)
+    return RequestRefused(number, str(message), field, value, ref, due, free)
+
+
+def amounts_of(
+    code: int, required: int | None, available: int | None, money_decimals: int
+) -> tuple[Decimal | None, Decimal | None]:
+    """What a refusal by risk is about: money, or leverage (W-83)."""
+    if not required:
+        return None, None
+    decimals = 0 if code == Reason.LEVERAGE_INVALID else money_decimals
+    return from_units(required, decimals), from_units(available or 0, decimals)
 
 
 RISK = 2  # the band of its reasons
@@ -227,8 +221,7 @@ NAMES = {
 def in_decimals(refused: RequestRefused, symbol: Symbol) -> RequestRefused:
     """A refusal in the words of the caller, who knows nothing of integer units."""
     if refused.code // 1000 == RISK:
-        # What follows the sentence is in money units.
-        return RequestRefused(refused.code, reason_sentence(refused.code), ref=refused.ref)
+        return refused  # its text has amounts in decimals
     name = NAMES.get(refused.field or "")
     if name is None or isinstance(refused.value, bool) or not isinstance(refused.value, int):
         return refused
@@ -331,6 +324,15 @@ def symbols_of_rest(body: Mapping[str, Any]) -> list[Symbol]:
             money_decimals=body["money_decimals"],
             tick_table=tuple((Decimal(px), Decimal(tick)) for px, tick in row["tick_table"]),
             mode=row["mode"],
+            version=row.get("version", 1),
+            brackets=tuple(
+                (Decimal(first), Decimal(initial), Decimal(maintenance))
+                for first, initial, maintenance in row.get("brackets", ())
+            ),
+            rules={
+                key: Decimal(value) if isinstance(value, str) and key != "adl" else value
+                for key, value in row.get("rules", {}).items()
+            },
             **{key: Decimal(str(row[key])) for key in exact},
         )
         for row in body["symbols"]
@@ -370,6 +372,7 @@ def order_of_rest(row: Mapping[str, Any]) -> Order:
         trail=_maybe(row.get("trail")),
         trail_fraction=from_units(trail_ppm, PPM_DECIMALS) if trail_ppm else None,
         fired_price=_maybe(row.get("fired_price")),
+        position_side=row.get("position_side"),
     )
 
 

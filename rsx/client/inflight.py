@@ -111,7 +111,7 @@ class InFlight:
 
     def refuse(self, fields: list[Any]) -> None:
         """`E`: find out whose it is."""
-        refused = refusal(fields)
+        refused = refusal(fields, self._symbols.money_decimals)
         requests = self._meant(refused, fields[5] if len(fields) > 5 else None)
         if requests and refused.code == Reason.NO_ANSWER:
             log.info("%s", refused)  # the answer may still come; the call's own deadline decides

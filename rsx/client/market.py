@@ -21,19 +21,33 @@ from typing import Any
 
 import aiohttp
 
+from rsx.client.account_frames import STATES, public_liquidation, symbol_of_row
 from rsx.client.book import LocalBook
 from rsx.client.errors import NotConnected
 from rsx.client.frames import change_of_row, level, mode_of_frame, refusal, trade_of_frame
-from rsx.client.models import Bbo, BookUpdate, Gap, MarketEvent, OrdersUpdate, Symbol, Trade
+from rsx.client.models import (
+    Bbo,
+    BookUpdate,
+    Gap,
+    MarketEvent,
+    OrdersUpdate,
+    RulesChanged,
+    Symbol,
+    Trade,
+)
 from rsx.client.orders_book import LocalOrders
 from rsx.client.transport import SESSION_CODES, Backoff, Link, LinkLost, ws_url
 
 log = logging.getLogger("rsx.client")
 
-CHANNELS = {"bbo": 1, "book": 2, "trades": 4, "orders": 8}
+CHANNELS = {
+    "bbo": 1, "book": 2, "trades": 4, "orders": 8, "mark": 16, "funding": 32, "liquidations": 64,
+    "open_interest": 128,
+}  # fmt: skip
 DEFAULT_CHANNELS = ("bbo", "book", "trades")
 FRAME_CHANNEL = {
     "BBO": "bbo", "B": "book", "D": "book", "T": "trades", "LS": "orders", "L": "orders",
+    "LQ": "liquidations",
 }  # fmt: skip
 # The exchange keeps this many trades per symbol (wire.md section 5).
 TRADES_KEPT = 1000
@@ -197,6 +211,10 @@ class MarketStream(AsyncIterator[MarketEvent]):
                 raise refused
         if key == "MO":
             self._on_mode(fields)
+        if key == "SC":
+            self._on_rules(fields)
+        if key in STATES and (known := self._symbols.get(fields[0])) is not None:
+            self._ready.append(STATES[key](fields, known))
         channel = FRAME_CHANNEL.get(key)
         if channel is None or fields[0] not in self._symbols:
             return
@@ -220,6 +238,8 @@ class MarketStream(AsyncIterator[MarketEvent]):
             self._on_trade(fields)
         elif key == "BBO":
             self._on_bbo(fields)
+        elif key == "LQ":
+            self._ready.append(public_liquidation(fields, self._symbols[sym]))
         elif channel == "orders":
             self._on_orders(key == "LS", fields)
         else:
@@ -230,7 +250,7 @@ class MarketStream(AsyncIterator[MarketEvent]):
         if key == "LS":
             # While waiting, a later snapshot of the subscription before may still come.
             return fields[1] == 0 and (fields[-1] == 0 or last is not None)
-        return key == "B" or (key in ("BBO", "T") and fields[-1] == 0)
+        return key == "B" or (key in ("BBO", "T", "LQ") and fields[-1] == 0)
 
     async def _report_gap(self, sym: int, channel: str, fields: list[Any]) -> None:
         symbol = self._symbols[sym]
@@ -313,6 +333,15 @@ class MarketStream(AsyncIterator[MarketEvent]):
                     seq=orders.seq,
                 )
             )
+
+    def _on_rules(self, fields: list[Any]) -> None:
+        row, ts_ns, seq = fields[:3]
+        before = self._symbols.get(row[0])
+        if before is not None:
+            symbol = symbol_of_row(row, before.money_decimals)
+            if symbol.version > before.version:
+                self._symbols[symbol.id] = symbol
+                self._ready.append(RulesChanged(symbol=symbol, ts_ns=ts_ns, seq=seq))
 
     def _on_mode(self, fields: list[Any]) -> None:
         symbol = self._symbols.get(fields[0])

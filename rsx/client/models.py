@@ -7,6 +7,7 @@ Source: specs/client.md, specs/wire.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -21,8 +22,13 @@ Side = Literal["buy", "sell"]
 Status = Literal["pending", "resting", "filled", "cancelled", "rejected", "waiting"]
 Kind = Literal[
     "limit", "market", "stop_market", "stop_limit", "take_profit_market", "take_profit_limit",
-    "trailing_stop",
+    "trailing_stop", "liquidation",
 ]  # fmt: skip
+PositionSide = Literal["long", "short"]
+MarginMode = Literal["cross", "isolated"]
+PositionMode = Literal["one_way", "hedge"]
+Stage = Literal["none", "started", "ordered", "recovered", "bankrupt", "closed"]
+MarkState = Literal["live", "stale", "missing"]
 TriggerOn = Literal["mark", "last"]
 Mode = Literal["open", "post_only", "cancel_only", "halt"]
 # Places in these tuples are the numbers on the wire (W-6).
@@ -34,6 +40,11 @@ MODES: tuple[Mode, ...] = Mode.__args__  # type: ignore[attr-defined]
 STATUSES: tuple[Status, ...] = (
     "filled", "resting", "cancelled", "rejected", "pending", "waiting",
 )  # fmt: skip
+LEGS: tuple[PositionSide, ...] = PositionSide.__args__  # type: ignore[attr-defined]
+MARGIN_MODES: tuple[MarginMode, ...] = MarginMode.__args__  # type: ignore[attr-defined]
+POSITION_MODES: tuple[PositionMode, ...] = PositionMode.__args__  # type: ignore[attr-defined]
+STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
+MARK_STATES: tuple[MarkState, ...] = MarkState.__args__  # type: ignore[attr-defined]
 OPEN = ("pending", "resting", "waiting")
 PPM_DECIMALS = 6
 
@@ -48,6 +59,8 @@ class Symbol(Model, frozen=True, kw_only=True):
     `tick` holds below the first row of `tick_table`, whose rows are (from this price on, tick).
     `price_band`: limit orders may be so far beyond mark, 0 = any; `market_band`: market orders
     trade at most so far beyond it. `mode` is the trading mode when the list was asked for.
+    `brackets`: further rows (from this notional on, initial, maintenance margin) of a position;
+    `rules`: the other rules by their names in config.toml. All of them are of `version`.
     """
 
     id: int
@@ -69,11 +82,9 @@ class Symbol(Model, frozen=True, kw_only=True):
     market_band: Decimal = Decimal(0)
     tick_table: tuple[tuple[Decimal, Decimal], ...] = ()
     mode: Mode = "open"
-
-    @property
-    def tick_units(self) -> int:
-        """The finest tick in price units (10^-price_decimals)."""
-        return to_units(self.tick, self.price_decimals, "tick")
+    version: int = 1
+    brackets: tuple[tuple[Decimal, Decimal, Decimal], ...] = ()
+    rules: Mapping[str, Any] = {}
 
     @property
     def lot_units(self) -> int:
@@ -147,7 +158,8 @@ class Order(Model, frozen=True, kw_only=True):
     told, as of an order of another connection. `seq`: log number of the event that made it so;
     0 = not an event of the log. `original_oid`: of a rejected duplicate, the order that has the
     client id; else 0. `duplicate`: the answer to an order whose client id was used before: this
-    is the order that has it.
+    is the order that has it. `position_side`: what it trades in hedge mode, None in one-way mode.
+    `required`, `available`: of a rejection by the margin check, None otherwise.
 
     `kind`: from stop_market on it waits (status `waiting`) until its trigger price comes;
     `fired_price`: the price that came, None before. `trail`, `trail_fraction`: a trailing stop's
@@ -182,6 +194,9 @@ class Order(Model, frozen=True, kw_only=True):
     fired_price: Decimal | None = None
     kept_place: bool | None = None
     duplicate: bool = False
+    position_side: PositionSide | None = None
+    required: Decimal | None = None
+    available: Decimal | None = None
 
     @property
     def is_open(self) -> bool:
@@ -305,14 +320,11 @@ class QueuePosition(Model, frozen=True, kw_only=True):
     seq: int
 
 
-Event = (
-    OrderUpdate | Fill | Disconnected | Resumed | EventsLost | ModeChanged | AccountSettings
-    | DeadMan
-)  # fmt: skip
-
-
 class Account(Model, frozen=True, kw_only=True):
-    """Balances in money. `frozen`: held for open orders; `available`: free for new ones."""
+    """Balances in money. `frozen`: held for open orders; `available`: free for new ones.
+
+    `withdrawable`: what could leave now. `liquidation`: stage of it, None when there is none.
+    """
 
     collateral: Decimal
     equity: Decimal
@@ -323,10 +335,20 @@ class Account(Model, frozen=True, kw_only=True):
     available: Decimal
     realised: Decimal
     fees: Decimal
+    withdrawable: Decimal = Decimal(0)
+    position_mode: PositionMode = "one_way"
+    liquidation: Stage | None = None
 
 
 class Position(Model, frozen=True, kw_only=True):
-    """One open position. `net_qty`: positive long, negative short; `entry_price` is for display."""
+    """One open position. `net_qty`: positive long, negative short; `entry_price` is for display.
+
+    `initial_margin`, `maintenance_margin`: of its `notional` at mark; `frozen`: held for open
+    orders here; `wallet`: its own margin when isolated. `liquidation_price`: the mark at which its
+    margin would fall below maintenance if nothing else moved; `bankruptcy_price`: where it would be
+    used up; None = there is none. `leverage` 0: the brackets' own; `leverage_fraction`: the part of
+    notional it comes to. `lights`: place in the deleveraging queue, 5 = first, 0 = not known.
+    """
 
     symbol: str
     net_qty: Decimal
@@ -336,6 +358,149 @@ class Position(Model, frozen=True, kw_only=True):
     realised: Decimal
     initial_margin: Decimal
     maintenance_margin: Decimal
+    position_side: PositionSide | None = None
+    leverage: int = 0
+    margin_mode: MarginMode = "cross"
+    notional: Decimal = Decimal(0)
+    wallet: Decimal = Decimal(0)
+    liquidation_price: Decimal | None = None
+    bankruptcy_price: Decimal | None = None
+    frozen: Decimal = Decimal(0)
+    open_buy_qty: Decimal = Decimal(0)
+    open_sell_qty: Decimal = Decimal(0)
+    funding_owed: Decimal = Decimal(0)
+    leverage_fraction: Decimal = Decimal(0)
+    liquidation: Stage | None = None
+    round: int = 0
+    lights: int = 0
+
+
+class AccountUpdate(Model, frozen=True, kw_only=True, tag="account"):
+    """Event after `watch_account`: the account and its open positions as of `ts_ns`."""
+
+    account: Account
+    positions: list[Position]
+    ts_ns: int
+
+
+class MarginSettings(Model, frozen=True, kw_only=True, tag="margin_settings"):
+    """Answer and event: margin settings of a market, or with symbol None the position mode."""
+
+    symbol: str | None
+    leverage: int
+    margin_mode: MarginMode
+    position_mode: PositionMode
+    seq: int
+
+
+class MarginMoved(Model, frozen=True, kw_only=True, tag="margin_moved"):
+    """Answer and event: margin went to an isolated position, negative: back to the account."""
+
+    symbol: str
+    leg: PositionSide
+    amount: Decimal
+    seq: int
+
+
+class MoneyMoved(Model, frozen=True, kw_only=True, tag="money"):
+    """Answer and event: a deposit, negative: a withdrawal; it is durable."""
+
+    amount: Decimal
+    seq: int
+
+
+class MarginCall(Model, frozen=True, kw_only=True, tag="margin_call"):
+    """Event: equity has come near maintenance, of an isolated position or (symbol None) of the
+    cross account."""
+
+    symbol: str | None
+    leg: PositionSide
+    equity: Decimal
+    maintenance_margin: Decimal
+    ts_ns: int
+
+
+class LiquidationStep(Model, frozen=True, kw_only=True, tag="liquidation"):
+    """Event and history: a step of an own liquidation; symbol None: of the cross account.
+
+    `side`, `qty`, `price`: of the order of a round, whose id is `oid`; of a bankrupt position what
+    is to be taken over, at its bankruptcy price.
+    """
+
+    symbol: str | None
+    leg: PositionSide
+    stage: Stage
+    round: int
+    side: Side
+    qty: Decimal
+    price: Decimal
+    mark_price: Decimal
+    net_qty: Decimal
+    equity: Decimal
+    maintenance_margin: Decimal
+    margin_mode: MarginMode
+    oid: int
+    ts_ns: int
+    seq: int
+
+
+class PositionTransferred(Model, frozen=True, kw_only=True, tag="transfer"):
+    """Event and history: a position changed hands without an order.
+
+    `role` ended: the own bankrupt one; counterparty: the own one was deleveraged. `kind`: takeover
+    by the insurance fund, or adl. `side`: what the own account traded at `price`.
+    """
+
+    symbol: str
+    leg: PositionSide
+    role: Literal["ended", "counterparty"]
+    kind: Literal["takeover", "adl"]
+    side: Side
+    qty: Decimal
+    price: Decimal
+    mark_price: Decimal
+    ts_ns: int
+    seq: int
+
+
+class LiquidationSettled(Model, frozen=True, kw_only=True, tag="liquidation_settled"):
+    """Event and history: the insurance fund made good what the closed account was short of."""
+
+    symbol: str
+    leg: PositionSide
+    amount: Decimal
+    ts_ns: int
+    seq: int
+
+
+class FundingPayment(Model, frozen=True, kw_only=True, tag="funding_payment"):
+    """Event and history: funding of an own position; `amount` positive = paid."""
+
+    symbol: str
+    leg: PositionSide
+    amount: Decimal
+    net_qty: Decimal
+    mark_price: Decimal
+    rate: Decimal
+    interval: int
+    ts_ns: int
+    seq: int
+
+
+class RulesChanged(Model, frozen=True, kw_only=True, tag="rules"):
+    """Event, also of market streams: other rules of a market hold from log number `seq` on."""
+
+    symbol: Symbol
+    ts_ns: int
+    seq: int
+
+
+LiquidationEvent = LiquidationStep | PositionTransferred | LiquidationSettled
+Event = (
+    OrderUpdate | Fill | Disconnected | Resumed | EventsLost | ModeChanged | AccountSettings
+    | DeadMan | AccountUpdate | MarginSettings | MarginMoved | MoneyMoved | MarginCall
+    | LiquidationEvent | FundingPayment | RulesChanged
+)  # fmt: skip
 
 
 class Level(Model, frozen=True, kw_only=True):
@@ -438,7 +603,110 @@ class Gap(Model, frozen=True, kw_only=True, tag="gap"):
     complete: bool
 
 
-MarketEvent = Bbo | BookUpdate | Trade | Gap | OrdersUpdate | ModeChanged
+class Mark(Model, frozen=True, kw_only=True, tag="mark"):
+    """Market: the mark price. `sources`: fresh ones behind the index; None: no index."""
+
+    symbol: str
+    mark_price: Decimal | None
+    index_price: Decimal | None
+    state: MarkState
+    sources: int
+    source_ns: int
+    ts_ns: int
+    seq: int
+
+
+class Funding(Model, frozen=True, kw_only=True, tag="funding"):
+    """Market: the funding rate as it stands, when it is settled next, the last settled one.
+
+    `next_s`: seconds since 1970, None: no funding; `settled_ns` None: none was settled yet.
+    """
+
+    symbol: str
+    rate: Decimal
+    next_s: int | None
+    settled_rate: Decimal | None
+    settled_interval: int | None
+    settled_ns: int | None
+    ts_ns: int
+    seq: int
+
+
+class OpenInterest(Model, frozen=True, kw_only=True, tag="open_interest"):
+    """Market: the sum of all long positions."""
+
+    symbol: str
+    qty: Decimal
+    ts_ns: int
+    seq: int
+
+
+class Liquidation(Model, frozen=True, kw_only=True, tag="liquidated"):
+    """Market: somebody is liquidated. `kind`: order (one goes out, at most at `price`), takeover
+    by the insurance fund, adl; `side`: of what is liquidated."""
+
+    symbol: str
+    kind: Literal["order", "takeover", "adl"]
+    side: Side
+    qty: Decimal
+    price: Decimal
+    mark_price: Decimal
+    ts_ns: int
+    seq: int
+
+
+class MarketMark(Model, frozen=True, kw_only=True):
+    """Answer to `Client.mark`: the mark with open interest and funding; None: not known yet."""
+
+    symbol: str
+    mark_price: Decimal | None
+    index_price: Decimal | None
+    state: MarkState
+    open_interest: Decimal | None
+    funding_rate: Decimal | None
+    next_funding_s: int | None
+    sources: int | None
+    ts_ns: int | None
+    seq: int | None
+
+
+class FundingRate(Model, frozen=True, kw_only=True):
+    """A settled funding rate. `premium`: average that it was made of."""
+
+    symbol: str
+    rate: Decimal
+    premium: Decimal
+    mark_price: Decimal | None
+    index_price: Decimal | None
+    interval: int
+    samples: int
+    skipped: int
+    ts_ns: int
+    seq: int
+
+
+class InsuranceFund(Model, frozen=True, kw_only=True):
+    """The insurance fund of a market: its money, and the position it has taken over."""
+
+    symbol: str
+    balance: Decimal
+    equity: Decimal
+    unrealised: Decimal
+    net_qty: Decimal
+    entry_price: Decimal | None
+    mark_price: Decimal | None
+
+
+class RulesSet(Model, frozen=True, kw_only=True):
+    """Answer to `Admin.change_rules`: the version that holds from log number `seq` on."""
+
+    symbol: str
+    version: int
+    seq: int
+
+
+PublicState = Mark | Funding | OpenInterest | Liquidation | RulesChanged
+MarketEvent = Bbo | BookUpdate | Trade | Gap | OrdersUpdate | ModeChanged | PublicState
 
 
 class ModeSet(Model, frozen=True, kw_only=True):
@@ -451,7 +719,7 @@ class ModeSet(Model, frozen=True, kw_only=True):
 
 
 class Deposit(Model, frozen=True, kw_only=True):
-    """A durable deposit; `seq` is its log number."""
+    """A durable deposit or withdrawal by an admin; `seq` is its log number."""
 
     user: int
     amount: Decimal
@@ -464,6 +732,8 @@ def plain(model: Any) -> Any:
         return f"{model:f}"
     if isinstance(model, (list, tuple)):
         return [plain(item) for item in model]
+    if isinstance(model, Mapping):
+        return {name: plain(value) for name, value in model.items()}
     if isinstance(model, msgspec.Struct):
         tag = model.__struct_config__.tag
         pairs = ((name, getattr(model, name)) for name in model.__struct_fields__)

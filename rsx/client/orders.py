@@ -13,6 +13,7 @@ import msgspec
 from rsx.client.decimals import Amount, from_units, to_units
 from rsx.client.models import (
     KINDS,
+    LEGS,
     PPM_DECIMALS,
     SIDES,
     STPS,
@@ -57,6 +58,7 @@ def new_order(
     stp: str | None = None,
     reprice: bool = False,
     expire_s: int | None = None,
+    position_side: str | None = None,
 ) -> tuple[list[Any], Order]:
     """Fields of an `N`, and the order as it is before any answer.
 
@@ -69,7 +71,7 @@ def new_order(
         raise ValueError("a market order has no price, and a limit order needs one")
     px = 0 if price is None else market.price_units(price)
     template = _template(market, cid, side, px, qty, kind, tif, post_only, reduce_only, stp,
-                         reprice, expire_s)  # fmt: skip
+                         reprice, expire_s, position_side)  # fmt: skip
     options = _options(template)
     if kind == "market":
         options["kind"] = 1
@@ -98,6 +100,7 @@ def new_trigger(
     stp: str | None = None,
     reprice: bool = False,
     expire_s: int | None = None,
+    position_side: str | None = None,
 ) -> tuple[list[Any], Order]:
     """Fields of a `TN`, and the trigger as it is before any answer.
 
@@ -114,7 +117,7 @@ def new_trigger(
     px = 0 if price is None else market.price_units(price)
     trigger_px = 0 if trigger_price is None else market.price_units(trigger_price, "trigger_price")
     template = _template(market, cid, side, px, qty, kind, tif, post_only, reduce_only, stp,
-                         reprice, expire_s)  # fmt: skip
+                         reprice, expire_s, position_side)  # fmt: skip
     options = _options(template)
     changes: dict[str, Any] = {"trigger_on": trigger_on}
     if trigger_px:
@@ -168,7 +171,10 @@ def _template(
     stp: str | None,
     reprice: bool,
     expire_s: int | None,
+    position_side: str | None,
 ) -> Order:
+    if position_side is not None and position_side not in LEGS:
+        raise ValueError(f"position_side {position_side!r}: must be 'long' or 'short'")
     if side not in SIDES:
         raise ValueError(f"side {side!r}: must be 'buy' or 'sell'")
     if tif is None:
@@ -180,16 +186,21 @@ def _template(
     if qty is None:
         raise TypeError("qty is missing")
     units = market.qty_units(qty)
+    # What closes a side of a hedge account is reduce-only (W-80).
+    closes = position_side is not None and SIDES.index(side) != LEGS.index(position_side)
     return Order(
         oid=0, cid=cid, symbol=market.name, side=side, price=market.price(px),
         qty=market.qty(units), filled=market.qty(0), remaining=market.qty(units),
-        status="pending", tif=tif, post_only=bool(post_only), reduce_only=bool(reduce_only),
-        kind=kind, stp=checked_stp(stp), reprice=bool(reprice), expire_s=expire_s,
+        status="pending", tif=tif, post_only=bool(post_only),
+        reduce_only=bool(reduce_only) or closes, position_side=position_side, kind=kind,
+        stp=checked_stp(stp), reprice=bool(reprice), expire_s=expire_s,
     )  # fmt: skip
 
 
 def _options(order: Order) -> dict[str, Any]:
     options: dict[str, Any] = {}
+    if order.position_side is not None:
+        options["position_side"] = LEGS.index(order.position_side)
     if order.expire_s is not None:
         options["expire_s"] = order.expire_s
     if order.stp is not None:

@@ -24,6 +24,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from rsx.client.account_frames import EVENTS
 from rsx.client.errors import (
     AuthenticationFailed,
     ClientClosed,
@@ -45,7 +46,15 @@ from rsx.client.frames import (
 )
 from rsx.client.inflight import InFlight
 from rsx.client.memory import Memory
-from rsx.client.models import AccountSettings, Disconnected, Fill, Order, Resumed
+from rsx.client.models import (
+    AccountSettings,
+    Disconnected,
+    Fill,
+    Order,
+    Resumed,
+    RulesChanged,
+    Symbol,
+)
 from rsx.client.reconcile import (
     PAGE_MAX,
     Lookup,
@@ -71,7 +80,7 @@ log = logging.getLogger("rsx.client")
 Token = str | Callable[[], str | Awaitable[str]]
 
 ESTABLISH_S = 30.0
-QUERIES = ("O", "P", "A", "FL", "M", "CA", "CD", "DM", "AS", "Q")
+QUERIES = ("O", "P", "A", "FL", "FH", "LH", "M", "CA", "CD", "DM", "AS", "AW", "Q")
 BATCH_KEYS = {"N": "BN", "C": "BC", "R": "BR"}
 
 
@@ -91,6 +100,7 @@ class PrivateSession:
         attempts_max: int | None,
         guarded: bool,
         on_mode: Callable[[str, str], None],
+        on_rules: Callable[[Symbol], None],
     ):
         self.memory = Memory()
         self.events = EventBuffer(event_buffer)
@@ -107,9 +117,11 @@ class PrivateSession:
         self._attempts_max = attempts_max
         self.settings: AccountSettings | None = None
         self._on_mode = on_mode
+        self._on_rules = on_rules
         # What the exchange forgets with a connection, and with a restart.
         self._guarded = guarded
         self._dead_men: dict[int, int] = {}
+        self._watching = False
         self._in_flight = InFlight(symbols)
         self._query_lock = asyncio.Lock()
         self._resent_cids: deque[tuple[str, str]] = deque(maxlen=1000)
@@ -204,6 +216,11 @@ class PrivateSession:
         """Cancel on disconnect for orders from now on, on every connection (W-72)."""
         await self.query("CD", [int(on)], timeout_s, acts=True)
         self._guarded = on
+
+    async def watch(self, on: bool, timeout_s: float) -> None:
+        """Account pushes, on every connection from now on (W-85)."""
+        await self.query("AW", [int(on)], timeout_s)
+        self._watching = on
 
     async def dead_man(self, sym: int, timeout_ms: int, timeout_s: float) -> list[Any]:
         """Set a dead-man timer; it is set anew after a restart of the exchange (W-73)."""
@@ -311,6 +328,8 @@ class PrivateSession:
         """Ask again for what the exchange forgot: before any order goes out."""
         if self._guarded:
             await self._ask(link, "CD", [1])
+        if self._watching:
+            await self._ask(link, "AW", [1])
         for sym, timeout_ms in list(self._dead_men.items()) if restarted else ():
             if timeout_ms:
                 await self._ask(link, "DM", [timeout_ms, sym])
@@ -376,6 +395,11 @@ class PrivateSession:
             mode = mode_of_frame(fields, self._symbols.by_id[fields[0]])
             self._on_mode(mode.symbol, mode.mode)
             self.events.put(mode)
+        elif key in EVENTS:
+            event = EVENTS[key](fields, self._symbols)
+            if isinstance(event, RulesChanged):
+                self._on_rules(event.symbol)
+            self.events.put(event)
         elif key == "DM" and fields[3]:
             self._dead_men.pop(fields[0], None)
             self.events.put(dead_man_of_frame(fields, self._symbols))

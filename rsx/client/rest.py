@@ -6,6 +6,7 @@ Source: specs/wire.md section 5.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -57,14 +58,16 @@ class Rest:
                 raise
             raise NotConnected(self._trouble(error, timeout_s)) from None
 
-    async def post(self, path: str, timeout_s: float, body: dict[str, Any]) -> dict[str, Any]:
-        """POST a JSON body.
+    async def post(
+        self, path: str, timeout_s: float, body: dict[str, Any], method: str = "POST"
+    ) -> dict[str, Any]:
+        """POST, or PATCH, a JSON body.
 
         Raises  as get, and FateUnknown when the connection was lost after sending
         """
         try:
             return await self._send(
-                "POST", path, timeout_s, True,
+                method, path, timeout_s, True,
                 data=orjson.dumps(body), headers={"Content-Type": "application/json"},
             )  # fmt: skip
         except aiohttp.ClientConnectorError as error:
@@ -95,6 +98,10 @@ class Rest:
             return _answer(response.status, await response.read(), self._url + path)
 
 
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
 def _answer(status: int, raw: bytes, url: str) -> dict[str, Any]:
     try:
         body = orjson.loads(raw)
@@ -106,8 +113,9 @@ def _answer(status: int, raw: bytes, url: str) -> dict[str, Any]:
     if not isinstance(error, dict):
         raise NotConnected(f"{url} answered {status}, and not as an exchange does")
     refused = RequestRefused(
-        error.get("code", 0), error.get("message", ""), error.get("field"), error.get("value")
-    )
+        error.get("code", 0), error.get("message", ""), error.get("field"), error.get("value"),
+        required=_decimal(error.get("required")), available=_decimal(error.get("available")),
+    )  # fmt: skip
     if status == 401:
         raise AuthenticationFailed(str(refused))
     raise refused

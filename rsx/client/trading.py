@@ -65,6 +65,7 @@ class Trading(Connected):
         stp: str | None = None,
         reprice: bool = False,
         expire_s: int | None = None,
+        position_side: str | None = None,
     ) -> Order:
         """Place a limit or market order and wait for its first update.
 
@@ -74,7 +75,8 @@ class Trading(Connected):
                  kind: limit, or market, which takes no price; stp: none, newest, oldest or both,
                  None = the account's; reprice: a post-only order that would trade moves one tick
                  behind the best price instead of being rejected; expire_s: end of a GTD order,
-                 seconds since 1970
+                 seconds since 1970; position_side: long or short, in hedge mode and only then: a
+                 sell of the long side and a buy of the short one close it
         Returns  the order: resting, filled or cancelled (an IOC or its remainder). If the client
                  id was used before, the order that has it, with `duplicate` set
         Raises   TypeError, ValueError, InvalidAmount: nothing was sent; OrderRejected,
@@ -84,7 +86,7 @@ class Trading(Connected):
         request = self._new(
             symbol=symbol, side=side, price=price, qty=qty, tif=tif, post_only=post_only,
             reduce_only=reduce_only, cid=cid, kind=kind, stp=stp, reprice=reprice,
-            expire_s=expire_s,
+            expire_s=expire_s, position_side=position_side,
         )  # fmt: skip
         return await self._session().request(request, self._deadline(timeout))
 
@@ -104,7 +106,7 @@ class Trading(Connected):
 
         Args     price: of the limit order that it becomes, None = a market order; terms: any of
                  trigger_on (mark, the default, or last), tif, post_only, reduce_only, cid, stp,
-                 reprice, expire_s, as in `place`
+                 reprice, expire_s, position_side, as in `place`
         Returns  the trigger, `waiting`
         Raises   as place
         """

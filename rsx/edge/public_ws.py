@@ -60,7 +60,13 @@ from rsx.edge.public_feed import (
 )
 from rsx.edge.public_frames import text_frame
 from rsx.errors import Reason, RequestError
-from rsx.records import FUNDING_SETTLED, MARK_PRICE, View, decode
+from rsx.records import (
+    FUNDING_SETTLED,
+    LIQUIDATION_STEP,
+    MARK_PRICE,
+    POSITION_TRANSFERRED,
+    View,
+)
 from rsx.rules import RULE_RECORDS, from_records
 
 PATH = "/ws/public"
@@ -181,10 +187,9 @@ class PublicEdge:
     def note(self, changed: Iterable[int], trades: Iterable[Trade]) -> None:
         self.feeds.note(changed, trades)
 
-    def tell(self, records: Iterable[bytes]) -> None:
+    def tell(self, views: Iterable[View]) -> None:
         """Take over records that the public is told of, in the order of the log (MD-90)."""
-        for record in records:
-            view = decode(record, crc=False)
+        for view in views:
             if view.record in RULE_RECORDS:
                 self._on_rules(view)
             elif view.record is MARK_PRICE:
@@ -195,8 +200,10 @@ class PublicEdge:
             elif view.record is FUNDING_SETTLED:
                 self._settled[view.symbol_id] = settled_row(view)
                 self._tell_funding(view.symbol_id)
-            elif (row := liquidation_row(view)) is not None:
-                self.feeds.liquidation(row)
+            elif view.record in (LIQUIDATION_STEP, POSITION_TRANSFERRED):
+                row = liquidation_row(view)
+                if row is not None:
+                    self.feeds.liquidation(row)
 
     def _tell_funding(self, symbol_id: int) -> None:
         fields = funding_frame(self._marks.get(symbol_id), self._settled.get(symbol_id))

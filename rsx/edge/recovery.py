@@ -30,7 +30,7 @@ def load_arguments(recovered: Any) -> dict[str, Any]:
     return {
         "open_orders": [*_orders(state), *_triggers(state)], "recent_fills": fills,
         "next_oid_floor": state.oid_max, "epoch": start.epoch, "seq": start.next_seq - 1,
-        "client_ids": client_ids, "settings": state.settings,
+        "client_ids": client_ids, "settings": state.settings, "recent": state.recent_events(),
         "modes": {symbol_id: engine.mode for symbol_id, engine in state.engines.items()},
     }  # fmt: skip
 

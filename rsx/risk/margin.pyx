@@ -63,7 +63,8 @@ cdef int set_brackets(symbol_t* symbol, int rows, const int64_t* first,
                 or row.maintenance_ppm < before.maintenance_ppm):
             return fail(1204, at, row.first)
         row.initial_less, row.initial_rest = before.initial_less, before.initial_rest
-        row.maintenance_less, row.maintenance_rest = before.maintenance_less, before.maintenance_rest
+        row.maintenance_less = before.maintenance_less
+        row.maintenance_rest = before.maintenance_rest
         add_less(&row.initial_less, &row.initial_rest, row.first,
                  row.initial_ppm - before.initial_ppm)
         add_less(&row.maintenance_less, &row.maintenance_rest, row.first,

@@ -24,7 +24,7 @@ from rsx.core.check import check
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
 from rsx.errors import Reason, RequestError
-from rsx.records import BBO_UPDATE
+from rsx.records import BBO_UPDATE, View, decode
 
 NS_PER_MS = 1_000_000
 
@@ -72,7 +72,7 @@ class Publisher(Protocol):
     def start(self, loop: asyncio.AbstractEventLoop) -> None: ...
     def adopt(self, sock: socket.socket, head: bytes) -> None: ...
     def note(self, changed: Iterable[int], trades: Iterable[Trade]) -> None: ...
-    def tell(self, records: Iterable[bytes]) -> None: ...
+    def tell(self, views: Iterable[View]) -> None: ...
     def publish(self, now_ns: int) -> int: ...
     @property
     def next_due_ns(self) -> int: ...
@@ -126,15 +126,15 @@ class MarketData(AsyncTile):
         self._reread = 0
         self._seen = 0
 
-    def load(self, trades: Iterable[Trade], records: Iterable[bytes] = ()) -> None:
+    def load(self, trades: Iterable[Trade], views: Iterable[View] = ()) -> None:
         """Put trades of the log into the history, oldest first; before the start.
 
-        Args  records: marks, settled rates and liquidations of the log, oldest first (MD-94)
+        Args  views: settled rates and liquidations of the log, oldest first (MD-94)
         """
         for trade in trades:
             self._trades[trade[0]].append(trade)
         if self._edge is not None:
-            self._edge.tell(records)
+            self._edge.tell(views)
 
     async def on_start(self) -> None:
         if self._edge is not None:
@@ -218,7 +218,7 @@ class MarketData(AsyncTile):
             if changed or trades:
                 self._edge.note(changed, trades)
             if notices:
-                self._edge.tell(notices)
+                self._edge.tell(decode(record, crc=False) for record in notices)
 
     def _send_best(self, ring: Ring, now_ns: int) -> None:
         """Best prices that have changed since they were sent last, of whole requests (MK-7)."""

@@ -12,7 +12,7 @@ from model.wire import as_event, order_cancel
 
 
 class TestCancel:
-    """C-1, C-2; MAT-45, MAT-46, BOOK-13."""
+    """C-1, C-2; MAT-45, MAT-46, MAT-47, BOOK-13."""
 
     def test_it_must_name_an_open_order_of_the_same_user(self, table):
         table.run("""
@@ -188,12 +188,12 @@ class TestClientIds:
         engine = make_engine()
         ask(engine, new(1, 1, 1, 10, 100, cid="a"))
 
-        (event,) = ask(engine, new(2, 1, 7, 10, 100, tif=9, flags=0x82, kind=8, stp=7, cid="a"))
+        (event,) = ask(engine, new(2, 1, 7, 10, 100, tif=9, flags=0x46, kind=8, stp=7, cid="a"))
 
         assert (event["type"], event["side"], event["flags"]) == ("ORDER_DUPLICATE", 0, 2)
 
     def test_an_ended_order_is_remembered_until_it_is_older_than_the_window(self, make_table):
-        """DED-3: an age of exactly the window is remembered."""
+        """DED-2, DED-3, DED-6: an age of exactly the window is remembered, by requests' time."""
         make_table(dedup_window_s=60).run("""
             u1 buy 5 @ 100 IOC cid=a at=100  -> accepted, cancelled 5 3102
             u1 buy 5 @ 100 IOC cid=a at=159  -> duplicate #1 cancelled 0+0 of 5 @ 100 3102
@@ -332,7 +332,7 @@ class TestReservationAndFees:
 
 
 class TestPositions:
-    """R-3."""
+    """R-3, BOOK-70."""
 
     def test_the_net_position_is_the_signed_sum_of_fills(self, table):
         table.run("""

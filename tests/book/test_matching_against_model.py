@@ -107,7 +107,7 @@ def test_what_the_flow_makes_of_every_kind_comes_to_pass():
         market = make_market(rng, 1)
         pair = Pair(market, TIGHT)
         flow = Flow(3, market, profile, pair.model)
-        for _ in range(2500):
+        for _ in range(4000):
             events = pair.step(*flow.next())
             flow.saw(events)
             for event in map(view, events):

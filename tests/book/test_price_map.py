@@ -113,6 +113,7 @@ class TestSlots:
         near=st.lists(st.integers(-60, 60), max_size=20), slots_max=st.integers(10, 20),
     )  # fmt: skip
     def test_a_higher_slot_never_has_a_lower_price(self, reference, tick, draws, near, slots_max):
+        """BOOK-26: no sawtooth."""
         engine = make_engine(
             reference, tick, orders_max=1024, level_slots_max=1 << slots_max, px_max=1 << 42
         )
@@ -265,7 +266,7 @@ class TestSharedSlots:
         engine.audit()
 
     def test_the_best_price_is_right_after_a_slot_is_emptied_in_part(self):
-        """TST-5 (e): a stale best price refused post-only orders (BOOK-28)."""
+        """TST-5 (e): a stale best price refused post-only orders (BOOK-28, BOOK-40)."""
         engine = make_engine(50_000)
         assert engine.slot_of(52_501) == engine.slot_of(52_509)
         rest(engine, 1, 1, 1, 100, 52_501)
@@ -300,7 +301,7 @@ class TestSharedSlots:
 
 
 class TestManyFarPrices:
-    """B-5: whatever far prices others choose, a search passes few levels."""
+    """B-5, BOOK-36: whatever far prices others choose, a search passes few levels."""
 
     COUNT = 100_000
 

@@ -285,7 +285,7 @@ class TestAmendRefused:
         engine = make_engine()
         request = make_request(
             "ORDER_AMEND", oid=9, px=77, qty=5, request_id=42, reserved=100, assumed=5, extra=30,
-            extra_qty=2, user_id=3, symbol_id=1, side=1,
+            extra_qty=2, user_id=3, symbol_id=1, side=1, flags=0x46,
         )  # fmt: skip
 
         (event,) = ask(engine, request, 6)
@@ -294,6 +294,7 @@ class TestAmendRefused:
             "type": "AMEND_REJECTED", "header_flags": 1, "stream": 1, "epoch": 0, "seq": 0,
             "ts_ns": 6, "oid": 9, "px": 77, "qty": 5, "extra": 30, "extra_qty": 2,
             "request_id": 42, "user_id": 3, "symbol_id": 1, "reason": 3007, "side": 1,
+            "flags": 2,
         }  # fmt: skip
 
 

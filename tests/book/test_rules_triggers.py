@@ -328,7 +328,7 @@ class TestPlacing:
     def test_what_is_unknown_reads_0(self, make_engine):
         request = make_request(
             "TRIGGER_REQUEST", oid=7, qty=5, trigger_px=90, user_id=3, symbol_id=1, kind=9, stp=9,
-            side=9, tif=9, flags=0xC2,
+            side=9, tif=9, flags=0x46,
         )  # fmt: skip
 
         (event,) = ask(make_engine(reference_px=100), request)

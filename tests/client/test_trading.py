@@ -357,8 +357,9 @@ def test_a_refused_amendment_speaks_no_units_of_the_wire(run):
             order = await client.place("BTC-PERP", "buy", "50000", "0.01", cid="a")
             exchange.on_frame = lambda user, key, fields: "ignore" if key == "R" else None
             for fields, text in (
-                ([2001, "not enough free margin: 22 is needed, 9 is free", None, None],
-                 "INSUFFICIENT_MARGIN (2001): not enough free margin"),
+                ([2001, "not enough free margin: 22.0 is needed, 9.0 is available", None, None],
+                 "INSUFFICIENT_MARGIN (2001): not enough free margin: 22.0 is needed, 9.0 is "
+                 "available"),
                 ([3010, "the price is too far beyond the mark price", "id", None],
                  "OUTSIDE_PRICE_BAND (3010): the price is too far beyond the mark price"),
                 ([1008, "the price is not a multiple of the tick: 5 of 10", "px", 5],

@@ -23,6 +23,7 @@ from rsx.records import (
     POSITION_TRANSFERRED,
     HeaderFlag,
     Stage,
+    decode,
 )
 
 SYMBOLS = (symbol(1), symbol(2))
@@ -57,7 +58,7 @@ class World:
     def release(self):
         self.shadow.apply(self.flow.take())
         self.edge.note(self.shadow.changed(), self.shadow.take_trades())
-        self.edge.tell(self.shadow.take_notices())
+        self.edge.tell(decode(each, crc=False) for each in self.shadow.take_notices())
         self.now_ns += PUBLISH_GAP_NS
         while self.edge.publish(self.now_ns):
             self.now_ns += PUBLISH_GAP_NS

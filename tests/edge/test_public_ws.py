@@ -28,7 +28,7 @@ from tiles.flow import Flow
 from rsx.core.async_tile import AsyncRunner
 from rsx.core.clock import Clock
 from rsx.core.ring import Ring
-from rsx.edge.public_feed import ALL, BBO, BOOK, ORDERS, TRADES
+from rsx.edge.public_feed import ALL
 from rsx.edge.public_ws import (
     PATH,
     PublicEdge,
@@ -199,7 +199,7 @@ def test_an_exchange_without_the_order_channel_refuses_its_bit():
         for mask in (8, 15, 9):
             key, fields = await ask(ws, f'{{"S":[1,{mask}]}}')
             assert (key, fields[0], fields[2:4]) == ("E", 1014, ["channels", mask])
-            assert "1 to 7" in fields[1]
+            assert "order by order" in fields[1]
         assert (await ask(ws, '{"S":[1,7]}'))[0] == "MO"
         await ws.send_str('{"X":[1,15]}')
         await world.until(lambda: not world.edge.feeds._active)
@@ -498,6 +498,6 @@ def test_decoders_give_values_in_range_or_refuse(fields):
 
 
 def test_defaults():
-    assert decode_subscribe([1, BBO | BOOK | TRADES | ORDERS]) == (1, ALL, 20)
+    assert decode_subscribe([1, ALL]) == (1, 255, 20)
     assert decode_subscribe([1, 2, 7, "more"]) == (1, 2, 7)
     assert decode_unsubscribe([0, 0]) == (0, 0)

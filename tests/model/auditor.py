@@ -21,7 +21,10 @@ from model.auditor_rules import (
     BUY,
     FOK,
     GROUP_END,
+    HEDGE,
     KEPT,
+    LIQUIDATION,
+    REDUCE_ONLY,
     REJECTED,
     REPRICE,
     RESTART,
@@ -32,9 +35,10 @@ from model.auditor_rules import (
     RuleChecks,
 )
 
-from rsx.records import View
+from rsx.records import FUND_USER_BASE, View
 
 Key = tuple[int, int]  # user, symbol
+LegKey = tuple[int, int, int]  # user, symbol, leg
 GROUPED = ("ORDER_", "CANCEL_", "FILL", "AMEND_", "TRIGGER_")
 
 
@@ -51,6 +55,13 @@ class Position:
     cost: int = 0
 
 
+def leg_of(side: int, flags: int) -> int:
+    """HG-2: the leg that an order trades; 0 for one-way accounts."""
+    if not flags & HEDGE:
+        return 0
+    return int((side == BUY) == bool(flags & REDUCE_ONLY))
+
+
 @dataclass
 class Auditor(RuleChecks):
     found: list[Violation] = field(default_factory=list)
@@ -58,7 +69,7 @@ class Auditor(RuleChecks):
     rejected: set[int] = field(default_factory=set)  # ended without having been accepted
     resting: dict[int, dict[int, Row]] = field(default_factory=lambda: defaultdict(dict))
     collateral: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    positions: dict[Key, Position] = field(default_factory=lambda: defaultdict(Position))
+    positions: dict[LegKey, Position] = field(default_factory=lambda: defaultdict(Position))
     fees: int = 0
     deposits: int = 0
     in_hand: dict[int, Row] = field(default_factory=dict)  # by symbol
@@ -148,8 +159,9 @@ class Auditor(RuleChecks):
             self.wrong(13, f"order {row.oid}: {r.qty} is not {row.filled} + {r.remaining}")
         if not 0 <= r.reserved <= row.reserved + r.extra or r.extra < 0 or r.extra_qty < 0:
             self.wrong(11, f"order {row.oid} holds {r.reserved} of {row.reserved} + {r.extra}")
+        px, qty = row.px, row.qty - row.cut
         row.px, row.qty, row.left, row.cut, row.reserved = r.px, r.qty, r.remaining, 0, r.reserved
-        self.amended_by_the_rules(r, row)
+        self.amended_by_the_rules(r, row, px, qty)
         if not kept:
             self.resting[row.symbol].pop(row.oid, None)
             self.nothing_in_hand(row.symbol)
@@ -232,11 +244,11 @@ class Auditor(RuleChecks):
         self.price_time(r, taker, maker)
         self.trimmed(taker.symbol)
         self.filled_by_the_rules(r, taker, maker)
-        signed = r.qty if taker.side == BUY else -r.qty
         self.reduces(taker, r.qty)
         self.reduces(maker, r.qty)
-        self.positions[taker.user, taker.symbol].net += signed
-        self.positions[maker.user, maker.symbol].net -= signed
+        for row in (taker, maker):
+            key = row.user, row.symbol, leg_of(row.side, row.flags)
+            self.positions[key].net += r.qty if row.side == BUY else -r.qty
         self.traded(taker, r.qty, r.taker_remaining, r.taker_release)
         self.traded(maker, r.qty, r.maker_remaining, r.maker_release)
         self.touched[taker.symbol] |= {taker.user, maker.user}
@@ -267,8 +279,28 @@ class Auditor(RuleChecks):
 
     def room(self, row: Row) -> int:
         """RO-1: what the order can take off its user's position."""
-        net = self.positions[row.user, row.symbol].net
-        return max(0, -net if row.side == BUY else net)
+        return self.reducible(row.user, row.symbol, row.side, row.flags)
+
+    def reducible(self, user: int, symbol: int, side: int, flags: int) -> int:
+        net = self.positions[user, symbol, leg_of(side, flags | REDUCE_ONLY)].net
+        return max(0, -net if side == BUY else net)
+
+    def on_position_transferred(self, r: View) -> None:
+        """PT-1, PT-2."""
+        if not r.qty:
+            return
+        self.nothing_in_hand(r.symbol_id)
+        sides = (("user", r.user_id, r.side, r.user_flags),
+                 ("counterparty", r.counter_user_id, 1 - r.side, r.counter_flags))  # fmt: skip
+        for name, user, side, flags in sides:
+            room = self.reducible(user, r.symbol_id, side, flags)
+            if flags & REDUCE_ONLY and r.qty > room:
+                self.wrong("PT-2", f"{name} {user} transfers {r.qty}, {room} reduces")
+            signed = r.qty if side == BUY else -r.qty
+            leg = leg_of(side, flags)
+            self.positions[user, r.symbol_id, leg].net += signed
+            self.collateral[user] += self.settle((user, r.symbol_id, leg), signed, r.px)
+        self.touched[r.symbol_id] |= {r.user_id, r.counter_user_id}
 
     def trimmed(self, symbol: int) -> None:
         """RO-1, RO-2: after a fill nothing of its users is left that has more than reduces."""
@@ -297,10 +329,8 @@ class Auditor(RuleChecks):
 
     def reduces(self, row: Row, qty: int) -> None:
         """INV-17, against the position before the fill."""
-        net = self.positions[row.user, row.symbol].net
-        room = max(0, -net if row.side == BUY else net)
-        if row.reduce_only and qty > room:
-            self.wrong(17, f"reduce-only {row.oid} trades {qty} on a position of {net}")
+        if row.reduce_only and qty > self.room(row):
+            self.wrong(17, f"reduce-only {row.oid} trades {qty}, {self.room(row)} reduces")
 
     def traded(self, row: Row, qty: int, left: int, released: int) -> None:
         row.filled += qty
@@ -353,20 +383,31 @@ class Auditor(RuleChecks):
         """INV-12: what the two sides and the fee account get."""
         notional = r.px * r.qty
         config = self.configs.get(r.symbol_id)
-        sides = (("taker", r.taker_user_id, r.taker_fee, r.taker_side == BUY),
-                 ("maker", r.maker_user_id, r.maker_fee, r.taker_side != BUY))  # fmt: skip
-        for name, user, fee, buys in sides:
+        taker = self.rows.get(r.taker_oid)
+        liquidates = taker is not None and taker.kind == LIQUIDATION
+        sides = (
+            ("taker", r.taker_user_id, r.taker_fee, r.taker_side, r.taker_flags),
+            ("maker", r.maker_user_id, r.maker_fee, 1 - r.taker_side, r.maker_flags),
+        )
+        for name, user, fee, side, flags in sides:
             if config is not None:
-                exact = Fraction(notional * getattr(config, f"{name}_fee_ppm"), 1_000_000)
+                ppm = getattr(config, f"{name}_fee_ppm")
+                if liquidates and name == "taker":
+                    ppm = self.risks[r.symbol_id].liquidation_fee_ppm
+                exact = Fraction(notional * ppm, 1_000_000)
                 if not exact <= fee < exact + 1:
                     self.wrong(12, f"{name} fee {fee}, should be {exact} rounded up")
-            profit = self.settle(user, r.symbol_id, r.qty if buys else -r.qty, r.px)
+            key = user, r.symbol_id, leg_of(side, flags)
+            profit = self.settle(key, r.qty if side == BUY else -r.qty, r.px)
             self.collateral[user] += profit - fee
-            self.fees += fee
+            if liquidates and name == "taker":  # A-4
+                self.collateral[FUND_USER_BASE + r.symbol_id] += fee
+            else:
+                self.fees += fee
 
-    def settle(self, user: int, symbol: int, qty: int, px: int) -> int:
+    def settle(self, key: LegKey, qty: int, px: int) -> int:
         """A-3 of specs/risk.md; returns the profit."""
-        p = self.positions[user, symbol]
+        p = self.positions[key]
         size = abs(qty)
         net = p.told
         p.told += qty
@@ -412,7 +453,7 @@ class Auditor(RuleChecks):
 
     def conservation(self) -> None:
         by_symbol: dict[int, int] = defaultdict(int)
-        for (user, symbol), p in self.positions.items():
+        for (user, symbol, _leg), p in self.positions.items():
             by_symbol[symbol] += p.net
             if p.net != p.told:
                 self.wrong(4, f"position of user {user} in {symbol}: {p.net} and {p.told}")
@@ -437,9 +478,12 @@ class Auditor(RuleChecks):
     ) -> None:
         """Hold what the exchange says of its accounts against what the log adds up to."""
         own_frozen = self.frozen()
-        for key in {*nets, *self.positions}:
-            if nets.get(key, 0) != self.positions[key].net:
-                self.wrong(4, f"position {key} is {nets.get(key, 0)}: {self.positions[key].net}")
+        own_nets: dict[Key, int] = defaultdict(int)
+        for (user, symbol, _leg), p in self.positions.items():
+            own_nets[user, symbol] += p.net
+        for key in {*nets, *own_nets}:
+            if nets.get(key, 0) != own_nets[key]:
+                self.wrong(4, f"position {key} is {nets.get(key, 0)}: {own_nets[key]}")
         for key in {*frozen, *own_frozen}:
             if frozen.get(key, 0) != own_frozen.get(key, 0):
                 self.wrong(11, f"frozen {key} is {frozen.get(key, 0)}: {own_frozen.get(key, 0)}")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rsx.records import View
 
 GROUP_END = 1
-POST_ONLY, REDUCE_ONLY, RESTS, REPRICE, KEPT = 1, 2, 4, 8, 64
+POST_ONLY, REDUCE_ONLY, RESTS, REPRICE, KEPT, HEDGE = 1, 2, 4, 8, 64, 128
+LIQUIDATION = 7
 BUY, SELL = 0, 1
 GTC, IOC, FOK, GTD = 0, 1, 2, 3
 RESTING_TIFS = (GTC, GTD)
@@ -82,6 +83,7 @@ class TriggerRow:
 class RuleChecks:
     configs: dict[int, View] = field(default_factory=dict)
     limits: dict[int, View] = field(default_factory=dict)
+    risks: dict[int, View] = field(default_factory=dict)
     triggers: dict[int, TriggerRow] = field(default_factory=dict)
     modes: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     owners: dict[tuple[int, int], int] = field(default_factory=dict)  # (user, symbol) -> group
@@ -96,14 +98,28 @@ class RuleChecks:
 
         def wrong(self, invariant: int | str, text: str) -> None: ...
         def room(self, row: Row) -> int: ...
+        def reducible(self, user: int, symbol: int, side: int, flags: int) -> int: ...
 
     # --- the market ---------------------------------------------------------------------
 
     def on_symbol_config(self, r: View) -> None:
+        known = self.configs.get(r.symbol_id)
+        if known is not None and r.config_version <= known.config_version:
+            self.wrong(25, f"rules {r.config_version} after {known.config_version}")
         self.configs[r.symbol_id] = r
 
     def on_symbol_limits(self, r: View) -> None:
         self.limits[r.symbol_id] = r
+
+    def on_symbol_risk(self, r: View) -> None:
+        self.risks[r.symbol_id] = r
+
+    def on_symbol_brackets(self, r: View) -> None:
+        """SY-1: the set is whole, and of one version."""
+        parts = [part.get(r.symbol_id) for part in (self.configs, self.limits, self.risks)]
+        versions = {part.config_version for part in parts if part} | {r.config_version}
+        if None in parts or len(versions) != 1:
+            self.wrong("SY-4", f"rules of market {r.symbol_id} of versions {sorted(versions)}")
 
     def on_trading_mode(self, r: View) -> None:
         if r.previous != self.modes[r.symbol_id]:
@@ -119,20 +135,33 @@ class RuleChecks:
                 tick = getattr(limits, f"tick_{row}")
         return tick
 
-    def within_limits(self, oid: int, symbol: int, px: int, qty: int) -> None:
+    def right_px(self, oid: int, symbol: int, px: int) -> None:
         """M-2, PX-1, against the logged configuration."""
         c = self.configs.get(symbol)
-        if c is None:
-            return
-        if not 0 < px <= c.px_max or px % self.tick(symbol, px):
+        if c is not None and (not 0 < px <= c.px_max or px % self.tick(symbol, px)):
             self.wrong("M-2", f"order {oid} at {px}")
-        if not 0 < qty <= c.qty_max or qty % c.lot or px * qty > c.notional_max:
+
+    def right_qty(self, oid: int, symbol: int, qty: int) -> None:
+        c = self.configs.get(symbol)
+        if c is not None and (not 0 < qty <= c.qty_max or qty % c.lot):
+            self.wrong("M-2", f"order {oid} of {qty}")
+
+    def right_notional(self, oid: int, symbol: int, px: int, qty: int) -> None:
+        c = self.configs.get(symbol)
+        if c is not None and px * qty > c.notional_max:
             self.wrong("M-2", f"order {oid} of {qty} at {px}")
 
     # --- orders -------------------------------------------------------------------------
 
     def accepted_by_the_rules(self, r: View) -> None:
-        self.within_limits(r.oid, r.symbol_id, r.px, r.qty)
+        waited = 2 <= r.kind <= 6  # checked when it was placed (SY-5)
+        if not waited or r.kind not in LIMIT_KINDS:
+            self.right_px(r.oid, r.symbol_id, r.px)
+            self.right_notional(r.oid, r.symbol_id, r.px, r.qty)
+        if not waited and r.kind != LIQUIDATION:
+            self.right_qty(r.oid, r.symbol_id, r.qty)
+        if r.kind == LIQUIDATION:
+            self.liquidates_by_the_rules(r)
         mode = self.modes[r.symbol_id]
         if mode > POST_ONLY_MODE or (mode == POST_ONLY_MODE and not r.flags & POST_ONLY):
             self.wrong("MO-2", f"order {r.oid} is accepted in mode {mode}")
@@ -140,8 +169,23 @@ class RuleChecks:
             self.wrong("EX-1", f"order {r.oid} of tif {r.tif} ends at {r.expire_s}")
         self.owners[r.user_id, r.symbol_id] = r.owner_group
 
-    def amended_by_the_rules(self, r: View, row: Row) -> None:
-        self.within_limits(r.oid, row.symbol, r.px, r.qty)
+    def liquidates_by_the_rules(self, r: View) -> None:
+        """LO-1."""
+        c = self.configs.get(r.symbol_id)
+        room = self.reducible(r.user_id, r.symbol_id, r.side, r.flags)
+        if r.flags & ~HEDGE != REDUCE_ONLY or r.tif != IOC or r.cid_len:
+            self.wrong("LO-1", f"liquidation order {r.oid} of tif {r.tif}, flags {r.flags}")
+        if c is not None and r.qty % c.lot and r.qty < room:
+            self.wrong("LO-1", f"liquidation order {r.oid} of {r.qty}, {room} reduces")
+
+    def amended_by_the_rules(self, r: View, row: Row, px: int, qty: int) -> None:
+        """AM-3: what changes keeps the rules. px, qty: before."""
+        if r.px != px:
+            self.right_px(r.oid, row.symbol, r.px)
+        if r.qty != qty:
+            self.right_qty(r.oid, row.symbol, r.qty)
+        if r.px != px or r.qty > qty:
+            self.right_notional(r.oid, row.symbol, r.px, r.qty)
         mode = self.modes[row.symbol]
         if mode > POST_ONLY_MODE:
             self.wrong("MO-2", f"order {r.oid} is amended in mode {mode}")

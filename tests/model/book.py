@@ -16,7 +16,17 @@ from model.symbols import with_rules
 from model.triggers import FIRED, GONE, LAST, MARK, STATUS_REJECTED, Trigger
 
 from rsx.errors import Reason
-from rsx.records import BY_NAME, BY_TYPE, CID_MAX, MarkState, Mode, OrderFlag, OrderKind, Tif
+from rsx.records import (
+    BY_NAME,
+    BY_TYPE,
+    CID_MAX,
+    REQUEST_FLAGS,
+    MarkState,
+    Mode,
+    OrderFlag,
+    OrderKind,
+    Tif,
+)  # fmt: skip
 
 RESTS, KEPT = int(OrderFlag.RESTS), int(OrderFlag.KEPT)
 TRANSFER = [f.name for f in BY_NAME["POSITION_TRANSFER"].fields[2:]]
@@ -68,6 +78,7 @@ class ModelEngine(Book):
     def recovered(self) -> None:
         """A restart that the log ended with whole requests."""
         self.triggers.recover()
+        self.staged = []
 
     # --- around a request ---------------------------------------------------------------
 
@@ -511,4 +522,5 @@ class ModelEngine(Book):
             self.symbol.id, self.ts_ns, oid=r.oid, px=r.px, qty=r.qty, extra=r.extra,
             extra_qty=r.extra_qty, request_id=r.request_id, user_id=r.user_id,
             symbol_id=r.symbol_id, reason=reason, side=r.side if r.side in SIDES else 0,
+            flags=r.flags & REQUEST_FLAGS,
         ))  # fmt: skip

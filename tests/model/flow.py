@@ -12,16 +12,20 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from model.events import request_packer
 from model.rules import Rules
+from model.symbols import rules_records
 
 from rsx import records
 
 NS = 1_000_000_000
 GTC, IOC, FOK, GTD = 0, 1, 2, 3
-POST, REDUCE, REPRICE, DISCONNECT, LAST = 1, 2, 8, 16, 32
+POST, REDUCE, REPRICE, DISCONNECT, LAST, HEDGE = 1, 2, 8, 16, 32, 128
+LIQUIDATION = 7
+FUND = 91  # a user that takes positions over
 FIRED = records.TRIGGER_FIRED.type
 
 ORDER_NEW = request_packer(records.ORDER_NEW)
@@ -32,6 +36,7 @@ TRIGGER_REQUEST = request_packer(records.TRIGGER_REQUEST)
 TRIGGER_REFUSED = request_packer(records.TRIGGER_REFUSED)
 MARK_UPDATE = request_packer(records.MARK_UPDATE)
 MODE_REQUEST = request_packer(records.MODE_REQUEST)
+POSITION_TRANSFER = request_packer(records.POSITION_TRANSFER)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,9 @@ class Profile:
     mark: int = 30
     mode: int = 2
     tick: int = 20
+    liquidation: int = 10
+    transfer: int = 6
+    rules: int = 1
     users: int = 8
     groups: int = 3
     width: int = 12  # prices lie within this many ticks of the middle
@@ -91,6 +99,8 @@ PROFILES = (
     Profile("triggers", trigger=250, mark=120, cids=50, drift=5, late=40),
     Profile("amendments", amend=400, gtd=30, post=40, reduce=25),
     Profile("modes and cancel-alls", mode=60, cancel_all=40, trigger=120, mark=60, amend=400),
+    Profile("liquidations and transfers", liquidation=150, transfer=120, reduce=35, users=6),
+    Profile("rules that change", rules=25, amend=200, post=30, liquidation=30, trigger=80),
     Profile("far away", width=3000, drift=900, users=20, cancel=300),
 )
 
@@ -102,8 +112,10 @@ class Flow:
     def __init__(self, seed: int, symbol: Any, profile: Profile, model: Any):
         self.rng = random.Random(seed)
         self.random = self.rng.random
-        self.symbol, self.profile, self.model = symbol, profile, model
-        self.rules = Rules(symbol)
+        self.profile, self.model = profile, model
+        self.grid = symbol.tick  # levels are so far apart, whatever the tick is
+        self.first = symbol
+        self.coming: deque[bytes] = deque()  # of a set of rules, others may come between
         self.now = 1_000 * NS
         self.oid = 0
         self.middle = symbol.reference_px // symbol.tick
@@ -112,10 +124,18 @@ class Flow:
         self.fired: deque[tuple[int, Any]] = deque()  # (step, TRIGGER_FIRED) in order
         self.step = 0
         names = ("new", "cancel", "cancel_cid", "cancel_all", "amend", "trigger", "mark", "mode",
-                 "tick")  # fmt: skip
+                 "tick", "liquidation", "transfer", "rules")  # fmt: skip
         self.kinds: list[Callable[[], bytes | None]] = [
             getattr(self, "make_" + name) for name in names for _ in range(getattr(profile, name))
         ]
+
+    @property
+    def symbol(self) -> Any:
+        return self.model.symbol
+
+    @property
+    def rules(self) -> Rules:
+        return self.model.rules  # type: ignore[no-any-return]
 
     def below(self, n: int) -> int:
         """0 .. n - 1."""
@@ -134,6 +154,8 @@ class Flow:
                 self.now -= self.now % NS  # a full second, for expiries
         if self.random() < 0.02:
             self.drift()
+        if self.coming and self.random() < 0.6:
+            return self.coming.popleft(), self.now
         if self.fired and self.fired[0][0] <= self.step:
             return self.make_risk_answer(), self.now
         if self.model.mode and self.random() < 0.03:
@@ -161,14 +183,21 @@ class Flow:
 
     def restarted(self) -> None:
         """TR-9: risk is given again what has fired and was not cancelled."""
+        self.coming.clear()
         living = self.model.triggers.fired
         self.fired = deque((due, f) for due, f in self.fired if f.oid in living)
 
     # --- values -------------------------------------------------------------------------
 
     def px(self, level: int) -> int:
-        px = min(max(level, 1) * self.symbol.tick, self.symbol.px_max)
-        return px - px % self.rules.tick_at(px) if self.symbol.tick_table else px
+        """A price on tick near a level."""
+        px = max(level, 1) * self.grid
+        tick = self.symbol.tick
+        if tick < self.grid:
+            px += self.below(self.grid // tick) * tick
+        px = min(px, self.symbol.px_max)
+        step = self.rules.tick_at(px)
+        return px - px % step or step
 
     def near(self) -> int:
         """A level about the middle."""
@@ -177,6 +206,10 @@ class Flow:
 
     def user(self) -> int:
         return 1 + int(self.random() * self.profile.users)
+
+    def hedge(self, user: int) -> int:
+        """The flag of those whose account has two legs (HG-2)."""
+        return HEDGE if user % 3 == 0 else 0
 
     def group(self, user: int) -> int:
         """Most users have a group for good; some change it."""
@@ -216,7 +249,7 @@ class Flow:
             tif = FOK
         elif share < p.ioc + p.fok + p.gtd:
             tif = GTD
-        flags = REDUCE if self.chance(p.reduce) else 0
+        flags = self.hedge(user) | (REDUCE if self.chance(p.reduce) else 0)
         kind, level = 0, self.near() + (1 if side else -1)
         if tif in (IOC, FOK):
             if self.chance(p.market):
@@ -238,7 +271,9 @@ class Flow:
             "tif": tif, "flags": flags, "cid_len": len(cid), "cid": cid,
         }  # fmt: skip
         if self.random() * 100 < p.wrong:
-            values.update(spoil(self.rng, self.symbol))
+            values.update(wrong := spoil(self.rng, self.symbol))
+            if "flags" not in wrong:
+                values["flags"] = flags & ~HEDGE | self.hedge(values["user_id"])
         self.recent.append((self.oid, user))
         return ORDER_NEW(**values)
 
@@ -301,6 +336,7 @@ class Flow:
             oid=oid, px=px, qty=qty, request_id=self.step, assumed=min(left + more, (1 << 63) - 1),
             reserved=reserved, extra=extra, extra_qty=self.below(3),
             user_id=user, symbol_id=self.symbol.id, side=side,
+            flags=order.flags if order is not None else self.below(256),
         )  # fmt: skip
 
     def make_trigger(self) -> bytes:
@@ -309,10 +345,11 @@ class Flow:
         user, side = self.user(), self.below(2)
         kind = rng.choice((2, 2, 3, 4, 5, 6, 6))
         flags = (LAST if self.chance(50) else 0) | (REDUCE if self.chance(p.reduce) else 0)
+        flags |= self.hedge(user)
         price = self.model.last_px if flags & LAST else self.model.mark_px
         away = 1 + self.below(p.width) if self.random() < 0.95 else -self.below(3)
         rises = (kind in (2, 3)) == (side == 0) if kind != 6 else side == 1
-        level = price // self.symbol.tick + (away if rises else -away)
+        level = price // self.grid + (away if rises else -away)
         values: dict[str, Any] = {"trigger_px": self.px(level)}
         tif = IOC if self.chance(80) else FOK
         if kind in (3, 5):
@@ -347,9 +384,8 @@ class Flow:
             )
         px = f.px
         if not px:
-            away = self.below(self.profile.width + 1) * self.symbol.tick
-            px = f.fired_px - f.fired_px % self.symbol.tick + (away if f.side == 0 else -away)
-            px = self.px(px // self.symbol.tick)
+            away = self.below(self.profile.width + 1)
+            px = self.px(f.fired_px // self.grid + (away if f.side == 0 else -away))
         return ORDER_NEW(
             oid=f.oid, px=px, qty=f.qty, reserved=self.below(1000), received_ns=0,
             owner_group=self.group(f.user_id), expire_s=f.expire_s, user_id=f.user_id,
@@ -358,11 +394,11 @@ class Flow:
         )  # fmt: skip
 
     def make_mark(self) -> bytes:
-        px = (self.near() if self.random() < 0.9 else self.middle * 2) * self.symbol.tick
+        px = (self.near() if self.random() < 0.9 else self.middle * 2) * self.grid
         return MARK_UPDATE(
             mark_px=max(1, px + self.below(3) - 1), index_px=self.below(3) * px,
             symbol_id=self.symbol.id, open_interest=3 * px, rate_ppb=-px, source_ns=px + 1,
-            next_funding_s=px % 7, sources=px % 9, state=px % 2,
+            next_funding_s=px % 7, sources=px % 9, state=int(self.random() < 0.1),
         )  # fmt: skip
 
     def make_mode(self) -> bytes:
@@ -372,6 +408,79 @@ class Flow:
             user_id=99,
             symbol_id=self.symbol.id,
         )
+
+    def make_liquidation(self) -> bytes:
+        """LO-1: of what a user holds, all of it, a part, or what breaks a rule."""
+        user, side, room = self.holder()
+        self.oid += 1
+        lot = self.symbol.lot
+        qty = room if self.random() < 0.6 else (1 + self.below(self.profile.qty_max)) * lot
+        if self.random() < 0.1:
+            qty = max(1, qty + self.rng.choice((-1, 1, lot)))
+        level = self.near() + (-self.below(self.profile.width) if side else self.profile.width)
+        values: dict[str, Any] = {
+            "oid": self.oid, "px": self.px(level), "qty": max(1, qty), "user_id": user,
+            "symbol_id": self.symbol.id, "kind": LIQUIDATION, "side": side, "tif": IOC,
+            "flags": REDUCE | self.hedge(user), "owner_group": self.group(user),
+        }  # fmt: skip
+        if self.chance(self.profile.wrong):
+            values |= self.rng.choice(
+                ({"tif": GTC}, {"flags": self.hedge(user)}, {"cid": b"x", "cid_len": 1},
+                 {"flags": REDUCE | LAST | self.hedge(user)}, {"px": 0}, {"qty": 0})
+            )  # fmt: skip
+        return ORDER_NEW(**values)
+
+    def holder(self) -> tuple[int, int, int]:
+        """(user, side, quantity) that reduces something, where one is found."""
+        user, side = self.user(), self.below(2)
+        for _ in range(8):
+            known = self.model.users.get(user)
+            if known is not None and known.room(side):
+                return user, side, known.room(side)
+            user, side = self.user(), self.below(2)
+        return user, side, 0
+
+    def make_transfer(self) -> bytes:
+        user, side, room = self.holder()
+        adl = self.random() < 0.6
+        counter = FUND
+        if adl or self.random() < 0.3:
+            counter = 1 + user % max(2, self.profile.users)
+            for _ in range(6):
+                other, reduced, _room = self.holder()
+                if other != user and reduced != side:
+                    counter = other
+                    break
+        if counter == user:
+            counter = FUND
+        if self.random() < 0.1:
+            user, counter = counter, user
+        return POSITION_TRANSFER(
+            transfer_id=self.step, qty=1 + self.below(max(1, 2 * room)), px=self.px(self.near()),
+            mark_px=self.px(self.near()), score=self.below(100), user_id=user,
+            counter_user_id=counter, symbol_id=self.symbol.id, side=side, kind=int(adl),
+            user_flags=REDUCE | self.hedge(user),
+            counter_flags=(REDUCE if adl else 0) | self.hedge(counter),
+        )  # fmt: skip
+
+    def make_rules(self) -> bytes | None:
+        """SY-4: other ticks, lots, fees and limits, over what rests."""
+        if self.coming:
+            return None
+        rng, now, grid = self.rng, self.symbol, self.grid
+        tick = rng.choice((grid, grid, 5 * grid, grid // 2 or 1, 1))
+        table = self.first.tick_table if tick == self.first.tick else ()
+        now = SimpleNamespace(**{
+            **vars(now), "tick": tick, "tick_table": table, "lot": rng.choice((1, 5, 7)),
+            "qty_max": rng.choice((5000, 300)),
+            "notional_max": rng.choice((1 << 40, self.first.notional_max)),
+            "notional_min": rng.choice((0, 30_000 * grid)),
+            "price_band_ppm": rng.choice((0, 0, 500, 100_000)),
+            "taker_fee_ppm": rng.choice((0, 250, 500)), "maker_fee_ppm": rng.choice((0, -100)),
+            "liquidation_fee_ppm": rng.choice((0, 5000)),
+        })  # fmt: skip
+        self.coming.extend(rules_records(now, self.rules.version + 1))
+        return self.coming.popleft()
 
     def make_tick(self) -> None:
         return None
@@ -408,6 +517,7 @@ def spoil(rng: random.Random, symbol: Any) -> dict[str, int]:
             {"tif": 0, "expire_s": 5},
             {"kind": 1},
             {"kind": 7},
+            {"kind": 7, "tif": 1},
             {"stp": 4},
             {"stp": 5},
             {"user_id": 0},
@@ -445,7 +555,7 @@ def spoil_trigger(rng: random.Random, symbol: Any) -> dict[str, int]:
             {"tif": 3, "expire_s": 1},
             {"tif": 1, "expire_s": 1},
             {"flags": 64},
-            {"flags": 1},
+            {"flags": 1, "tif": 1},
             {"stp": 4},
             {"oid": 0},
             {"cid": b"x" * 36, "cid_len": 255},

@@ -171,7 +171,8 @@ def make_market(rng: random.Random, tick: int | str) -> Any:
         notional_max=rng.choice((1 << 40, 1 << 40, 18 * lot * reference_px)),
         notional_min=rng.choice((0, 0, 30_000 * tick)),
         price_band_ppm=rng.choice((0, 0, 500, 100_000)),
-        taker_fee_ppm=rng.choice((0, 500, 333)), maker_fee_ppm=rng.choice((0, -100, 77)),
+        liquidation_fee_ppm=rng.choice((0, 7_000)), taker_fee_ppm=rng.choice((0, 500, 333)),
+        maker_fee_ppm=rng.choice((0, -100, 77)),
     )  # fmt: skip
 
 

@@ -15,28 +15,37 @@
     mode post-only                      -> mode post-only was open
     tick at=90                          -> cancelled #2 5 3105
     u1 sell 1 @ 100 GTC cid=a           -> duplicate #5 cancelled 2+0 of 5 @ 100 3105
+    u1 gives 5 sell to u2               -> moved 5
+    u1 gives 5 sell to u2 adl hedge     -> moved 3
+    rules tick=5 lot=2                  -> rules 2
     book                                -> bid - | ask -
     u1 net                              -> -10
+    u1 held                             -> long 5 short 3
 
 Orders and triggers are numbered by their line: the first of a table is #1. After the tif may follow
 the words of FLAGS, `market`, and values: `cid=a`, `reserved=50`, `until=100` (expiry, s),
 `stp=newest`, `group=7`, `reason=3107`, `kind=2`; `at=90` sets the clock (s) of this and later
 lines. A line that begins with `+` goes on with the one above. A comma stands between the events of
 one group, a semicolon between groups. A fill names the maker and what is left of taker/maker, a
-duplicate what the original has filled + open; other events name their order where it is not the
-line's own.
+duplicate what the original has filled + open. What a user gives is reduce-only, with `adl` what the
+other one takes is too; `hedge` and `hedges` say that the one's, the other's account has two legs.
+`rules` changes the market from there on, as SymbolConfig names things. Other events name their
+order where it is not the line's own.
 """
 
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
+from model.symbols import rules_records
 from model.wire import as_event, make_request, order_new
 
 NS = 1_000_000_000
 TIFS = ("GTC", "IOC", "FOK", "GTD")
-FLAGS = {"post": 1, "reduce": 2, "rests": 4, "reprice": 8, "disc": 16, "last": 32, "kept": 64}
+FLAGS = {"post": 1, "reduce": 2, "rests": 4, "reprice": 8, "disc": 16, "last": 32, "kept": 64,
+         "hedge": 128}  # fmt: skip
 STP = ("none", "newest", "oldest", "both", "default")
 MODES = ("open", "post-only", "cancel-only", "halt")
 STATUS = ("filled", "resting", "cancelled", "rejected", "pending", "waiting")
@@ -56,7 +65,10 @@ LINES = (
     (r"risk refuses #(\d+) (\d+)(.*)", "risk_refuses"),
     (r"tick(.*)", "tick"),
     (r"book", "book"),
+    (r"u(\d+) gives (\d+) (buy|sell) to u(\d+)(.*)", "gives"),
+    (r"rules(.*)", "rules"),
     (r"u(\d+) net", "net"),
+    (r"u(\d+) held", "held"),
 )  # fmt: skip
 
 
@@ -70,6 +82,7 @@ class Table:
         self.ts_ns = 0
         self.log: list[bytes] = []
         self.fired: dict[int, dict[str, Any]] = {}
+        self.rules: Any = None  # as the table changed them
 
     def run(self, text: str) -> None:
         """Every line's outcome is what stands behind its arrow."""
@@ -131,6 +144,26 @@ class Table:
 
     def on_mode(self, mode: str, rest: str) -> str:
         return self.ask("MODE_REQUEST", 0, rest, mode=MODES.index(mode))
+
+    def on_gives(self, user: str, qty: str, side: str, counter: str, rest: str) -> str:
+        words = rest.split()
+        adl = "adl" in words
+        return self.ask(
+            "POSITION_TRANSFER", 0, "", transfer_id=7, qty=int(qty), px=55, mark_px=66,
+            user_id=int(user), counter_user_id=int(counter), side=int(side == "sell"),
+            kind=int(adl), user_flags=2 | 128 * ("hedge" in words),
+            counter_flags=2 * adl | 128 * ("hedges" in words),
+        )  # fmt: skip
+
+    def on_rules(self, rest: str) -> str:
+        """The rules that the engine has, with what is named changed."""
+        changes = dict(word.split("=") for word in rest.split())
+        version = self.engine.rules_version + 1
+        known = self.rules or self.engine.symbol
+        self.rules = SimpleNamespace(**{**vars(known), **{k: int(v) for k, v in changes.items()}})
+        *first, last = rules_records(self.rules, version)
+        assert [self.engine.submit(r, self.ts_ns) for r in first] == [[], [], []]
+        return self.submit(last, 0)
 
     def on_risk_sends(self, oid: str, px: str | None, rest: str) -> str:
         """The order of a fired trigger, at its own price unless one is given."""
@@ -195,7 +228,9 @@ class Table:
             if event["header_flags"]:
                 groups.append([])
         assert not groups.pop(), f"M-11: {answer[-1]!r} ends no group"
-        return "; ".join(", ".join(group) for group in groups) or "nothing"
+        return "; ".join(", ".join(group) for group in groups).replace("rules, ", "rules ").replace(
+            "rules rules rules ", "rules "
+        ) or "nothing"  # fmt: skip
 
     def on_book(self) -> str:
         sides = []
@@ -203,6 +238,10 @@ class Table:
             rows = " ".join(f"#{r[0]}:{r[3]}@{r[2]}" for r in self.engine.resting(side))
             sides.append(f"{name} {rows or '-'}")
         return " | ".join(sides)
+
+    def on_held(self, user: str) -> str:
+        long, short = self.engine.held(int(user))
+        return f"long {long} short {short}"
 
     def on_net(self, user: str) -> str:
         return str(self.engine.net(int(user)))
@@ -259,4 +298,10 @@ def describe_other(e: dict[str, Any], other: str) -> str:
             return f"mark {e['mark_px']}"
         case "TRADING_MODE":
             return f"mode {MODES[e['mode']]} was {MODES[e['previous']]}"
+        case "POSITION_TRANSFERRED":
+            return f"moved {e['qty']}"
+        case "SYMBOL_CONFIG" | "SYMBOL_LIMITS" | "SYMBOL_RISK":
+            return "rules"
+        case "SYMBOL_BRACKETS":
+            return f"{e['config_version']}"
     raise AssertionError(f"an event that matching does not make: {e}")

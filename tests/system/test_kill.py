@@ -121,7 +121,7 @@ async def check_user(witness: Witness, facts: LogFacts, client: Client) -> None:
             assert (now.status == "waiting") == (oid not in facts.accepted), now
     nets = {p.symbol: p.net_qty for p in await client.positions()}
     for symbol, symbol_id in SYMBOL_IDS.items():
-        position = facts.auditor.positions[user, symbol_id].net
+        position = facts.auditor.positions[user, symbol_id, 0].net
         assert nets.get(symbol, Decimal(0)) == position * QTY_UNIT
     account = await client.account()
     assert account.collateral == facts.auditor.collateral[user] * MONEY_UNIT

@@ -42,8 +42,8 @@ class Recorder:
         self.changed.append(changed)
         self.trades += trades
 
-    def tell(self, records):
-        self.records += records
+    def tell(self, views):
+        self.records += views
 
     def publish(self, now_ns):
         return 0
@@ -446,6 +446,7 @@ def sweep(world):
 
 
 def test_best_prices_go_out_at_first_and_when_they_change_ten_times_a_second():
+    """BOOK-41, BOOK-42: a change of quantity alone counts too."""
     ring = Ring("marketdata_mark", 16)
     world = World(best=ring)
     world.settle()

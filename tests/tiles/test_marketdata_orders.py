@@ -30,7 +30,7 @@ class Edge:
     def start(self, loop):
         pass
 
-    def tell(self, records):
+    def tell(self, views):
         """Marks and the like are no matter here."""
 
     def note(self, changed, trades):

@@ -1,6 +1,6 @@
 """matching tile: duty cycles over small rings, time without requests, a start within a request.
 
-M-12, EX-1, F-2, PM-5. What matching decides is in tests/book.
+M-12, EX-1, F-2, PM-5, SH-4. What matching decides is in tests/book.
 """
 
 from __future__ import annotations
@@ -28,15 +28,18 @@ REDUCE = 2
 class Bench:
     """A tile between two rings, stepped by hand."""
 
-    def __init__(self, *, depth: int = 1024, engine: Any = None, clock: Clock | None = None):
+    def __init__(
+        self, *, depth: int = 1024, engine: Any = None, clock: Clock | None = None, rings: int = 1
+    ):
         self.symbol = make_symbol(px_max=1000, qty_max=1000, reference_px=100)
         self.engine = engine or compiled_engine(self.symbol, **LIMITS)
         self.clock = clock or Clock.manual(NS)
-        self.source = Ring("risk_matching", 1024)
+        self.sources = [Ring(f"risk_matching[{n}]", 1024) for n in range(rings)]
+        self.source = self.sources[0]
         self.target = Ring("matching_wal", depth)
         self.tile = MatchingTile(
-            "matching", self.clock, self.engine, risk_matching=self.source,
-            matching_wal=self.target,
+            "matching", self.clock, self.engine, matching_wal=self.target,
+            risk_matching=self.source if rings == 1 else self.sources,
         )  # fmt: skip
 
     def push(self, *requests: bytes) -> None:
@@ -188,3 +191,93 @@ def test_an_order_in_hand_and_trims_that_are_owed_are_dealt_with_before_the_firs
     assert (seen[4].reason, seen[4].cancelled_qty) == (3104, 5)
     assert [e.row[1] for e in seen] == [0, 0, 0, 0, 1, 1]
     folded.audit()
+
+
+class TestSeveralRings:
+    """SH-4: in turn, up to 256 requests each; within a ring order is kept."""
+
+    def feed(self, bench: Bench, counts: list[int]) -> None:
+        """Ring n gets orders n * 1000 + 1, + 2, ..."""
+        for n, count in enumerate(counts):
+            for k in range(1, count + 1):
+                assert bench.sources[n].push(new(1000 * n + k, 1 + n, BUY, 1, 90))
+
+    def oids(self, records: list[bytes]) -> list[int]:
+        return [view(r).oid for r in records if view(r).record.name == "ORDER_ACCEPTED"]
+
+    def bench(self, **changes: int) -> Bench:
+        limits = {**LIMITS, "orders_max": 4096, "open_orders_per_user_max": 4096,
+                  "dedup_orders_max": 16384}  # fmt: skip
+        engine = compiled_engine(make_symbol(px_max=1000), **limits)
+        return Bench(engine=engine, rings=3, **changes)
+
+    def test_each_has_its_turn_of_256(self):
+        bench = self.bench(depth=4096)
+        self.feed(bench, [600, 300, 5])
+
+        rounds = []
+        while bench.tile.step():
+            rounds.append([oid // 1000 for oid in self.oids(bench.take(4096))])
+
+        def told(turns: list[tuple[int, int]]) -> list[int]:
+            return [ring for ring, count in turns for _ in range(count)]
+
+        assert rounds == [told([(0, 256), (1, 256), (2, 5)]), told([(0, 256), (1, 44)]),
+                          told([(0, 88)])]  # fmt: skip
+
+    @pytest.mark.parametrize("depth", [4, 8, 64])
+    def test_before_a_full_ring_the_turn_goes_on_and_nobody_starves(self, depth):
+        bench = self.bench(depth=depth)
+        self.feed(bench, [600, 300, 5])
+
+        seen = self.oids(bench.run())
+
+        assert len(seen) == 905
+        for n in range(3):
+            own = [oid for oid in seen if oid // 1000 == n]
+            assert own == sorted(own)
+        assert seen.index(1001) == 256
+        assert seen.index(2001) == 512
+
+    def test_a_request_in_any_ring_wakes_a_sleeping_tile(self):
+        bench = self.bench(clock=Clock.system())
+        runner = Runner("matching", [bench.tile], Idle("backoff", 0, 0))
+        runner.start()
+        try:
+            for n in (2, 0, 1):
+                time.sleep(0.05)
+                assert bench.sources[n].push(new(1000 * n + 1, 1, BUY, 1, 90))
+                seen: list[int] = []
+                end = time.monotonic() + 10
+                while not seen and time.monotonic() < end:
+                    time.sleep(0.005)
+                    seen = self.oids(bench.take())
+                assert seen == [1000 * n + 1]
+        finally:
+            runner.stop()
+
+    def test_rules_come_from_one_ring_while_others_trade(self):
+        """SY-4: what is between the four records goes by the old rules."""
+        from model.symbols import rules_records
+
+        bench = self.bench()
+        four = rules_records(make_symbol(px_max=1000, tick=10), 2)
+        for record in four[:3]:
+            bench.sources[0].push(record)
+        bench.sources[1].push(new(1, 1, BUY, 1, 91))
+        bench.run()
+        bench.sources[0].push(four[3])
+        bench.sources[1].push(new(2, 1, BUY, 1, 91))
+
+        names = [view(r).record.name for r in bench.run()]
+
+        assert names == ["SYMBOL_CONFIG", "SYMBOL_LIMITS", "SYMBOL_RISK", "SYMBOL_BRACKETS",
+                         "ORDER_REJECTED"]  # fmt: skip
+        assert bench.engine.find(1) == (0, 91, 1)
+
+    def test_none_or_too_many_rings_are_refused(self):
+        bench = Bench()
+        for rings in ([], [bench.source] * 9):
+            with pytest.raises(ValueError, match="rings of requests"):
+                MatchingTile("matching", bench.clock, bench.engine, risk_matching=rings,
+                             matching_wal=bench.target)  # fmt: skip
