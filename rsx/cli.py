@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LAZY = {
     "token": "rsx.commands.remote",
     "deposit": "rsx.commands.remote",
+    "withdraw": "rsx.commands.remote",
+    "symbol": "rsx.commands.remote",
     "account": "rsx.commands.remote",
     "cancel-all": "rsx.commands.remote",
     "mode": "rsx.commands.remote",

@@ -1,4 +1,4 @@
-"""Commands that talk to a running exchange: token, deposit, account, cancel-all, mode, watch.
+"""Commands that talk to a running exchange: token, money, account, cancel-all, mode, rules, watch.
 
 Source: specs/demo.md section 2.
 """
@@ -112,6 +112,91 @@ def deposit(user: int, amount: str, url: str, data: Path, as_json: bool) -> None
         _print_json(plain(done))
     else:
         click.echo(f"deposited {done.amount:f} to user {done.user} (log number {done.seq})")
+
+
+@click.command()
+@click.option("--user", type=USER, required=True, help="Account number; funds of markets too.")
+@click.option("--amount", required=True, help="Collateral to take out, such as 1000 or 0.5.")
+@url_option()
+@data_option()
+@json_option()
+def withdraw(user: int, amount: str, url: str, data: Path, as_json: bool) -> None:
+    """Take collateral out of an account, as far as its margin lets it go."""
+    from rsx.client import Admin, InvalidAmount, plain
+    from rsx.client.models import Deposit
+
+    async def take(admin: Admin) -> Deposit:
+        return await admin.withdraw(user, amount)
+
+    try:
+        done = _as_admin(take, url, data)
+    except InvalidAmount as error:
+        raise click.BadParameter(str(error), param_hint="--amount") from None
+    if as_json:
+        _print_json(plain(done))
+    else:
+        click.echo(f"withdrew {done.amount:f} from user {done.user} (log number {done.seq})")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("changes", nargs=-1, metavar="[KEY=VALUE]...")
+@url_option()
+@data_option()
+@json_option()
+def symbol(name: str, changes: tuple[str, ...], url: str, data: Path, as_json: bool) -> None:
+    """Show the rules of a market, or change some while it trades.
+
+    Keys and values are those of config.toml: taker_fee_ppm=500 max_qty=20
+    'brackets=[["100000", 100000, 50000]]'. Orders that rest are left as they are.
+    """
+    from rsx.client import Admin, Client, RulesSet, plain
+
+    rules = dict(map(_rule, changes))
+    if not rules:
+
+        async def ask() -> Any:
+            async with Client(url) as client:
+                return plain(client.symbol(name.upper()))
+
+        found = _run(ask)
+        if as_json:
+            _print_json(found)
+            return
+        for key, value in (found | found.pop("rules")).items():
+            text = value if isinstance(value, str) else orjson.dumps(value).decode()
+            click.echo(f"  {key.replace('_', ' '):<28}{text:>24}")
+        return
+
+    async def change(admin: Admin) -> RulesSet:
+        return await admin.change_rules(name.upper(), **rules)
+
+    done = _as_admin(change, url, data)
+    if as_json:
+        _print_json(plain(done))
+    else:
+        click.echo(f"{done.symbol} has version {done.version} (log number {done.seq})")
+
+
+def _rule(text: str) -> tuple[str, Any]:
+    """key=value as config.toml would have it: numbers, decimal text, rows as JSON."""
+    from rsx.rules import DECIMAL_KEYS, NUMBER_KEYS
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="changes")
+    if key in DECIMAL_KEYS:
+        return key, value
+    try:
+        if key in NUMBER_KEYS:
+            return key, int(value)
+        if key in ("tick_table", "brackets"):
+            return key, orjson.loads(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{key} = {value!r} cannot be read", param_hint="changes"
+        ) from None
+    return key, value
 
 
 MODES = {"open": "open", "post-only": "post_only", "cancel-only": "cancel_only", "halt": "halt"}
@@ -229,9 +314,17 @@ def _show_account(user: int, url: str, data: Path, as_json: bool) -> None:
         f"user {user}: owner group {settings['owner_group'] or 'none'}, stp {settings['stp']}"
     )
     for name, value in found["account"].items():
-        click.echo(f"  {name.replace('_', ' '):<20}{value:>24}")
+        click.echo(f"  {name.replace('_', ' '):<20}{value or '-':>24}")
     for each in found["positions"]:
-        click.echo(f"  position  {each['net_qty']} {each['symbol']} at {each['entry_price']}")
+        side = f" {each['position_side']}" if each["position_side"] else ""
+        leverage = f"{each['leverage']}x" if each["leverage"] else "as the brackets"
+        click.echo(
+            f"  position  {each['net_qty']} {each['symbol']}{side} at {each['entry_price']}, mark "
+            f"{each['mark_price']}, unrealised {each['unrealised']}\n"
+            f"            {each['margin_mode']}, leverage {leverage}, margin "
+            f"{each['initial_margin']} ({each['maintenance_margin']} to keep), liquidation at "
+            f"{each['liquidation_price'] or '-'}"
+        )
     for each in found["orders"]:
         at = each["price"] if each["kind"] in ("limit", "market") else (
             f"{each['kind'].replace('_', '-')} {each['trigger_price'] or ''}".strip())  # fmt: skip
@@ -256,7 +349,9 @@ def watch(symbol: str | None, url: str, as_json: bool) -> None:
     _run(lambda: show(url, symbol.upper() if symbol else None, as_json))
 
 
-COMMANDS: list[click.Command] = [token, deposit, account, cancel_all, mode, watch]
+COMMANDS: list[click.Command] = [
+    token, deposit, withdraw, account, cancel_all, mode, symbol, watch,
+]  # fmt: skip
 
 
 def _as_admin(work: Callable[[Any], Any], url: str, data: Path) -> Any:

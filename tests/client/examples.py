@@ -26,10 +26,10 @@ def blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-def calls() -> Iterator[str]:
-    """Every call of the table of orders in README.md."""
+def calls(section: str = "## Orders", end: str = "## Account and margin") -> Iterator[str]:
+    """Every call of a table in README.md, that of orders unless another is named."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = text[text.index("## Orders") : text.index("## Kill it")]
+    table = text[text.index(section) : text.index(end)]
     for cell in re.findall(r"^\| [^|]+ \| (`.*`) \|$", table, re.MULTILINE):
         yield from re.findall(r"`([^`]+)`", cell)
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from client.examples import calls
 from edge.fakes import World, on_loop
 from edge.test_margin import REDUCE, STEP, TRANSFER
 
@@ -30,6 +31,7 @@ from rsx.client import (
     RulesChanged,
     plain,
 )
+from rsx.client.accounts import Accounts
 from rsx.errors import Reason
 from rsx.records import Stage
 
@@ -230,3 +232,16 @@ async def test_marks_funding_liquidations_and_funds_are_public() -> None:
         assert (liquidation.kind, liquidation.price) == ("order", D(49900))
         funds = await client.insurance_funds()
         assert [fund.symbol for fund in funds] == [s.name for s in world.config.symbols]
+
+
+@on_loop
+async def test_every_call_of_the_table_of_accounts_works() -> None:
+    """README.md, "Account and margin"."""
+    made = list(calls("## Account and margin", "## Kill it"))
+    async with World() as world, client_of(world) as client:
+        world.engine.account = {"withdrawable": 10**12}
+        for call in made:
+            await eval(f"client.{call}", {"client": client})
+    asked = {call.split("(")[0] for call in made}
+    due = {name for name in vars(Accounts) if not name.startswith("_")}
+    assert due <= asked, "an example of every call"

@@ -19,8 +19,11 @@ import jwt
 import pytest
 from click.testing import CliRunner
 from client.fake_server import SECRET, FakeExchange
+from edge.fakes import SECRET as GATEWAY_SECRET
+from edge.fakes import World
 
 from rsx.commands.remote import COMMANDS
+from rsx.core.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUP = click.Group(commands={command.name: command for command in COMMANDS})
@@ -343,3 +346,74 @@ def read_until(fd: int, text: str) -> str:
         assert select.select([fd], [], [], 15)[0], seen.decode(errors="replace")[-2000:]
         seen += os.read(fd, 65536)
     return seen.decode(errors="replace")
+
+
+class ServedGateway:
+    """The real gateway over a fake engine, on a thread of its own."""
+
+    def __init__(self) -> None:
+        self.world = World(clock=Clock.system())
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.call(self.world.__aenter__())
+
+    def call(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def invoke(self, *args: str):
+        env = {"RSX_JWT_SECRET": GATEWAY_SECRET.decode(), "RSX_URL": self.world.base}
+        return CliRunner().invoke(GROUP, args, env=env)
+
+    def close(self) -> None:
+        self.call(self.world.__aexit__())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@pytest.fixture
+def gateway() -> Iterator[ServedGateway]:
+    served = ServedGateway()
+    yield served
+    served.close()
+
+
+def test_rules_of_a_market_are_shown_and_changed(gateway):
+    changed = gateway.invoke(
+        "symbol", "btc-perp", "taker_fee_ppm=350", "max_qty=2", 'brackets=[["100000",90000,60000]]'
+    )
+    assert (changed.exit_code, changed.stdout) == (0, "BTC-PERP has version 2 (log number 4)\n")
+    shown = json.loads(gateway.invoke("symbol", "BTC-PERP", "--json").stdout)
+    assert (shown["taker_fee"], shown["max_qty"], shown["version"]) == ("0.000350", "2.000000", 2)
+    assert shown["brackets"] == [["100000.00000000", "0.090000", "0.060000"]]
+    assert "funding_interval_s" in shown["rules"]
+    assert "funding interval s" in gateway.invoke("symbol", "BTC-PERP").stdout
+
+
+def test_rules_that_cannot_be_are_one_line_of_why(gateway):
+    for change, code in (
+        ("taker_fee_ppm=999999", 1), ("nonsense=1", 1), ("max_qty=x", 1), ("taker_fee_ppm=x", 2),
+        ("taker_fee_ppm", 2), ("brackets=[", 2),
+    ):  # fmt: skip
+        done = gateway.invoke("symbol", "BTC-PERP", change)
+        assert (done.exit_code, done.stdout) == (code, ""), change
+        assert change.split("=")[0] in done.stderr
+    assert gateway.world.engine.requests == []
+
+
+def test_money_is_withdrawn_as_far_as_it_is_free(gateway):
+    gateway.world.engine.account = {"withdrawable": 3 * 10**8}
+    done = gateway.invoke("withdraw", "--user", "7", "--amount", "2.5")
+    assert (done.exit_code, done.stdout) == (0, "withdrew 2.50000000 from user 7 (log number 1)\n")
+    more = gateway.invoke("withdraw", "--user", "7", "--amount", "5")
+    assert more.exit_code == 1 and "3.00000000 is available" in more.stderr
+
+
+def test_an_account_shows_margin_leverage_and_liquidation_price(gateway):
+    engine = gateway.world.engine
+    engine.account = {"collateral": 10**8}
+    engine.positions = [{"symbol_id": 1, "net_qty": 10**6, "entry_cost": 5 * 10**12}]
+    engine.risk = {1: {"liquidation_px": 4400000, "leverage": 10, "margin_mode": 1}}
+    shown = gateway.invoke("account", "--user", "1").stdout
+    assert "isolated, leverage 10x" in shown and "liquidation at 44000.00" in shown
