@@ -12,10 +12,12 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from rsx.core.check cimport fail
-from rsx.records_c cimport RSX_MARGIN_ISOLATED, RSX_MODE_OPEN
+from rsx.records_c cimport RSX_MODE_OPEN
 from rsx.risk.accounts cimport (
-    account_t, ledger_mark, ledger_t, magnitude, position_t, symbol_t, tick_at,
+    account_t, find_position, ledger_account, ledger_index, ledger_mark, ledger_t, magnitude,
+    position_t, symbol_t, tick_at,
 )
+from rsx.risk.ledger cimport Ledger
 from rsx.risk.margin cimport (
     bankruptcy_px, bucket_margin, bucket_t, maintenance_requirement,
 )
@@ -281,3 +283,51 @@ cdef uint64_t next_own_oid(ledger_t* ledger, uint8_t shard, uint64_t now) except
     if ledger.own_oid_max >> 53:
         fail(1210, <int64_t>ledger.own_oid_max, <int64_t>now)
     return ledger.own_oid_max
+
+
+# --- Python face ------------------------------------------------------------------------------
+
+
+def round_order(Ledger ledger, uint32_t symbol_id, int64_t net, int64_t mark, uint32_t round,
+                int64_t bankrupt, int64_t equity, int64_t maintenance):
+    """(price, quantity) of a round's order for a position in a bucket (LQ-5)."""
+    cdef int index = ledger_index(&ledger.ledger, symbol_id)
+    cdef bucket_t bucket
+    if index < 0 or net == 0:
+        raise ValueError(f"symbol {symbol_id}, position {net}")
+    memset(&bucket, 0, sizeof(bucket_t))
+    bucket.equity = equity
+    bucket.maintenance = maintenance
+    px = round_px(&ledger.ledger.symbols[index], net, mark, round, bankrupt)
+    return px, round_qty(&ledger.ledger.symbols[index], net, mark, px, &bucket)
+
+
+def next_step(Ledger ledger, uint32_t user_id, uint64_t now_ns, uint32_t symbol_id=0, int leg=0):
+    """What is decided for a bucket in liquidation, as a dict; symbol_id 0: the cross positions."""
+    cdef account_t* account = ledger_account(&ledger.ledger, user_id)
+    cdef position_t* isolated = NULL
+    cdef decision_t found
+    if account == NULL:
+        raise KeyError(user_id)
+    if symbol_id:
+        isolated = find_position(&ledger.ledger, account,
+                                 ledger_index(&ledger.ledger, symbol_id), leg)
+        if isolated == NULL:
+            raise KeyError(symbol_id)
+    memset(&found, 0, sizeof(decision_t))
+    decide(&ledger.ledger, account, isolated, now_ns, &found)
+    places = []
+    for at in range(found.count if found.what in (ORDER, GIVE_UP) else 0):
+        isolated = &ledger.ledger.positions[found.rows[at]]
+        places.append((ledger.ledger.symbols[isolated.symbol].symbol_id, isolated.leg))
+    return {
+        "what": ("WAIT", "RECOVER", "CLOSE", "ORDER", "GIVE_UP")[found.what],
+        "positions": places,
+        "px": found.px, "qty": found.qty, "round": found.round, "until_ns": found.until_ns,
+        "equity": found.bucket.equity, "maintenance": found.bucket.maintenance,
+    }
+
+
+def own_oid(Ledger ledger, uint8_t shard, uint64_t now_ns):
+    """The next id of the exchange's own orders (LQ-7)."""
+    return next_own_oid(&ledger.ledger, shard, now_ns)

@@ -18,8 +18,8 @@ from rsx.core.heap cimport heap_first, heap_free, heap_init, heap_place, heap_pu
 from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, exposed_t, is_fresh, is_own, ledger_index, ledger_mark, ledger_t, magnitude,
-    position_t, symbol_t,
+    account_t, exposed_t, find_position, is_fresh, is_own, ledger_account, ledger_index, ledger_mark,
+    ledger_t, magnitude, position_t, symbol_t,
 )
 from rsx.risk.exposure cimport always_look
 from rsx.risk.funding cimport accrue
@@ -37,6 +37,11 @@ cdef int64_t safe_move(int64_t share, int64_t size, uint32_t rate_ppm) noexcept 
     if share <= 2:
         return 0
     return rsx_floor_div(rsx_share(share - 2, RSX_PPM, RSX_PPM + <int64_t>rate_ppm), size)
+
+
+def move_of(int64_t share, int64_t size, uint32_t rate_ppm):
+    """safe_move, for tests."""
+    return safe_move(share, size, rate_ppm)
 
 
 cdef inline int64_t never_look(int side) noexcept nogil:
@@ -415,6 +420,36 @@ cdef class Watch:
             self.called_count += 1
 
     # --- Python face ----------------------------------------------------------------------
+
+    def note(self, const uint8_t[:] record):
+        """`on_record` of one record."""
+        if record.shape[0] != RSX_RECORD_SIZE:
+            raise ValueError(f"{record.shape[0]} bytes where a record takes 128")
+        self.on_record(<const rsx_record_t*>&record[0])
+
+    def cycle(self, uint64_t now_ns, int limit=RECKON_LIMIT, int calls_max=RECKON_LIMIT):
+        """One duty cycle: (how much was done, users found below, users called)."""
+        done = self.work(now_ns, limit, calls_max)
+        return (done, [self.below[at].user_id for at in range(self.below_count)],
+                [self.calls[at].user_id for at in range(self.calls_count)])
+
+    def forget(self, uint32_t user_id, uint32_t symbol_id=0, int leg=0):
+        """The liquidation of a bucket has ended."""
+        cdef account_t* account = ledger_account(self.ledger, user_id)
+        cdef position_t* isolated = NULL
+        if symbol_id:
+            isolated = find_position(self.ledger, account,
+                                     ledger_index(self.ledger, symbol_id), leg)
+        self.let_go(self.slot_of(account, isolated))
+
+    def threshold(self, uint32_t user_id, uint32_t symbol_id, int leg=0):
+        """The mark down to (short: up to) which nothing is asked about an open position."""
+        cdef account_t* account = ledger_account(self.ledger, user_id)
+        cdef position_t* position = find_position(
+            self.ledger, account, ledger_index(self.ledger, symbol_id), leg)
+        if position == NULL or position.net == 0:
+            raise KeyError(symbol_id)
+        return row_of(self.ledger, position).threshold
 
     def audit(self, uint64_t now_ns):
         """INV-32, O(positions): raises InvariantError with the user and the symbol. Where a pass
