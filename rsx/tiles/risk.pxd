@@ -8,6 +8,7 @@ from rsx.risk.ledger cimport Ledger
 from rsx.tiles.account_desk cimport AccountDesk
 from rsx.tiles.answers cimport Answers
 from rsx.tiles.keeper cimport Keeper
+from rsx.tiles.liquidator cimport Liquidator
 from rsx.tiles.order_desk cimport OrderDesk
 from rsx.tiles.outbox cimport Outbox
 
@@ -32,6 +33,7 @@ cdef class RiskTile(Tile):
     cdef AccountDesk accounts
     cdef Answers answers
     cdef Keeper keeper
+    cdef Liquidator liquidator
     cdef rsx_trigger_fired_t* fired # a circle of fired triggers, oldest first
     cdef uint64_t fired_capacity
     cdef uint64_t fired_first
@@ -47,7 +49,7 @@ cdef class RiskTile(Tile):
     cdef int on_record(self, const rsx_record_t* record) except -1 nogil
     cdef int line_up(self, const rsx_record_t* fired) except -1 nogil
     # inputs
-    cdef int take_marks(self) except -1 nogil
+    cdef int take_marks(self, uint64_t now) except -1 nogil
     cdef int take_fired(self, uint64_t now) except -1 nogil
     cdef int take_requests(self, uint64_t now) except -1 nogil
     cdef int take_request(self, const rsx_record_t* request, uint64_t now) except -1 nogil

@@ -8,12 +8,12 @@ Owns    accounts, positions, live orders, what is reserved, fired triggers on th
 On full risk_matching, risk_gateway, risk_wal: takes no more requests; wal_risk is drained always,
         so the cycle risk, matching, wal cannot lock (specs/tiles.md T-6)
 On a stale mark: orders that add exposure are refused with 2002 (specs/risk.md K-2)
-Parts   order_desk, account_desk, answers: what requests ask for; keeper: what is the exchange's
-        as a whole; all of them write through outbox
+Parts   order_desk, account_desk, answers: what requests ask for; liquidator: who is below
+        maintenance; keeper: what is the exchange's as a whole; all write through outbox
 Source  specs/risk.md, specs/shards.md; the rules are in rsx/risk; enforces INV-5 at its input
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.core.check cimport fail
 from rsx.core.clock cimport Clock, monotonic_ns
@@ -22,7 +22,8 @@ from rsx.core.ring cimport Ring, ring_available, ring_claim_sure, ring_commit, r
 from rsx.core.ring cimport ring_peek, ring_release, ring_t
 from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport *
-from rsx.risk.accounts cimport is_own, ledger_index, ledger_t
+from rsx.risk.accounts cimport is_own, ledger_index, ledger_t, symbol_t
+from rsx.risk.funding cimport funding_next_s, funding_rate
 from rsx.risk.ledger cimport Ledger
 from rsx.risk.lookahead cimport (
     LOOK_FAR, LOOK_NEAR, LOOK_NEXT, ledger_prefetch, ledger_prefetch_held, ledger_prefetch_row,
@@ -31,6 +32,7 @@ from rsx.risk.settle cimport ledger_apply
 from rsx.tiles.account_desk cimport AccountDesk
 from rsx.tiles.answers cimport Answers
 from rsx.tiles.keeper cimport Keeper
+from rsx.tiles.liquidator cimport Liquidator
 from rsx.tiles.order_desk cimport OrderDesk
 from rsx.tiles.outbox cimport BUSY, Outbox
 
@@ -61,6 +63,7 @@ cdef class RiskTile(Tile):
         self.accounts = AccountDesk(self.out)
         self.keeper = Keeper(ledger, self.out, <uint8_t>shard)
         self.answers = Answers(self.out, self.keeper)
+        self.liquidator = Liquidator(self.out)
         self.released_seq = next_seq - 1
         self.fired_capacity = FIRED_MAX * len(matching_rings)
         self.fired = <rsx_trigger_fired_t*>rsx_map(
@@ -73,19 +76,26 @@ cdef class RiskTile(Tile):
         if self.fired != NULL:
             rsx_unmap(self.fired, self.fired_capacity * RSX_RECORD_SIZE)
 
+    def on_start(self):
+        """Take up the liquidations that the log has left open; look at every bucket once."""
+        self.liquidator.start()
+
     cdef int do_work(self) except -1 nogil:
         cdef uint64_t now = self.clock.now()
         cdef int settled = self.settle_released(), sent
         self.is_stalled = False
         self.due_ns = 0
-        sent = self.take_marks()
+        sent = self.take_marks(now)
         sent += self.keeper.work(now)
+        sent += self.liquidator.work(now)
         sent += self.take_fired(now)
         if not self.is_stalled and self.fired_first == self.fired_end:
             sent += self.take_requests(now)
-        if self.is_stalled:
+        if self.is_stalled or self.liquidator.is_stalled:
             self.stalls += 1
             self.due_ns = monotonic_ns() + RETRY_NS
+        elif self.liquidator.next_ns > now:
+            self.due_ns = monotonic_ns() + (self.liquidator.next_ns - now)
         if sent:
             self.out.wake()
         return settled + sent
@@ -121,14 +131,17 @@ cdef class RiskTile(Tile):
         if record.type == RSX_MARGIN_CONFIG:
             return self.accounts.on_configured(<const rsx_margin_config_t*>record)
         if self.keeper.shard == 0:
-            return self.keeper.on_record(record)
-        return 0
+            self.keeper.on_record(record)
+        return self.liquidator.on_record(record)
 
-    cdef int take_marks(self) except -1 nogil:
-        """K-3: marks go on to their symbol's engine, in order."""
+    cdef int take_marks(self, uint64_t now) except -1 nogil:
+        """K-3: marks go on to their symbol's engine, in order, with what risk knows of it."""
         cdef ring_t* ring = self.marks
         cdef uint64_t count, done = 0
         cdef const rsx_mark_update_t* update
+        cdef rsx_mark_update_t* passed
+        cdef const symbol_t* symbol
+        cdef int64_t rate = 0, average = 0
         cdef int index
         if ring == NULL:
             return 0
@@ -141,7 +154,12 @@ cdef class RiskTile(Tile):
             if not ring_free(self.out.matching[index], 1):
                 self.is_stalled = True
                 break
-            rsx_record_copy(ring_claim_sure(self.out.matching[index]), update)
+            symbol = &self.ledger.ledger.symbols[index]
+            passed = <rsx_mark_update_t*>ring_claim_sure(self.out.matching[index])
+            rsx_record_copy(passed, update)
+            passed.open_interest = symbol.open_interest
+            passed.rate_ppb = rate if funding_rate(symbol, &rate, &average) else 0
+            passed.next_funding_s = funding_next_s(&self.ledger.ledger, symbol, now)
             ring_commit(self.out.matching[index])
             done += 1
         if done:
@@ -263,7 +281,12 @@ cdef class RiskTile(Tile):
             "orders_known": self.ledger.ledger.orders.live,
             "accounts": self.ledger.ledger.accounts_used,
             "positions": self.ledger.ledger.positions_used,
+            **self.liquidator.counters(),
         }
+
+    def audit_watch(self):
+        """INV-32, O(positions)."""
+        self.liquidator.watch.audit(self.clock.now_ns())
 
 
 cdef uint16_t[RULES_OF_A_MARKET] RULES
@@ -272,6 +295,7 @@ RULES[:] = [RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BR
 cdef uint8_t[128] WATCHED
 for _type in range(128):
     WATCHED[_type] = _type in (
-        RSX_TRIGGER_FIRED, RSX_MARGIN_CONFIG, RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED,
-        RSX_LIQUIDATION_SETTLED, RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE,
-        RSX_FILL, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED)
+        RSX_TRIGGER_FIRED, RSX_MARGIN_CONFIG, RSX_MARK_PRICE, RSX_FILL, RSX_TRADING_MODE,
+        RSX_SYMBOL_BRACKETS, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED, RSX_CANCEL_ALL_DONE,
+        RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED, RSX_LIQUIDATION_SETTLED,
+        RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE)
