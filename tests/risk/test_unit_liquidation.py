@@ -87,7 +87,7 @@ def test_enough_is_closed_and_no_more():
         ({"liquidation_step_ppm": 250_000}, 100, 25),
         ({"liquidation_step_ppm": 250_000, "lot": 10}, 100, 30),
         ({"lot": 10}, 105, 105),
-        ({"liquidation_step_ppm": 900_000, "lot": 20}, 105, 100),
+        ({"liquidation_step_ppm": 900_000, "lot": 20}, 105, 105),
         ({"liquidation_step_ppm": 900_000, "notional_min": 200_000}, 100, 100),
         ({"qty_max": 33}, 100, 33),
         ({"qty_max": 33, "lot": 10}, 100, 30),
