@@ -248,7 +248,9 @@ def build_tiles(
     matching = [
         MatchingTile(
             f"matching[{symbol.name}]", clock.copy(), recovered.state.engines[symbol.id],
-            risk_matching=rings.risk_matching(0, symbol.id),
+            risk_matching=[
+                rings.risk_matching(shard, symbol.id) for shard in range(config.risk.shards)
+            ],
             matching_wal=rings[f"matching_wal[{symbol.id}]"],
         )
         for symbol in config.symbols

@@ -39,7 +39,8 @@ cdef enum:
 cdef inline uint16_t reason_or(uint16_t reason, uint16_t other) noexcept nogil:
     """The request's reason where it is one that a cancel may have (C-2), else the other."""
     if (reason == RSX_R_USER_CANCEL or reason == RSX_R_DISCONNECTED
-            or reason == RSX_R_DEAD_MAN or reason == RSX_R_ADMIN_CANCEL):
+            or reason == RSX_R_DEAD_MAN or reason == RSX_R_ADMIN_CANCEL
+            or reason == RSX_R_LIQUIDATION or reason == RSX_R_DELEVERAGED):
         return reason
     return other
 

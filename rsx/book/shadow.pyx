@@ -318,6 +318,7 @@ cdef class Shadow:
         self.last_seq[at] = self.next_seq - 1
         own.mode = self.modes[at].mode = source.mode
         own.rules = source.rules
+        own.rules.is_logged = 0  # what a start has logged is still to be released
         own.taker = source.taker
         own.taker.cid_place = 0
         own.taker.user_slot = 0

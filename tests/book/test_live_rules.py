@@ -330,6 +330,18 @@ class TestFold:
         shadow.audit()
         assert shadow.depth(1, 1, 5) == [(101, 2, 1), (250_000, 7, 1)]
 
+    def test_a_shadow_that_was_loaded_hears_of_the_opening_rules_again(self):
+        """SY-6: the engine has applied them before they are released."""
+        engine = compiled_engine(make_symbol(), **LIMITS)
+        opening = changed_rules(1)
+        engine.configure(b"".join(opening))
+        shadow = Shadow((make_symbol(),), 64)
+        shadow.load(engine)
+
+        shadow.apply(b"".join(numbered([*opening, *changed_rules(2, px_max=300_000)])))
+        with pytest.raises(InvariantError, match="25"):
+            shadow.apply(b"".join(numbered(changed_rules(2), 9)))
+
     def test_the_auditor_follows_a_change(self, make_table):
         table = make_table(reference_px=100, taker_fee_ppm=100)
         table.run("""

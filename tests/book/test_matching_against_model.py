@@ -118,19 +118,28 @@ def test_what_the_flow_makes_of_every_kind_comes_to_pass():
                     name += f" {event.original_status}"
                 elif name == "ORDER_AMENDED":
                     name += f" {event.flags & 68}"
+                elif name == "ORDER_ACCEPTED":
+                    name += f" {'liquidation' if event.kind == 7 else event.flags & 128}"
+                elif name == "POSITION_TRANSFERRED":
+                    name += f" {event.kind} {'some' if event.qty else 'none'}"
+                elif name == "MARK_PRICE":
+                    name += f" {event.state}"
                 seen[name] = seen.get(name, 0) + 1
 
     due = {f"ORDER_REJECTED {n}" for n in (3002, 3003, 3004, 3005, 3006, 3008, 3011, 3012, 3013,
                                            3016)}  # fmt: skip
     due |= {f"ORDER_CANCELLED {n}" for n in (3101, 3102, 3103, 3105, 3106, 3107, 3108, 3109, 3110,
-                                             3111)}  # fmt: skip
+                                             3111, 3112, 3113)}  # fmt: skip
     due |= {f"TRIGGER_CANCELLED {n}" for n in (2001, 3101, 3105, 3110)}
     due |= {f"TRIGGER_REJECTED {n}" for n in (3005, 3008, 3011, 3012, 3014, 3015, 3016)}
     due |= {f"AMEND_REJECTED {n}" for n in (3002, 3007, 3008, 3011, 3012, 3013, 3018)}
     due |= {f"CANCEL_REJECTED {n}" for n in (3007, 3017)}
     due |= {f"ORDER_DUPLICATE {n}" for n in (0, 1, 2, 3, 5)}
     due |= {f"ORDER_AMENDED {n}" for n in (0, 4, 64)}
-    due |= {"ORDER_REDUCED 3103", "ORDER_RESTED", "ORDER_RELEASED", "ORDER_ACCEPTED", "FILL",
+    due |= {"ORDER_REDUCED 3103", "ORDER_RESTED", "ORDER_RELEASED", "FILL",
             "CANCEL_ALL_DONE", "TRIGGER_PLACED", "TRIGGER_FIRED", "TRADING_MODE",
-            "MARK_PRICE"}  # fmt: skip
+            "SYMBOL_CONFIG", "SYMBOL_BRACKETS"}  # fmt: skip
+    due |= {f"ORDER_ACCEPTED {n}" for n in ("liquidation", 0, 128)}
+    due |= {f"POSITION_TRANSFERRED {kind} {n}" for kind in (0, 1) for n in ("some", "none")}
+    due |= {"MARK_PRICE 0", "MARK_PRICE 1"}
     assert {name for name in due if seen.get(name, 0) < 2} == set(), seen

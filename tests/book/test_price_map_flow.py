@@ -116,7 +116,7 @@ DRAWS: dict[str, Draw] = {
 @pytest.mark.parametrize("shape", DRAWS)
 @pytest.mark.parametrize("treatment", ["left alone", "thrown about", "few slots"])
 def test_best_and_neighbours_are_those_of_a_sorted_list(shape, tick, treatment):
-    """TST-9, BOOK-35, BOOK-40; every step, through many recentrings, most of them interrupted by more orders."""
+    """TST-9, BOOK-35, BOOK-40; every step, through many recentrings, most of them cut short."""
     rng = random.Random(f"{shape} {tick} {treatment}")
     slots = 1024 if treatment == "few slots" else 1 << 20
     pair = Pair(make_engine(tick, level_slots_max=slots), tick)

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from model.auditor import audit
 from model.pair import Pair
-from model.symbols import make_symbol
+from model.symbols import make_symbol, rules_records
 from model.wire import make_request, numbered, view
 
 NS = 1_000_000_000
+REDUCE, HEDGE = 2, 128
 LIMITS = {
     "orders_max": 6,
     "users_max": 3,
@@ -46,8 +47,13 @@ TRIGGERS = st.sampled_from([  # kind, tif, flags
 ])  # fmt: skip
 
 
+def hedge(user: int) -> int:
+    """The flag of the one whose account has two legs."""
+    return HEDGE if user == 2 else 0
+
+
 class Exchange(RuleBasedStateMachine):
-    """One pair; `fired` is what risk has yet to answer."""
+    """One pair; `fired` is what risk has yet to answer, `coming` the rest of a set of rules."""
 
     pair: Pair
 
@@ -57,6 +63,7 @@ class Exchange(RuleBasedStateMachine):
         self.now = NS
         self.log: list[bytes] = []
         self.fired: deque[Any] = deque()
+        self.coming: deque[bytes] = deque()
         self.rng = random.Random(1)
 
     @initialize(
@@ -74,7 +81,9 @@ class Exchange(RuleBasedStateMachine):
         self.pair = Pair(market, LIMITS, depth, careful=True)
 
     def ask(self, name: str | None, **values: Any) -> None:
-        request = make_request(name, symbol_id=1, **values) if name else None
+        self.give(make_request(name, symbol_id=1, **values) if name else None)
+
+    def give(self, request: bytes | None) -> None:
         events = self.pair.step(request, self.now, self.rng)
         self.log += events
         self.fired.extend(e for e in map(view, events) if e.record.name == "TRIGGER_FIRED")
@@ -91,6 +100,7 @@ class Exchange(RuleBasedStateMachine):
     )  # fmt: skip
     def order(self, user, side, qty, px, terms, stp, group, cid, reserved, lives):
         kind, tif, flags = terms
+        flags |= hedge(user)
         self.ask(
             "ORDER_NEW", oid=self.next_oid(), user_id=user, side=side, qty=qty, px=px, kind=kind,
             tif=tif, flags=flags, stp=stp, owner_group=group, cid=cid, reserved=reserved,
@@ -104,6 +114,7 @@ class Exchange(RuleBasedStateMachine):
     )  # fmt: skip
     def trigger(self, user, side, qty, px, at, terms, stp, cid, trail, lives, at_once):
         kind, tif, flags = terms
+        flags |= hedge(user)
         trails = kind == 6
         self.ask(
             "TRIGGER_REQUEST", oid=self.next_oid(), user_id=user, side=side, qty=qty,
@@ -146,9 +157,52 @@ class Exchange(RuleBasedStateMachine):
     def amend_any(self, user, oid):
         self.ask("ORDER_AMEND", oid=oid, user_id=user, px=100, qty=5, assumed=20)
 
-    @rule(px=st.integers(94, 108))
-    def mark(self, px):
-        self.ask("MARK_UPDATE", mark_px=px)
+    @rule(px=st.integers(94, 108), state=st.sampled_from([0, 0, 0, 1]))
+    def mark(self, px, state):
+        self.ask("MARK_UPDATE", mark_px=px, state=state, index_px=px + 1, sources=px % 4)
+
+    @rule(user=USERS, side=SIDES, px=PRICES, qty=st.one_of(st.none(), QTYS))
+    def liquidate(self, user, side, px, qty):
+        """LO-1; without a quantity: all there is."""
+        known = self.pair.model.users.get(user)
+        room = known.room(side) if known else 0
+        self.ask(
+            "ORDER_NEW", oid=self.next_oid(), user_id=user, side=side, qty=qty or room or 1, px=px,
+            kind=7, tif=1, flags=REDUCE | hedge(user),
+        )  # fmt: skip
+
+    @rule(user=USERS, other=st.integers(1, 4), side=SIDES, qty=QTYS, adl=st.booleans())
+    def transfer(self, user, other, side, qty, adl):
+        """PT-1; user 4 never orders."""
+        if user == other:
+            return
+        self.ask(
+            "POSITION_TRANSFER", qty=qty, user_id=user, counter_user_id=other, side=side, px=101,
+            kind=int(adl), user_flags=REDUCE | hedge(user),
+            counter_flags=(REDUCE if adl else 0) | hedge(other),
+        )  # fmt: skip
+
+    @precondition(lambda self: not self.coming)
+    @rule(
+        tick=st.sampled_from([1, 1, 2, 5]), lot=st.sampled_from([1, 1, 2, 3]),
+        fees=st.sampled_from([(700, -100, 9000), (0, 0, 0)]), least=st.sampled_from([0, 300]),
+        band=st.sampled_from([0, 30_000]), most=st.sampled_from([1100, 500]), parts=st.booleans(),
+    )  # fmt: skip
+    def change_rules(self, tick, lot, fees, least, band, most, parts):
+        """SY-4; in parts: other requests may come between."""
+        now = make_symbol(
+            tick=tick, lot=lot, px_max=110, reference_px=100, taker_fee_ppm=fees[0],
+            maker_fee_ppm=fees[1], liquidation_fee_ppm=fees[2], notional_min=least,
+            price_band_ppm=band, notional_max=most,
+        )  # fmt: skip
+        self.coming.extend(rules_records(now, self.pair.model.rules_version + 1))
+        for _ in range(1 if parts else 4):
+            self.give(self.coming.popleft())
+
+    @precondition(lambda self: self.coming)
+    @rule()
+    def go_on_with_rules(self):
+        self.give(self.coming.popleft())
 
     @rule(mode=st.sampled_from([0, 0, 0, 1, 2, 3]))
     def mode(self, mode):
@@ -185,6 +239,7 @@ class Exchange(RuleBasedStateMachine):
     def restart(self):
         """TR-9: risk is told again what had fired."""
         self.pair.restart(self.log)
+        self.coming.clear()
         again = set(self.pair.model.fired_ids())
         self.fired = deque(f for f in self.fired if f.oid in again)
 

@@ -33,6 +33,7 @@ TRANSFER = [f.name for f in BY_NAME["POSITION_TRANSFER"].fields[2:]]
 RESTING_TIFS = (int(Tif.GTC), int(Tif.GTD))
 CANCEL_REASONS = (
     Reason.USER_CANCEL, Reason.DISCONNECTED, Reason.DEAD_MAN, Reason.ADMIN_CANCEL,
+    Reason.LIQUIDATION, Reason.DELEVERAGED,
 )  # fmt: skip
 
 

@@ -297,7 +297,7 @@ class Flow:
     def make_cancel_all(self) -> bytes:
         return ORDER_CANCEL_ALL(
             user_id=self.user(), symbol_id=self.symbol.id, request_id=self.step,
-            reason=self.rng.choice((0, 3101, 3107, 3108, 3111, 7)), scope=self.below(4),
+            reason=self.rng.choice((0, 3101, 3107, 3108, 3111, 3112, 3113, 7)), scope=self.below(4),
             sides=self.below(4),
         )  # fmt: skip
 
