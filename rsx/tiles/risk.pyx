@@ -282,6 +282,7 @@ cdef class RiskTile(Tile):
             "accounts": self.ledger.ledger.accounts_used,
             "positions": self.ledger.ledger.positions_used,
             **self.liquidator.counters(),
+            **self.keeper.counters(),
         }
 
     def audit_watch(self):
