@@ -202,7 +202,9 @@ cdef uint64_t hash_settings(const ledger_t* ledger, const account_t* account,
                             const position_t* position) noexcept nogil:
     """Those of a market, once for both legs: a request in flight may have made the other."""
     cdef uint64_t settings = position.leverage | <uint64_t>position.margin_mode << 16
-    if settings == 0 or (position.leg and find_position(<ledger_t*>ledger, account, position.symbol, 0) != NULL):
+    if settings == 0:
+        return 0
+    if position.leg and find_position(<ledger_t*>ledger, account, position.symbol, 0) != NULL:
         return 0
     return mix(mix(account.user_id, position.symbol), settings)
 

@@ -8,7 +8,8 @@ from rsx.risk.accounts cimport ledger_t, position_t, symbol_t
 # The fold.
 cdef void funding_sample(symbol_t* symbol, const rsx_mark_price_t* mark) noexcept nogil
 cdef int apply_funding(ledger_t* ledger, const rsx_record_t* record) except -1 nogil
-cdef void funding_restart(symbol_t* symbol, uint32_t interval_s_before, uint64_t ts_ns) noexcept nogil
+cdef void funding_restart(symbol_t* symbol, uint32_t interval_s_before,
+                          uint64_t ts_ns) noexcept nogil
 cdef int reckon_owed(ledger_t* ledger, position_t* position) except -1 nogil
 
 # Deciding (shard 0).

@@ -166,7 +166,7 @@ cdef position_t* funding_next_payment(ledger_t* ledger, int index, uint64_t* cur
     """FN-8, FN-9: the next position that owes or is owed; the caller books it now.
 
     cursor: 0 at the first call of a settlement; looks: positions that may still be looked at,
-    counted down. NULL: none for now, or (looks left) none any more.
+    counted down. NULL: looks are used up, or (some left) there is none any more.
     """
     cdef symbol_t* symbol = &ledger.symbols[index]
     cdef position_t* position

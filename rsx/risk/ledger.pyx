@@ -41,6 +41,8 @@ cdef int set_rules(ledger_t* ledger, int index, symbol) except -1:
     """A market's rules as configured: they hold until the log says others (SY-6)."""
     cdef bytes data
     cdef symbol_t* rules = &ledger.symbols[index]
+    if any([row[0] <= 0 for row in symbol.brackets]):
+        raise ValueError(f"brackets {symbol.brackets}: the first notional must be positive")
     ledger.symbol_index[symbol.id] = index + 1
     rules.symbol_id = symbol.id
     for data in market_rules.to_records(symbol):

@@ -13,6 +13,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from rsx.core.idmap cimport idmap_get, idmap_prefetch
 from rsx.core.memory cimport rsx_prefetch
 from rsx.records_c cimport *
+from rsx.risk.accounts cimport account_t, ledger_t, position_t
 from rsx.risk.orders cimport order_t, orders_find
 
 
@@ -23,6 +24,21 @@ cdef inline uint64_t named_order(const rsx_record_t* record) noexcept nogil:
     if record.type == RSX_ORDER_CANCELLED or record.type == RSX_ORDER_AMENDED:
         return (<const rsx_order_cancelled_t*>record).oid  # both have it in the same place
     return 0
+
+
+cdef inline void prefetch_account(const ledger_t* ledger, uint32_t slot) noexcept nogil:
+    """Both lines: balances and what is kept, and what a fill adds to."""
+    cdef const account_t* account = &ledger.accounts[slot]
+    rsx_prefetch(account)
+    rsx_prefetch(&account.frozen)
+
+
+cdef inline void prefetch_position(const ledger_t* ledger, uint32_t slot) noexcept nogil:
+    """All three lines: the last one has the exposure's place and the funding reckoned."""
+    cdef const position_t* position = &ledger.positions[slot]
+    rsx_prefetch(position)
+    rsx_prefetch(&position.kept_unrealised)
+    rsx_prefetch(&position.realised)
 
 
 cdef void ledger_prefetch(ledger_t* ledger, const rsx_record_t* record) noexcept nogil:
@@ -39,8 +55,8 @@ cdef void ledger_prefetch(ledger_t* ledger, const rsx_record_t* record) noexcept
 cdef void ledger_prefetch_row(ledger_t* ledger, const rsx_record_t* record) noexcept nogil:
     """For the record LOOK_NEAR ahead."""
     if record.type == RSX_ORDER_ACCEPTED:
-        rsx_prefetch(&ledger.accounts[
-            idmap_get(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id)])
+        prefetch_account(
+            ledger, idmap_get(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id))
     else:
         rsx_prefetch(&ledger.orders.rows[orders_find(&ledger.orders, named_order(record))])
 
@@ -52,10 +68,10 @@ cdef void ledger_prefetch_held(ledger_t* ledger, const rsx_record_t* record) noe
     cdef uint32_t slot
     if record.type == RSX_ORDER_ACCEPTED:
         slot = idmap_get(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id)
-        rsx_prefetch(&ledger.positions[ledger.accounts[slot].first_position])
+        prefetch_position(ledger, ledger.accounts[slot].first_position)
         return
     oid = named_order(record)
     if oid:
         order = &ledger.orders.rows[orders_find(&ledger.orders, oid)]
-        rsx_prefetch(&ledger.accounts[order.account])
-        rsx_prefetch(&ledger.positions[order.position])
+        prefetch_account(ledger, order.account)
+        prefetch_position(ledger, order.position)

@@ -67,7 +67,8 @@ cdef int clear_position(position_t* position, const rsx_liquidation_step_t* step
         return fail(23, step.user_id, position.order_oid)
     if step.stage == RSX_STAGE_CLOSED and position.net:
         return fail(24, step.user_id, position.net)
-    if step.stage == RSX_STAGE_CLOSED and position.margin_mode == RSX_MARGIN_ISOLATED and position.wallet:
+    if (step.stage == RSX_STAGE_CLOSED and position.margin_mode == RSX_MARGIN_ISOLATED
+            and position.wallet):
         return fail(24, step.user_id, position.wallet)
     position.stage = 0
     position.round = 0
