@@ -244,9 +244,21 @@ cdef int apply_payment(ledger_t* ledger, symbol_t* symbol, int index,
     return 0
 
 
+cdef int reckon_rest(ledger_t* ledger, symbol_t* symbol) except -1 nogil:
+    """FN-7 of positions that nothing has touched: who owes nothing has no payment."""
+    cdef int part
+    cdef uint64_t row
+    for part in range(2):
+        for row in range(1, symbol.exposures[part] + 1):
+            accrue(ledger, &ledger.positions[symbol.exposed[part][row].position])
+    return 0
+
+
 cdef int apply_done(ledger_t* ledger, symbol_t* symbol,
                     const rsx_funding_done_t* event) except -1 nogil:
     cdef funding_t* funding = &symbol.funding
+    if funding.is_open and funding.unreckoned:  # only where this tile does not book
+        reckon_rest(ledger, symbol)
     if not funding_is_booked(symbol) or event.interval_id != funding.interval_id:
         return fail(9, event.seq, event.interval_id)
     if (event.residue != funding.pool or event.paid != funding.paid

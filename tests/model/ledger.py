@@ -107,8 +107,10 @@ class ModelLedger(Fold):
         return 0, required, available, px, int(stp), settings.owner_group
 
     def locked(self, user: int, symbol_id: int, side: int, flags: int) -> Reason | int:
-        """HG-3, V-16."""
-        hedged = self.accounts.get(user, Account()).position_mode == HEDGED
+        """HG-3, V-16; without an account there is no mode to hold it against."""
+        if user not in self.accounts:
+            return 0
+        hedged = self.accounts[user].position_mode == HEDGED
         if hedged != bool(flags & HEDGE):
             return Reason.POSITION_MODE_MISMATCH
         leg = leg_of(side, flags)
@@ -277,10 +279,12 @@ class ModelLedger(Fold):
     def check_transfer(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
         """P-3: (reason, required, available)."""
         r = view(request)
-        if r.amount == 0:
-            return int(Reason.AMOUNT_INVALID), 0, 0
         if r.user_id not in self.accounts:
             return int(Reason.NO_ACCOUNT), 0, 0
+        if r.symbol_id not in self.symbols:
+            return int(Reason.UNKNOWN_SYMBOL), 0, 0
+        if r.amount == 0:
+            return int(Reason.AMOUNT_INVALID), 0, 0
         key = (r.user_id, r.symbol_id, r.leg)
         position = self.positions.get(key, Position())
         if not self.is_isolated(r.user_id, r.symbol_id) or not position.net:
@@ -305,7 +309,7 @@ class ModelLedger(Fold):
         gone = sum(amount for at, amount in self.wallet_leaving.values() if at == key)
         return position.wallet + min(0, self.unrealised(key)) - position.owed - gone
 
-    def check_margin_config(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
+    def check_settings(self, request: bytes, now_ns: int) -> tuple[int, int, int]:
         """P-4: (reason, required, available)."""
         r = view(request)
         user = r.user_id

@@ -187,8 +187,9 @@ def deleverage(
             cuts.append(Cut(c.user, c.leg, got))
 
     if policy != QUEUE:
-        winners = [c for c in line
-                   if not c.last and mark * c.net - (c.cost if c.net > 0 else -c.cost) > 0]
+        winners = [
+            c for c in line if not c.last and mark * c.net - (c.cost if c.net > 0 else -c.cost) > 0
+        ]
         weight = {
             (c.user, c.leg): abs(c.net) * (max(1, score(c, mark)) if policy == RISK_WEIGHTED else 1)
             for c in winners

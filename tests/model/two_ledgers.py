@@ -35,7 +35,7 @@ def make_markets(rng: random.Random) -> tuple[Any, ...]:
             initial_margin_ppm=rng.choice((10_000, 100_000, 333_333)),
             maintenance_margin_ppm=rng.choice((5_000, 9_999)),
             market_band_ppm=rng.choice((20_000, 150_000)), tick_table=ticks,
-            brackets=brackets, oi_low=0, oi_high=0,
+            brackets=brackets, oi_low=oi[0], oi_high=oi[1],
         )
         for number, reference, ticks, brackets, oi in (
             (1, 100, ((120, 2), (200, 10)), ((2_000, 400_000, 200_000), (5_000, 10**6, 300_000)),
@@ -64,10 +64,11 @@ def alike(seen: dict[str, int] | None, due: dict[str, int] | None) -> bool:
 class Exchange:
     """Two live ledgers, one folded, and a matching engine per market, one record at a time."""
 
-    def __init__(self, seed: int, mark_source: str):
+    def __init__(self, seed: int, mark_source: str, with_money: bool = True):
         from rsx.risk.ledger import Ledger
 
         self.rng = random.Random(seed)
+        self.with_money = with_money
         self.markets = make_markets(self.rng)
         self.model = ModelLedger(self.markets, mark_source, STALE_MS)
         self.live, self.folded = (
@@ -125,8 +126,9 @@ class Exchange:
         rng = self.rng
         self.now_ns += rng.randrange(300 * MS)
         acts = (self.order, self.amend, self.cancel, self.cancel_all, self.trigger, self.deposit,
-                self.configure, self.mark)  # fmt: skip
-        rng.choices(acts, (52, 16, 16, 1, 6, 2, 1, 6))[0]()
+                self.configure, self.mark, self.withdraw, self.transfer, self.settings)  # fmt: skip
+        money = (2, 3, 2) if self.with_money else (0, 0, 0)
+        rng.choices(acts, (52, 16, 16, 1, 6, 2, 1, 6, *money))[0]()
         if rng.random() < 0.7:
             self.release(rng.randrange(6))
         while self.fired and rng.random() < 0.8:
@@ -272,6 +274,58 @@ class Exchange:
             self.waiting.append(records.ACCOUNT_CONFIG.pack(
                 user_id=view(request).user_id, owner_group=due[1], stp=due[2],
             ))  # fmt: skip
+
+    def judged(self, name: str, request: bytes) -> tuple[int, ...]:
+        """Both ledgers say the same of a request about money or settings; returns it."""
+        due = getattr(self.model, name)(request, self.now_ns)
+        seen = getattr(self.live, name)(request, self.now_ns)
+        told = 3 if due[0] in (2001, 2008, 2012, 2014) else 1
+        assert seen[:told] == due[:told], f"{view(request)}: model {due}, ledger {seen}"
+        self.reasons[view(request).record.name, due[0]] += 1
+        self.compare_user(view(request).user_id)
+        return tuple(seen)
+
+    def withdraw(self) -> None:
+        rng, user = self.rng, self.rng.randint(1, USERS)
+        could = self.model.withdrawable(user) if user in self.model.accounts else 0
+        values = {"amount": rng.choice((0, 1, could, could + 1)), "user_id": user}
+        self.request_id += 1
+        request = records.WITHDRAW_REQUEST.pack(request_id=self.request_id, **values)
+        if not self.judged("check_withdraw", request)[0]:
+            self.waiting.append(records.WITHDRAWAL.pack(request_id=self.request_id, **values))
+
+    def transfer(self) -> None:
+        rng, model = self.rng, self.model
+        isolated = [k for k, p in model.positions.items() if p.net and model.is_isolated(*k[:2])]
+        user, symbol, _ = rng.choice(isolated or [(1, rng.choice(self.markets).id, 0)])
+        key = (user, symbol, 0)
+        most = rng.choice((0, 300, -300, -max(0, model.wallet_free(key))))
+        values = {"user_id": user, "symbol_id": symbol, "amount": rng.randint(*sorted((0, most)))}
+        self.request_id += 1
+        request = records.MARGIN_TRANSFER_REQUEST.pack(request_id=self.request_id, **values)
+        if not self.judged("check_transfer", request)[0]:
+            self.waiting.append(
+                records.MARGIN_TRANSFERRED.pack(request_id=self.request_id, **values)
+            )
+
+    def settings(self) -> None:
+        """V-17: nothing more of it comes before the answer."""
+        rng, user = self.rng, self.rng.randint(1, USERS)
+        self.request_id += 1
+        fields = rng.choice((1, 1, 2, 3, 0, 5))
+        request = records.MARGIN_CONFIG_REQUEST.pack(
+            request_id=self.request_id, user_id=user, symbol_id=rng.choice((1, 7, 300, 300, 5)),
+            fields=fields, leverage=rng.choice((0, 1, 2, 3, 9, 50, 101)),
+            margin_mode=rng.randrange(2),
+        )  # fmt: skip
+        reason, _, _, *full = self.judged("check_settings", request)
+        if not reason:
+            names = ("leverage", "margin_mode", "position_mode")
+            self.waiting.append(records.MARGIN_CONFIG.pack(
+                request_id=self.request_id, user_id=user, symbol_id=view(request).symbol_id,
+                **dict(zip(names, full, strict=True)),
+            ))  # fmt: skip
+            self.release(len(self.waiting))
 
     def mark(self) -> None:
         market = self.rng.choice(self.markets)

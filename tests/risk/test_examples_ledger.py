@@ -7,13 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-
-@pytest.fixture(autouse=True)
-def _waits(request):
-    if "compiled" in request.node.name:
-        pass
-
-
 FEED = {"mark_source": "feed"}
 PPM_10_PERCENT = {"initial_margin_ppm": 100_000, "maintenance_margin_ppm": 50_000}
 

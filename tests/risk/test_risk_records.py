@@ -27,12 +27,6 @@ FUND = FUND_USER_BASE + 1
 TO_CLOSE = {"net_qty": 10, "qty": 10, "side": 1}
 
 
-@pytest.fixture(autouse=True)
-def _waits(request):
-    if "compiled" in request.node.name:
-        pass
-
-
 class Script(LedgerTable):
     """Lines as in LedgerTable, and records."""
 
@@ -130,6 +124,17 @@ class TestFunding:
             pay(script, user, amount, net)
         script.record("FUNDING_DONE", **DONE)
         assert [script.collateral(u) for u in (1, 2)] == [99_998, 99_998]
+        script.ledger.audit()
+
+    def test_who_owes_nothing_has_no_payment(self, make_script):
+        """FN-8: and the log is complete without one."""
+        script = make_script(**{**HOURLY, "funding_cap_ppb": 1000})
+        settle(script, rate_ppb=1000)
+        for user in (1, 2, 3):
+            pay(script, user, 1, 1, rate_ppb=1000)
+        script.record("FUNDING_DONE", **{**DONE, "residue": 3, "paid": 3, "received": 0,
+                                         "payments": 3})  # fmt: skip
+        assert [script.collateral(u) for u in (1, 4)] == [99_999, 100_000]
         script.ledger.audit()
 
     def test_an_isolated_position_pays_from_its_wallet(self, make_script):

@@ -21,6 +21,7 @@ from world import make_market
 from rsx.records import View
 
 ANSWERS = ("POSITION_STATE", "POSITION_RISK", "ACCOUNT_STATE")
+OF_AN_ORDER = ("oid", "user_id", "symbol_id", "side", "flags")
 BUY, SELL = 0, 1
 GTC, IOC, FOK = 0, 1, 2
 MARKET, STOP_MARKET, STOP_LIMIT, TAKE_MARKET, TAKE_LIMIT = 1, 2, 3, 4, 5
@@ -62,7 +63,7 @@ class Chaos(Venue):
         self.asked: Counter[tuple[str, int]] = Counter()
         super().__init__(folder, *make_markets(self.rng), **sections)
         self.px = {s.id: s.reference_px for s in self.config.symbols}
-        self.live: list[tuple[int, int, int, int]] = []  # oid, user, symbol, flags
+        self.live: list[tuple[int, ...]] = []  # oid, user, symbol, side, flags
         for user in USERS[:-1]:
             self.deposit(user, amount=self.rng.randint(20_000, 400_000))
         self.deposit(1, amount=1 << 45)
@@ -180,7 +181,7 @@ class Chaos(Venue):
         values = self.values()
         request = make_request("ORDER_REQUEST", **values)
         due = self.model.check(request, self.clock.now_ns())
-        self.live.append((values["oid"], values["user_id"], values["symbol_id"], values["flags"]))
+        self.live.append(tuple(values[name] for name in OF_AN_ORDER))
         self.judged("ORDER_REQUEST", due[:3], request)
 
     def burst(self) -> None:
@@ -189,9 +190,7 @@ class Chaos(Venue):
             way = self.rng.random()
             if way < 0.6:
                 values = self.values()
-                self.live.append(
-                    (values["oid"], values["user_id"], values["symbol_id"], values["flags"])
-                )
+                self.live.append(tuple(values[name] for name in OF_AN_ORDER))
                 self.push(make_request("ORDER_REQUEST", **values))
             elif way < 0.85:
                 if request := self.amendment():
@@ -206,14 +205,14 @@ class Chaos(Venue):
         self.live = [row for row in self.live[-400:] if row[0] in orders or rng.random() < 0.2]
         if not self.live:
             return None
-        oid, user, symbol, flags = rng.choice(self.live[-12:])
+        oid, user, symbol, side, flags = rng.choice(self.live[-12:])
         order = orders.get(oid)
         px = order.px if order and rng.random() < 0.5 else self.price(symbol)
         qty = (order.qty + order.filled if order else 0) + rng.randint(-20, 25)
         self.request_id += 1
         return make_request(
             "AMEND_REQUEST", oid=oid, user_id=user, symbol_id=symbol, px=px, qty=max(1, qty),
-            side=order.side if order else 0, flags=flags, request_id=self.request_id,
+            side=side, flags=flags, request_id=self.request_id,
         )  # fmt: skip
 
     def one_amend(self) -> None:
@@ -227,7 +226,7 @@ class Chaos(Venue):
         if self.rng.random() < 0.1:
             self.cancel_all(self.rng.choice(USERS), symbol=self.rng.choice(list(self.px)))
         elif self.live:
-            oid, user, symbol, _ = self.rng.choice(self.live)
+            oid, user, symbol, *_ = self.rng.choice(self.live)
             self.cancel(user, oid, symbol=symbol)
 
     def one_trigger(self) -> None:
@@ -320,5 +319,5 @@ class Chaos(Venue):
             margin_mode=rng.randrange(2) if fields & 2 else 0,
             position_mode=rng.randrange(2) if fields & 4 else 0,
         )  # fmt: skip
-        due = self.model.check_margin_config(request, self.clock.now_ns())
+        due = self.model.check_settings(request, self.clock.now_ns())
         self.judged("MARGIN_CONFIG_REQUEST", due, request)

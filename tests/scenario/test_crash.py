@@ -24,7 +24,6 @@ USERS = min(SOAK, 1000) or 24
 START = 463_190
 UNIT = 100
 TAKEOVER = 0
-HAS_LIQUIDATION = False
 MARKET = {
     "tick": 5, "lot": 10, "px_max": 4_000_000, "reference_px": START - START % 5,
     "qty_max": 1_000_000, "liquidation_delay_ms": 200, "funding_interval_s": 28_800,
@@ -60,7 +59,6 @@ def live_through(
     venue.prove()
 
 
-@pytest.mark.skipif(not HAS_LIQUIDATION, reason="there is no liquidation yet")
 @pytest.mark.timeout(60 if not SOAK else 7200)
 class TestPaths:
     def test_two_weeks_of_a_real_market(self, tmp_path):

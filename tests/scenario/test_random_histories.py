@@ -14,7 +14,6 @@ SIZES = {"accounts_max": 1024, "positions_max": 4096}
 ACTS = int(os.environ.get("RSX_SOAK", "600"))
 
 
-@pytest.mark.skip(reason="not all requests are compiled yet")
 @pytest.mark.timeout(60 + ACTS // 5)
 @pytest.mark.parametrize(("seed", "shards"), [(1, 1), (2, 1), (3, 3), (4, 3)])
 def test_the_model_predicts_every_balance_position_and_margin(tmp_path, seed, shards):
