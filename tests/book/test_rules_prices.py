@@ -7,8 +7,12 @@ Over the plain model and the compiled engine; the language of the tables is that
 from __future__ import annotations
 
 import pytest
-from model.engines import ask, new
+from book.conftest import LIMITS
+from model.engines import ask, compiled_engine, new
+from model.symbols import make_symbol
 from model.wire import make_request
+
+from rsx.core.check import InvariantError
 
 ROWS = ((100, 5), (1000, 10), (2000, 100))
 
@@ -273,3 +277,36 @@ class TestModes:
             mode halt                -> mode halt was open
             u1 buy 5 @ 99 GTC cid=a  -> duplicate #1 resting 0+5 of 5 @ 99
             """)
+
+
+class TestStaleMark:
+    """PX-2, K-2."""
+
+    def test_it_is_logged_as_it_came_and_moves_neither_mark_nor_triggers(self, make_table):
+        table = make_table(reference_px=100, price_band_ppm=100_000)
+        table.run("""
+            mark 100                        -> mark 100
+            u1 sell 5 stop 90 IOC           -> waits
+            mark 80 state=1                 -> mark 80
+            u1 buy 5 @ 111 GTC              -> rejected 3010
+            u1 buy 5 @ 110 GTC              -> accepted rests
+            mark 90                         -> mark 90; fired #1 at 90 level 90
+            """)
+        assert table.engine.mark == 90
+
+    @pytest.mark.parametrize("wrong", [{"mark_px": 0}, {"mark_px": -5}, {"state": 2}])
+    def test_a_mark_that_cannot_be_is_a_failed_check(self, wrong):
+        """1106; a stale one too."""
+        engine = compiled_engine(make_symbol(), **LIMITS)
+        values = {"symbol_id": 1, "mark_px": 100, "state": 1, **wrong}
+        with pytest.raises(InvariantError, match="1106"):
+            engine.submit(make_request("MARK_UPDATE", **values), 0)
+
+    def test_everything_it_says_is_in_the_log(self, make_engine):
+        engine = make_engine()
+        said = {"mark_px": 101, "index_px": 102, "open_interest": 3, "rate_ppb": -4,
+                "source_ns": 5, "next_funding_s": 6, "sources": 7, "state": 1}  # fmt: skip
+
+        (event,) = ask(engine, make_request("MARK_UPDATE", symbol_id=1, **said), 8)
+
+        assert {name: event[name] for name in said} == said
