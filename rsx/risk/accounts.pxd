@@ -192,7 +192,6 @@ cdef void blank_position(const ledger_t* ledger, const account_t* account, int s
 cdef position_t* open_position(ledger_t* ledger, account_t* account, int symbol,
                                int leg) noexcept nogil
 cdef account_t* open_account(ledger_t* ledger, uint32_t user_id) noexcept nogil
-cdef int64_t unrealised_of(const position_t* position, int64_t mark) noexcept nogil
 cdef int64_t protection_px(const symbol_t* symbol, uint8_t side, int64_t mark) noexcept nogil
 
 
@@ -262,3 +261,10 @@ cdef inline int64_t tick_at(const symbol_t* symbol, int64_t px) noexcept nogil:
             break
         tick = symbol.tick_at[row]
     return tick
+
+
+cdef inline int64_t unrealised_of(const position_t* position, int64_t mark) noexcept nogil:
+    """A-5. |net| x mark was seen to fit by the caller."""
+    if position.net >= 0:
+        return mark * position.net - position.cost
+    return position.cost - mark * -position.net

@@ -68,13 +68,6 @@ cdef account_t* open_account(ledger_t* ledger, uint32_t user_id) noexcept nogil:
 # --- prices -----------------------------------------------------------------------------------
 
 
-cdef int64_t unrealised_of(const position_t* position, int64_t mark) noexcept nogil:
-    """A-5. |net| x mark was seen to fit by the caller."""
-    if position.net >= 0:
-        return mark * position.net - position.cost
-    return position.cost - mark * -position.net
-
-
 cdef int64_t protection_px(const symbol_t* symbol, uint8_t side, int64_t mark) noexcept nogil:
     """V-9: how far a market order may trade; always a price on tick that the symbol allows."""
     cdef int64_t away = rsx_part(mark, symbol.market_band_ppm)

@@ -148,11 +148,13 @@ cdef int reckon_share(const position_t* position, const symbol_t* symbol, int64_
     cdef int64_t worst = worst_size(position)
     cdef int64_t value = 0, worst_value = 0, initial
     memset(out, 0, sizeof(share_t))
-    if rsx_multiply(size, mark, &value) or rsx_multiply(worst, mark, &worst_value):
-        return fail(1201, worst, mark)
+    if rsx_multiply(size, mark, &value):
+        return fail(1201, size, mark)
     initial = initial_requirement(symbol, position.leverage_ppm, value)
     out.held = initial + position.frozen + position.frozen_flying
     if worst > size:
+        if rsx_multiply(worst, mark, &worst_value):
+            return fail(1201, worst, mark)
         out.held = max(
             out.held, initial_requirement(symbol, position.leverage_ppm, worst_value))
     if size and position.margin_mode == RSX_MARGIN_ISOLATED:
