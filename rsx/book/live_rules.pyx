@@ -89,8 +89,11 @@ cdef int apply_staged(engine_t* engine, int number) except -1 nogil:
     cdef const rsx_symbol_config_t* config = <const rsx_symbol_config_t*>&engine.staged.records[0]
     cdef const rsx_symbol_limits_t* limits = <const rsx_symbol_limits_t*>&engine.staged.records[1]
     engine.staged.used = 0
-    if config.lot < 1 or config.qty_max < config.lot or config.px_max < rules.px_max:
+    if config.lot < 1 or config.qty_max < config.lot:
         return fail(number, config.config_version, config.lot)
+    # Before the first set the rules are the configuration's, which need not hold (SY-6).
+    if rules.is_logged and config.px_max < rules.px_max:
+        return fail(number, config.config_version, config.px_max)
     if not take_rows(rules, config, limits):
         return fail(number, config.config_version, config.tick)
     rules.lot = config.lot
@@ -138,6 +141,8 @@ cdef int fold_rules(engine_t* engine, const rsx_record_t* record) except -1 nogi
         engine.staged.used = 0
     if not stage(engine, record, &version):
         return fail(14, record.seq, record.type)
-    if engine.rules.is_logged and version <= engine.rules.version:
+    # A shadow book begins with the rules that hold, and is then shown the opening that says so.
+    if engine.rules.is_logged and version <= engine.rules.version and not (
+            engine.is_shadow and version == engine.rules.version):
         return fail(25, version, engine.rules.version)
     return apply_staged(engine, 14) if engine.staged.used == <uint32_t>RULE_RECORDS else 0

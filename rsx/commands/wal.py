@@ -20,7 +20,7 @@ import orjson
 
 from rsx.commands.remote import Failure, json_option
 from rsx.errors import Reason
-from rsx.records import BY_NAME, RECORD_SIZE, Kind, OrderFlag, Tif, View, decode
+from rsx.records import BRACKETS_MAX, BY_NAME, RECORD_SIZE, Kind, OrderFlag, Tif, View, decode
 from rsx.units import to_text
 
 FOLLOW_S = 0.1
@@ -30,7 +30,11 @@ LEFT_OUT_WHEN_ZERO = frozenset(
     ("cid", "flags", "taker_flags", "maker_flags", "original_flags", "request_id", "received_ns",
      "index_px", "px", "kind", "original_kind", "stp", "owner_group", "expire_s", "extra",
      "extra_qty", "trigger_px", "trail_px", "trail_ppm", "original_reason",
-     *(f"tick_{part}{n}" for part in ("", "from_") for n in (1, 2, 3, 4)))
+     "next_funding_s", "source_ns", "sources", "leg", "margin_mode", "user_flags", "counter_flags",
+     "leverage", "round", "oid",
+     *(f"tick_{part}{n}" for part in ("", "from_") for n in (1, 2, 3, 4)),
+     *(f"{part}_{n}" for part in ("from", "initial_ppm", "maintenance_ppm")
+       for n in range(1, BRACKETS_MAX + 1)))
 )  # fmt: skip
 # Enums whose names are written as they are elsewhere; the others in lower case.
 IN_CAPITALS = (Tif, Reason)
@@ -135,13 +139,13 @@ def _chunks(directory: Path, last: int | None, follow: bool) -> Iterator[tuple[i
 
 
 def _filter(markets: Markets, user: int | None, symbol: str | None) -> Callable[[View], bool]:
-    """A record without the attribute asked for does not match; a fill has two users."""
+    """A record without the attribute asked for does not match; fills, transfers have two users."""
 
     def matches(view: View) -> bool:
         names = view.record.offsets
         if user is not None and not any(
             name in names and getattr(view, name) == user
-            for name in ("user_id", "taker_user_id", "maker_user_id")
+            for name in ("user_id", "taker_user_id", "maker_user_id", "counter_user_id")
         ):
             return False
         if symbol is None:
@@ -199,7 +203,7 @@ def _time(ts_ns: int) -> str:
 def _text_line(view: View, markets: Markets) -> str:
     names = view.record.offsets
     symbol_id = view.symbol_id if "symbol_id" in names else 0
-    words = [f"{view.seq:>10} {view.epoch:>3} {_time(view.ts_ns)} {view.record.name:<15}"]
+    words = [f"{view.seq:>10} {view.epoch:>3} {_time(view.ts_ns)} {view.record.name:<20}"]
     if symbol_id:
         words.append(markets.name(symbol_id))
     for field in view.record.fields:
@@ -222,7 +226,7 @@ def _word(view: View, field: Any, symbol_id: int, markets: Markets) -> str:
         text = member.name if field.enum in IN_CAPITALS else member.name.lower()
     elif field.flags is not None and "flags" in name:
         text = "+".join(flag.name.lower() for flag in OrderFlag if value & flag and flag.name)
-    elif name == "expire_s":
+    elif name in ("expire_s", "next_funding_s"):
         text = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%dT%H:%M:%SZ}"
     else:
         decimals = markets.decimals(field.unit, symbol_id)

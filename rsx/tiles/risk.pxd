@@ -23,7 +23,7 @@ cdef enum:
 
 cdef class RiskTile(Tile):
     cdef Clock clock
-    cdef Ledger ledger
+    cdef readonly Ledger ledger
     cdef Ring gateway_risk
     cdef Ring mark_risk
     cdef Ring wal_risk

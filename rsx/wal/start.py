@@ -146,8 +146,7 @@ def _apply_opening(state: State, symbols: tuple[SymbolConfig, ...]) -> None:
     for symbol in symbols:
         known = state.rules.get(symbol.id)
         if known is None or symbol.version > known.version:
-            for record in to_records(symbol):
-                state.engines[symbol.id].apply(record)
+            state.engines[symbol.id].configure(b"".join(to_records(symbol)))
 
 
 def recover(

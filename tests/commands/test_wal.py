@@ -235,6 +235,25 @@ def test_dump_shows_the_terms_of_orders_triggers_and_modes_by_name(
         records.TRADING_MODE.pack(symbol_id=1, mode=2, previous=0, user_id=4_294_000_000),
         records.ACCOUNT_CONFIG.pack(user_id=1, owner_group=7, stp=3),
         records.CANCEL_ALL_DONE.pack(symbol_id=1, user_id=1, cancelled=4, reason=3110),
+        records.WITHDRAWAL.pack(request_id=5, amount=1500, user_id=1),
+        records.MARGIN_CONFIG.pack(user_id=1, symbol_id=1, leverage=20, margin_mode=1),
+        records.FUNDING_PAYMENT.pack(
+            interval_id=60_000, amount=-1500, net_qty=-200, mark_px=1000, user_id=1, symbol_id=1,
+            leg=1,
+        ),
+        records.LIQUIDATION_STEP.pack(
+            oid=77, equity=-1, maintenance_margin=2000, qty=150, px=995, mark_px=1000, net_qty=200,
+            user_id=1, symbol_id=1, stage=2, round=3, side=1,
+        ),
+        records.POSITION_TRANSFERRED.pack(
+            transfer_id=9, qty=150, px=995, mark_px=1000, score=7, user_id=1, counter_user_id=2,
+            symbol_id=1, side=1, kind=1, user_flags=2 | 128,
+        ),
+        records.SYMBOL_RISK.pack(symbol_id=1, insurance_loss_max=1000, adl_policy=2),
+        records.SYMBOL_BRACKETS.pack(symbol_id=1, from_1=5000, initial_ppm_1=100_000),
+        records.MARK_PRICE.pack(
+            symbol_id=1, mark_px=1000, open_interest=150, next_funding_s=2_000_000_000, state=1,
+        ),
     )  # fmt: skip
     code, out, _ = rsx("dump", folder)
     lines = [line.split(" ", 1)[1] for line in (row.strip() for row in out.splitlines()[3:])]
@@ -250,6 +269,16 @@ def test_dump_shows_the_terms_of_orders_triggers_and_modes_by_name(
         "remaining=0.50", "original_status=resting original_side=buy original_tif=GTD",
         "mode=cancel_only previous=open", "owner_group=7 stp=both",
         "cancelled=4 reason=CANCEL_ALL",
+        "request_id=5 amount=1.500 user_id=1",
+        "M1-PERP user_id=1 leverage=20 margin_mode=isolated position_mode=one_way",
+        "interval_id=60000 amount=-1.500 net_qty=-2.00 mark_px=100.0 rate_ppb=0 user_id=1 "
+        "leg=short",
+        "oid=77 equity=-0.001 maintenance_margin=2.000 qty=1.50 px=99.5 mark_px=100.0 net_qty=2.00 "
+        "user_id=1 stage=ordered round=3 side=sell",
+        "transfer_id=9 qty=1.50 px=99.5 mark_px=100.0 score=7 user_id=1 counter_user_id=2 "
+        "side=sell kind=adl user_flags=reduce_only+hedge",
+        "adl_policy=risk_weighted", "from_1=5.000 initial_ppm_1=100000",
+        "open_interest=1.50 rate_ppb=0 next_funding_s=2033-05-18T03:33:20Z state=stale",
     ), strict=True):  # fmt: skip
         assert parts in line, line
     assert "flags=kept" in lines[4] and "tick_from_2" not in lines[0]

@@ -163,13 +163,16 @@ async def check_dedup(
                     assert again.oid > max(facts.taken)
 
 
-@pytest.mark.parametrize("durability", ["fill", "all"])
-def test_nothing_that_was_told_is_lost_when_the_exchange_is_killed(tmp_path, durability):
+@pytest.mark.parametrize(("durability", "shards"), [("fill", 1), ("all", 1), ("fill", 3)])
+def test_nothing_that_was_told_is_lost_when_the_exchange_is_killed(tmp_path, durability, shards):
+    """SH: with three risk tiles too."""
     seed = int(os.environ.get("RSX_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"again: RSX_KILL_SEED={seed} RSX_KILL_ROUNDS={ROUNDS} "
-          f"python rsx.py test 'tests/system/test_kill.py' -k {durability}")  # fmt: skip
+          f"python rsx.py test 'tests/system/test_kill.py' -k {durability}-{shards}")  # fmt: skip
     rng = random.Random(f"{seed} {durability}")
-    config = write_config(tmp_path / "config.toml", durability=f'"{durability}"')
+    config = write_config(
+        tmp_path / "config.toml", durability=f'"{durability}"', shards=str(shards)
+    )
     data = tmp_path / "data"
     load = Load(USERS, rng)
 

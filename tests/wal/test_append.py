@@ -181,7 +181,7 @@ def test_a_second_segment_filled_during_one_sync_waits_for_it(
     world = make_world(wal={"flush_ms": 60_000})
     world.run()
     world.deposit(1)
-    for _ in range(3 * SEGMENT_RECORDS // 500):
+    for _ in range(4 * SEGMENT_RECORDS // 256):  # requests of a turn (SH-4)
         for tile in world.tiles.compiled:
             if tile is not world.wal_sync:  # the disk is busy with what it was asked first
                 tile.step()
