@@ -15,6 +15,7 @@ from world import (
     GTC,
     HALT,
     IOC,
+    LAST_PRICE,
     OPEN,
     POST_ONLY,
     REDUCE_ONLY,
@@ -130,7 +131,7 @@ def test_each_request_is_judged_by_the_tile_of_its_user_alone(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(risk={"shards": SHARDS}, mark={"source": "last"})
-    world.deposit(*USERS)
+    world.deposit(*USERS, amount=10**7)
     world.run()
     for user in USERS:
         world.place(user, BUY, 900, 10)
@@ -179,8 +180,10 @@ def test_a_trigger_that_fires_is_made_an_order_by_the_tile_of_its_user(
     world.deposit(*USERS)
     world.run()
     for user in USERS:
-        world.stop(user, BUY, 1050, 10)
+        world.stop(user, BUY, 1050, 10, flags=LAST_PRICE)
+    world.run()  # tiles work side by side: orders of other users might come first
     world.place(9, SELL, 1060, 500)
+    world.run()
     world.place(1, BUY, 1060, 10)
     world.run()
 
