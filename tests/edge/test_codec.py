@@ -232,7 +232,9 @@ def test_a_trigger_frame_round_trips_or_names_an_option(trigger: tuple[Any, ...]
     assert fields[:7] == trigger[:7]
     market = trigger[1] in (1, 2, 4, 6)
     assert fields.tif == (int(market) if trigger[7] is None else trigger[7])
-    assert bool(fields.flags & codec.REDUCE_ONLY) == trigger[8]
+    leg = given_options.get("position_side")
+    closes = leg is not None and leg != trigger[2]
+    assert bool(fields.flags & codec.REDUCE_ONLY) == (trigger[8] or closes)
     assert bool(fields.flags & codec.LAST_PRICE) == bool(given_options.get("last"))
     assert fields.trail_px == given_options.get("trail_px", 0)
 

@@ -249,3 +249,31 @@ def test_rules_change_live_and_resting_orders_are_grandfathered(desk: Desk) -> N
     (order,) = desk.accounts[ONE].open.values()
     assert (order.oid, order.remaining) == (resting.oid, 500)
     assert desk.ask("change_rules", ADMIN, 1, {"max_qty": "6"}).version == 3
+
+
+def test_a_liquidation_is_told_step_by_step_and_the_account_is_left_alone_after(
+    desk: Desk,
+) -> None:
+    """LIQ: margin call, cancelled orders (3112), steps, orders of kind 7, PRE: 2011."""
+    assert desk.ask("withdraw", desk.accounts[ONE], RICH - 100_040).__class__ is tuple
+    desk.trade(BUY, 900)
+    waiting = desk.place(ONE, BUY, 500, 10)
+    assert waiting.status == RESTING
+    desk.place(MAKER, BUY, 900, 2000)
+
+    desk.mark(930)
+    for _ in range(20):
+        desk.world.clock.advance(10**9)
+        desk.mark(930)
+    ear = desk.ears[ONE]
+
+    steps = ear.take("LQ")
+    assert steps[0][2] == 1 and {row[2] for row in steps} >= {1, 2}
+    assert (waiting.oid, 2, Reason.LIQUIDATION) in ear.orders
+    orders = [row[12] for row in steps if row[12]]
+    assert orders and all(desk.entry.tracker.orders[oid].kind == 7 for oid in orders)
+    notices = desk.gateway.events.notices
+    rows = notices.liquidations(desk.accounts[ONE], 0, 50, 0)
+    assert [row for key, row in rows if key == "LQ"] == steps[::-1]
+    assert notices.markets.liquidations[1], "the public is told"
+    assert steps[-1][2] in (3, 5), "recovered, or nothing is left"
