@@ -13,6 +13,7 @@ from rsx.edge import codec
 from rsx.edge.forms import MODE_NAMES, MODES, STP_NAMES, STPS, choice, reply
 from rsx.edge.requests import BOTH_SIDES, EVERYTHING
 from rsx.errors import Reason, RequestError
+from rsx.records import FUND_USER_BASE
 
 if TYPE_CHECKING:
     from rsx.edge.rest import Rest
@@ -50,10 +51,17 @@ class AdminRoutes:
             raise RequestError(Reason.FORBIDDEN, "role", claims.role)
         return claims.user
 
+    def _payee(self, body: dict[str, Any]) -> int:
+        """A user, or the insurance fund of a market that there is (A-9)."""
+        user = _number(body, "user", 1)
+        if user >= FUND_USER_BASE and user - FUND_USER_BASE not in self.entry.symbols:
+            raise RequestError(Reason.FORBIDDEN, "user", user, detail="no market has this fund")
+        return user
+
     async def post_deposit(self, request: web.Request) -> web.Response:
         self._admin(request)
         body = codec.decode_object(await request.read(), DEPOSIT_KEYS)
-        user = _number(body, "user", 1)
+        user = self._payee(body)
         amount = codec.parse_decimal(
             body.get("amount"), self.rest.money_decimals, "amount", Reason.INVALID_VALUE
         )
@@ -65,7 +73,7 @@ class AdminRoutes:
     async def post_withdrawal(self, request: web.Request) -> web.Response:
         self._admin(request)
         body = codec.decode_object(await request.read(), DEPOSIT_KEYS)
-        account = self.entry.tracker.account(_number(body, "user", 1))
+        account = self.entry.tracker.account(self._payee(body))
         wanted = codec.parse_decimal(
             body.get("amount"), self.rest.money_decimals, "amount", Reason.INVALID_VALUE
         )
@@ -100,7 +108,7 @@ class AdminRoutes:
     async def post_account(self, request: web.Request) -> web.Response:
         self._admin(request)
         body = codec.decode_object(await request.read(), ACCOUNT_KEYS)
-        user = _number(body, "user", 1)
+        user = _client(body)
         owner = None if body.get("owner_group") is None else _number(body, "owner_group", 0)
         stp = None if body.get("stp") is None else choice(body, "stp", STPS)
         if owner is None and stp is None:
@@ -118,7 +126,7 @@ class AdminRoutes:
     async def post_cancel(self, request: web.Request) -> web.Response:
         self._admin(request)
         body = codec.decode_object(await request.read(), CANCEL_KEYS)
-        user = _number(body, "user", 1)
+        user = _client(body)
         name = body.get("symbol")
         symbol_id = 0 if name is None else self.rest.symbol(name).id
         account = self.entry.tracker.account(user)
@@ -128,6 +136,14 @@ class AdminRoutes:
             ), body,
         )  # fmt: skip
         return reply({"user": user, "cancelled": cancelled})
+
+
+def _client(body: dict[str, Any]) -> int:
+    """A user who is not the exchange itself."""
+    user = _number(body, "user", 1)
+    if user >= FUND_USER_BASE:
+        raise RequestError(Reason.FORBIDDEN, "user", user, detail="an account of the exchange")
+    return user
 
 
 def _number(body: dict[str, Any], name: str, least: int) -> int:

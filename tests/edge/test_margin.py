@@ -591,3 +591,12 @@ async def test_an_admin_withdraws_from_any_account_and_pays_into_funds() -> None
             200, {"user": fund, "amount": "3.00000000", "seq": 2},
         )  # fmt: skip
         assert (await world.rest("POST", "/v1/admin/withdrawals", json=body))[0] == 403
+        body["user"] = FUND_USER_BASE + 999
+        for path in ("deposits", "withdrawals"):
+            status, answer = await world.rest("POST", f"/v1/admin/{path}", role="admin", json=body)
+            assert (status, answer["error"]["field"]) == (403, "user"), "no market has this fund"
+        for path, named in (("accounts", {"stp": "none"}), ("cancel", {})):
+            status, answer = await world.rest(
+                "POST", f"/v1/admin/{path}", role="admin", json={"user": fund, **named}
+            )
+            assert (status, answer["error"]["code"]) == (403, Reason.FORBIDDEN)
