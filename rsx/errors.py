@@ -80,7 +80,6 @@ class Reason(enum.IntEnum):
     EXPIRY_PASSED = 3016
     ORDER_DONE = 3017
     TRIGGER_NOT_AMENDED = 3018
-    NOTHING_TO_TRANSFER = 3019
     # matching: why an accepted order ended or shrank
     USER_CANCEL = 3101
     IOC_REMAINDER = 3102
@@ -170,7 +169,6 @@ SENTENCES: dict[Reason, str] = {
     Reason.EXPIRY_PASSED: "the order had expired before it reached the book",
     Reason.ORDER_DONE: "the order has already ended",
     Reason.TRIGGER_NOT_AMENDED: "a trigger is not amended: cancel it and place another",
-    Reason.NOTHING_TO_TRANSFER: "the positions were closed before they could be transferred",
     Reason.USER_CANCEL: "cancelled by its owner",
     Reason.IOC_REMAINDER: "immediate-or-cancel: the rest could not trade",
     Reason.REDUCE_ONLY_EXCESS: "reduce-only: more than the position",

@@ -192,7 +192,6 @@ cdef extern from "rsx/records.h" nogil:
         RSX_R_EXPIRY_PASSED
         RSX_R_ORDER_DONE
         RSX_R_TRIGGER_NOT_AMENDED
-        RSX_R_NOTHING_TO_TRANSFER
         RSX_R_USER_CANCEL
         RSX_R_IOC_REMAINDER
         RSX_R_REDUCE_ONLY_EXCESS

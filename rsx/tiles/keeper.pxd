@@ -43,6 +43,7 @@ cdef class Keeper:
     cdef Outbox out
     cdef uint8_t shard
     cdef service_t services[SYMBOLS_MAX]
+    cdef uint32_t rules_out[SYMBOLS_MAX]    # sets of rules on their way (FN-11)
     cdef uint32_t* next_bankrupt    # by position
     cdef uint32_t* next_closing     # by account, a list of those to be looked at
     cdef uint8_t* closing           # by account: LISTED, or an answer is out
@@ -88,6 +89,8 @@ cdef class Keeper:
     cdef int log_settled(self, const account_t* account, const position_t* position,
                          int symbol, int64_t amount, uint64_t now) except -1 nogil
     # funding
+    cdef void note_rules(self, int symbol) noexcept nogil
+    cdef bint is_settling(self, int symbol) noexcept nogil
     cdef int settle_funding(self, int symbol, uint64_t now) except -1 nogil
     cdef int book_funding(self, int symbol, uint64_t now) except -1 nogil
     cdef int end_funding(self, int symbol, uint64_t now) except -1 nogil

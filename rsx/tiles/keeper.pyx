@@ -68,6 +68,7 @@ cdef class Keeper:
             raise MemoryError(f"lines of {tables.positions_max} positions")
         self.ranked_symbol = -1
         memset(self.services, 0, sizeof(self.services))
+        memset(self.rules_out, 0, sizeof(self.rules_out))
 
     def __dealloc__(self):
         free(self.ranking)
@@ -158,6 +159,10 @@ cdef class Keeper:
                 self.ledger, (<const rsx_funding_payment_t*>record).user_id)
             if account != NULL and account.stage:
                 self.look_at(<uint32_t>(account - self.ledger.accounts))
+        elif record.type == RSX_SYMBOL_BRACKETS:
+            index = ledger_index(self.ledger, record.stream)
+            if index >= 0 and self.rules_out[index]:
+                self.rules_out[index] -= 1  # those of a start were never asked for
         elif record.type == RSX_FILL:
             return self.on_fill(<const rsx_fill_t*>record)
         elif record.type == RSX_ORDER_CANCELLED:
@@ -405,6 +410,14 @@ cdef class Keeper:
 
     # --- funding --------------------------------------------------------------------------
 
+    cdef void note_rules(self, int symbol) noexcept nogil:
+        """FN-11: a set of rules goes to matching; no settlement until it is released."""
+        self.rules_out[symbol] += 1
+
+    cdef bint is_settling(self, int symbol) noexcept nogil:
+        """FN-11: whether a settlement is on its way to the log."""
+        return self.services[symbol].settling
+
     cdef int settle_funding(self, int symbol, uint64_t now) except -1 nogil:
         """FN-5: fix what is due; FN-8: book what is fixed."""
         cdef service_t* service = &self.services[symbol]
@@ -415,7 +428,9 @@ cdef class Keeper:
         cdef int64_t rate = 0, average = 0
         if rules.funding.is_open:
             return self.book_funding(symbol, now)
-        if service.settling or not funding_due(self.ledger, rules, now, &interval_id, &skipped):
+        if service.settling or self.rules_out[symbol]:
+            return 0
+        if not funding_due(self.ledger, rules, now, &interval_id, &skipped):
             return 0
         if not ring_free(self.out.wal, 1) or not funding_rate(rules, &rate, &average):
             return 0

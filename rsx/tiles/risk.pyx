@@ -254,10 +254,13 @@ cdef class RiskTile(Tile):
         index = ledger_index(&self.ledger.ledger, first.symbol_id)
         if index < 0:
             return fail(1404, first.symbol_id, first.config_version)
+        if self.keeper.is_settling(index):
+            return BUSY  # FN-11
         if ring_free(self.out.matching[index], RULES_OF_A_MARKET) < RULES_OF_A_MARKET:
             return BUSY
         for at in range(RULES_OF_A_MARKET):
             self.out.pass_on(&self.rules[at], RULES[at], index, now)
+        self.keeper.note_rules(index)
         self.rules_held = 0
         return 0
 
