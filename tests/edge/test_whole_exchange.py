@@ -118,8 +118,9 @@ class Edge:
     def ask(self) -> None:
         act = self.rng.choices(
             (self.place, self.trigger, self.amend, self.cancel, self.cancel_all, self.disconnect,
-             self.dead_man, self.mode, self.settings, self.mark, self.pass_time),
-            (600, 160, 250, 80, 4, 8, 4, 5, 5, 60, 40),
+             self.dead_man, self.mode, self.settings, self.mark, self.pass_time, self.margin,
+             self.withdraw, self.move, self.rules),
+            (600, 160, 250, 80, 4, 8, 4, 5, 5, 60, 40, 30, 10, 10, 6),
         )[0]  # fmt: skip
         if any(self.entry.modes.values()) and self.rng.random() < 0.05:
             act = self.reopen
@@ -212,6 +213,31 @@ class Edge:
     def settings(self, user: int) -> None:
         owner, stp = self.rng.choice((None, 0, 7)), self.rng.choice((None, 0, 1, 2, 3))
         self.entry.configure(self.accounts[user], owner, stp, self.answers.append)
+
+    def margin(self, user: int) -> None:
+        symbol = self.rng.choice((0, 1, 2))
+        leverage = self.rng.choice((None, 0, 1, 5, 10, 11)) if symbol else None
+        mode = self.rng.choice((None, 0, 1)) if symbol else None
+        position_mode = None if symbol else 0
+        self.entry.set_margin(
+            self.accounts[user], symbol, leverage, mode, position_mode, self.answers.append
+        )
+
+    def withdraw(self, user: int) -> None:
+        amount = self.rng.choice((1, 1000, 10**12))
+        self.entry.withdraw(self.accounts[user], amount, self.answers.append)
+
+    def move(self, user: int) -> None:
+        amount = self.rng.choice((-10_000, -1, 1, 5000, 10**12))
+        symbol, leg = self.rng.choice((1, 2)), self.rng.choice((0, 0, 1))
+        self.entry.move_margin(self.accounts[user], symbol, leg, amount, self.answers.append)
+
+    def rules(self, user: int) -> None:
+        change = self.rng.choice((
+            {"taker_fee_ppm": self.rng.randint(60, 900)}, {"max_qty": "9000"},
+            {"maintenance_margin_ppm": self.rng.randint(40_000, 60_000)},
+        ))  # fmt: skip
+        self.entry.change_rules(9, self.rng.choice((1, 2)), change, self.answers.append)
 
     def mark(self, user: int) -> None:
         symbol = self.rng.choice((1, 2))

@@ -270,7 +270,7 @@ def test_a_halt_leaves_positions_alone(crash: Crash) -> None:
 
 def test_the_bucket_s_other_positions_go_on_in_a_halt(tmp_path: Path) -> None:
     """LQ-1, LQ-4: the largest is halted, the other one is closed."""
-    crash = Crash(tmp_path, collateral=1_600)
+    crash = Crash(tmp_path, collateral=1_700)
     crash.trade(BUY, 10)
     crash.trade(BUY, 5, symbol=2)
     crash.set_mode(HALT)
