@@ -38,6 +38,7 @@ cdef int begin_round(ledger_t* ledger, account_t* account, position_t* position,
             return fail(23, step.user_id, account.ordered)
         account.ordered = <uint32_t>(position - ledger.positions)
         account.stage = RSX_STAGE_ORDERED
+        account.last_symbol = <uint8_t>(position.symbol + 1)  # LQ-9
     position.stage = RSX_STAGE_ORDERED
     position.round = step.round
     position.order_oid = step.oid

@@ -121,7 +121,7 @@ class Liquidation:
     ordered: Place = (0, 0)  # position that it closes
     rounds: dict[Place, int] = field(default_factory=dict)  # by (symbol, leg)
     bankrupt: dict[Place, tuple[int, int]] = field(default_factory=dict)  # number, price
-    last_transfer: int = 0  # symbol
+    last_symbol: int = 0  # of the last order or transfer
 
 
 @dataclass(slots=True)
@@ -465,6 +465,7 @@ class Fold:
             assert r.round == bucket.rounds.get(at, 0) + 1, ("INV-23", r, bucket)
             assert at not in bucket.bankrupt, ("LQ-8", r)
             bucket.rounds[at], bucket.oid, bucket.ordered = r.round, r.oid, at
+            bucket.last_symbol = r.symbol_id
             self.liquidated_oids.add(r.oid)
         elif r.stage == BANKRUPT:
             assert at not in bucket.bankrupt, ("LQ-8", r)
@@ -514,7 +515,7 @@ class Fold:
                                   (r.counter_user_id, other, r.counter_flags)):  # fmt: skip
             self.settle(user, r.symbol_id, side, flags, r.qty, r.px, transfer=True)
         self.taken[number] += r.qty
-        bucket.last_transfer = r.symbol_id
+        bucket.last_symbol = r.symbol_id
         if not self.position_at(r.user_id, r.symbol_id, leg).net:
             del bucket.bankrupt[r.symbol_id, leg]
 
@@ -522,7 +523,7 @@ class Fold:
         """LQ-9, INV-24."""
         key = (r.user_id, (r.symbol_id, r.leg) if r.margin_mode == ISOLATED else CROSS_BUCKET)
         bucket = self.liquidations[key]
-        assert r.symbol_id == bucket.last_transfer, ("LQ-9", r, bucket)
+        assert bucket.last_symbol in (0, r.symbol_id), ("LQ-9", r, bucket)
         assert not self.bucket_positions(key), ("LQ-9", r)
         assert r.amount == -self.bucket_balance(key) > 0, ("LQ-9", r, self.bucket_balance(key))
         self.accounts[FUND_USER_BASE + r.symbol_id].collateral -= r.amount

@@ -59,7 +59,7 @@ class Crowd:
         rng, market = self.rng, self.symbols[symbol]
         qty = max(market.lot, self.unit * rng.randint(1, 6) // market.lot * market.lot)
         worth = qty * px
-        leverage = rng.randint(5, 9)
+        leverage = rng.randint(6, 16)
         self.venue.deposit(user, amount=worth // leverage + worth // 100 + 1)
         side = rng.randrange(2)
         self.venue.market(user, side, qty, symbol=symbol)

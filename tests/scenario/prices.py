@@ -44,7 +44,7 @@ def flash_crash(start: int, steps: int, drop_ppm: int, at: int, length: int) -> 
 def dead_feed(start: int, steps: int, first: int, last: int) -> Iterator[Px]:
     """Falls all the time; nothing comes from step `first` to step `last`."""
     for step, px in enumerate(walk(start, steps, 800, 6)):
-        fallen = px * (1000 - 3 * step) // 1000
+        fallen = px * (1000 - 8 * step) // 1000
         yield {1: None if first <= step < last else max(1, fallen)}
 
 

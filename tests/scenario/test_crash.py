@@ -27,7 +27,8 @@ TAKEOVER = 0
 MARKET = {
     "tick": 5, "lot": 10, "px_max": 4_000_000, "reference_px": START - START % 5,
     "qty_max": 1_000_000, "liquidation_delay_ms": 200, "funding_interval_s": 28_800,
-    "insurance_seed": 50_000_000,
+    "insurance_seed": 50_000_000, "market_band_ppm": 5_000, "initial_margin_ppm": 50_000,
+    "maintenance_margin_ppm": 25_000,
 }  # fmt: skip
 
 
@@ -94,7 +95,7 @@ class TestPaths:
                     before["started"] = venue.stages[STARTED]
                 yield row
 
-        live_through(venue, crowd, path(), 20_000, 0.3, frozenset({25}))
+        live_through(venue, crowd, path(), 20_000, 0.15, frozenset({25}))
         assert venue.stages[STARTED] > 3
 
     def test_one_mad_source_of_three_changes_nothing(self, tmp_path):
