@@ -210,8 +210,7 @@ class Fold:
         market, rules = self.markets[r.symbol_id], self.symbols[r.symbol_id]
         assert r.mark_px > 0, ("K-2", r)
         market.mark = Mark(r.mark_px, r.ts_ns, r.state, r.index_px)
-        market.scale = margin.oi_scale(rules, self.open_interest(r.symbol_id),
-                                       self.mark(r.symbol_id))  # fmt: skip
+        market.scale = margin.oi_scale(rules, self.open_interest(r.symbol_id), r.mark_px)
         market.samples.mark(r.ts_ns, r.mark_px, r.index_px, r.state)
         if market.interval is None and rules.funding_interval_s:
             market.interval = interval_id(r.ts_ns, rules.funding_interval_s)

@@ -51,7 +51,10 @@ def test_random_trading_gives_the_same_answers_and_accounts(mark_source, seed):
     expected |= {("ACCOUNT_CONFIG_REQUEST", reason) for reason in (0, 1014, 2007)}
     assert exchange.reasons.keys() >= expected
     money = {1007, 2004, 2008, 2009, 2012, 2013, 2014}
-    assert {reason for _, reason in exchange.reasons} == {0, 1014, 2001, 2007, 3007, *stale, *money}
+    seen = {reason for _, reason in exchange.reasons}
+    assert {0, 1014, 2001, 2007, 3007, *stale} <= seen <= {
+        0, 1014, 2001, 2002, 2007, 3007, *money
+    }  # fmt: skip
     assert exchange.events.keys() >= EVENTS
 
 

@@ -78,8 +78,8 @@ class TestPaths:
         venue = make_venue(tmp_path)
         crowd = Crowd(venue, USERS, UNIT, seed=2)
         path = prices.flash_crash(START, 60, 250_000, 20, 12)
-        live_through(venue, crowd, path, 5_000, 0.3, frozenset({26}))
-        assert venue.stages[STARTED] > 3
+        live_through(venue, crowd, path, 5_000, 0.15, frozenset({26}))
+        assert venue.stages[STARTED] > 0
         assert venue.stages[RECOVERED] + venue.stages[CLOSED] == venue.stages[STARTED]
 
     def test_nothing_is_liquidated_while_the_feed_is_dead(self, tmp_path):
