@@ -124,5 +124,6 @@ cdef class OrderDesk:
         order.user_id = request.user_id
         order.symbol_id = request.symbol_id
         order.side = request.side
+        order.flags = request.flags  # its answer names the leg
         ring_commit(self.out.matching[index])
         return 0

@@ -15,7 +15,7 @@ ACTS = int(os.environ.get("RSX_SOAK", "600"))
 
 
 @pytest.mark.timeout(60 + ACTS // 5)
-@pytest.mark.parametrize(("seed", "shards"), [(1, 1), (2, 1), (1, 3)])
+@pytest.mark.parametrize(("seed", "shards"), [(1, 1), (2, 1), (1, 3), (3, 3)])
 def test_the_model_predicts_every_balance_position_and_margin(tmp_path, seed, shards):
     chaos = Chaos(tmp_path, seed, risk={**SIZES, "shards": shards})
     for number in range(ACTS):
