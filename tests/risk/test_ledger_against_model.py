@@ -25,7 +25,7 @@ OPERATIONS = int(os.environ.get("RSX_SOAK", "40000"))
 EVENTS = {record.name for record in records.RECORDS if record.kind is records.Kind.LOGGED} - {
     "LOG_STARTED", "SEGMENT_STARTED", "TRADING_MODE", "CANCEL_REJECTED",
     # Those of tests/scenario and of test_risk_records.py:
-    "FUNDING_SETTLED", "FUNDING_PAYMENT",
+    "MARGIN_TRANSFERRED", "FUNDING_SETTLED", "FUNDING_PAYMENT",
     "FUNDING_DONE", "LIQUIDATION_STEP", "POSITION_TRANSFERRED", "LIQUIDATION_SETTLED",
 }  # fmt: skip
 RESTS = 4
