@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from rsx.mark.bars import read_bars
 from rsx.mark.index import Index, IndexRules, rounded
 
 NS = 1_000_000_000
-BARS = Path("/work/shared/data/btc_perp_1m.csv.gz")
+BARS = Path(
+    os.environ.get("RSX_BTC_CSV", Path(__file__).parents[3] / "shared/data/btc_perp_1m.csv.gz")
+)
 MINUTE_NS = 60 * NS
 Px = dict[int, int | None]
 
