@@ -22,6 +22,9 @@ from rsx.records_c cimport *
 
 cdef int64_t TICK_LIMIT = <int64_t>1 << 40
 
+cdef enum:
+    LIVE = 1110             # the check of a set that comes as requests
+
 cdef uint16_t[RULE_RECORDS] ORDER = [
     RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BRACKETS,
 ]
@@ -91,8 +94,8 @@ cdef int apply_staged(engine_t* engine, int number) except -1 nogil:
     engine.staged.used = 0
     if config.lot < 1 or config.qty_max < config.lot:
         return fail(number, config.config_version, config.lot)
-    # Before the first set the rules are the configuration's, which need not hold (SY-6).
-    if rules.is_logged and config.px_max < rules.px_max:
+    # Before the log's first set the rules are the configuration's, which need not hold (SY-6).
+    if (rules.is_logged or number == LIVE) and config.px_max < rules.px_max:
         return fail(number, config.config_version, config.px_max)
     if not take_rows(rules, config, limits):
         return fail(number, config.config_version, config.tick)
@@ -121,7 +124,7 @@ cdef int change_rules(engine_t* engine, const rsx_record_t* record, uint64_t ts_
     cdef int at
     cdef rsx_record_t* event
     if not stage(engine, record, &version) or version != engine.rules.version + 1:
-        return fail(1110, version, record.type)
+        return fail(LIVE, version, record.type)
     if engine.staged.used < <uint32_t>RULE_RECORDS:
         return DONE
     for at in range(RULE_RECORDS):
@@ -129,7 +132,7 @@ cdef int change_rules(engine_t* engine, const rsx_record_t* record, uint64_t ts_
         memcpy(<char*>event + RSX_HEADER_SIZE + 16,
                <const char*>&engine.staged.records[at] + RSX_HEADER_SIZE + 16,
                RSX_RECORD_SIZE - RSX_HEADER_SIZE - 16)
-    apply_staged(engine, 1110)
+    apply_staged(engine, LIVE)
     return finish(out)
 
 
@@ -141,8 +144,6 @@ cdef int fold_rules(engine_t* engine, const rsx_record_t* record) except -1 nogi
         engine.staged.used = 0
     if not stage(engine, record, &version):
         return fail(14, record.seq, record.type)
-    # A shadow book begins with the rules that hold, and is then shown the opening that says so.
-    if engine.rules.is_logged and version <= engine.rules.version and not (
-            engine.is_shadow and version == engine.rules.version):
+    if engine.rules.is_logged and version <= engine.rules.version:
         return fail(25, version, engine.rules.version)
     return apply_staged(engine, 14) if engine.staged.used == <uint32_t>RULE_RECORDS else 0

@@ -235,6 +235,31 @@ def test_dump_shows_the_terms_of_orders_triggers_and_modes_by_name(
         records.TRADING_MODE.pack(symbol_id=1, mode=2, previous=0, user_id=4_294_000_000),
         records.ACCOUNT_CONFIG.pack(user_id=1, owner_group=7, stp=3),
         records.CANCEL_ALL_DONE.pack(symbol_id=1, user_id=1, cancelled=4, reason=3110),
+    )  # fmt: skip
+    code, out, _ = rsx("dump", folder)
+    lines = [line.split(" ", 1)[1] for line in (row.strip() for row in out.splitlines()[3:])]
+
+    assert code == 0
+    for line, parts in zip(lines, (
+        "notional_min=5.000 tick_from_1=1000.0 tick_1=0.5 price_band_ppm=200000",
+        'qty=1.50 trigger_px=99.5 user_id=1 kind=stop_market side=sell tif=IOC '
+        'flags=reduce_only+last_price cid="st-1"',
+        "trigger_px=99.5 fired_px=99.0 user_id=1 kind=stop_market stp=oldest side=sell",
+        "expire_s=2033-05-18T03:33:20Z user_id=1 side=buy tif=GTD "
+        "flags=post_only+reprice+on_disconnect",
+        "remaining=0.50", "original_status=resting original_side=buy original_tif=GTD",
+        "mode=cancel_only previous=open", "owner_group=7 stp=both",
+        "cancelled=4 reason=CANCEL_ALL",
+    ), strict=True):  # fmt: skip
+        assert parts in line, line
+    assert "flags=kept" in lines[4] and "tick_from_2" not in lines[0]
+
+
+def test_dump_shows_the_terms_of_margin_funding_and_liquidation_by_name(
+    rsx: Run, tmp_path: Path
+) -> None:
+    folder = log_of(
+        tmp_path,
         records.WITHDRAWAL.pack(request_id=5, amount=1500, user_id=1),
         records.MARGIN_CONFIG.pack(user_id=1, symbol_id=1, leverage=20, margin_mode=1),
         records.FUNDING_PAYMENT.pack(
@@ -260,15 +285,6 @@ def test_dump_shows_the_terms_of_orders_triggers_and_modes_by_name(
 
     assert code == 0
     for line, parts in zip(lines, (
-        "notional_min=5.000 tick_from_1=1000.0 tick_1=0.5 price_band_ppm=200000",
-        'qty=1.50 trigger_px=99.5 user_id=1 kind=stop_market side=sell tif=IOC '
-        'flags=reduce_only+last_price cid="st-1"',
-        "trigger_px=99.5 fired_px=99.0 user_id=1 kind=stop_market stp=oldest side=sell",
-        "expire_s=2033-05-18T03:33:20Z user_id=1 side=buy tif=GTD "
-        "flags=post_only+reprice+on_disconnect",
-        "remaining=0.50", "original_status=resting original_side=buy original_tif=GTD",
-        "mode=cancel_only previous=open", "owner_group=7 stp=both",
-        "cancelled=4 reason=CANCEL_ALL",
         "request_id=5 amount=1.500 user_id=1",
         "M1-PERP user_id=1 leverage=20 margin_mode=isolated position_mode=one_way",
         "interval_id=60000 amount=-1.500 net_qty=-2.00 mark_px=100.0 rate_ppb=0 user_id=1 "
@@ -281,7 +297,6 @@ def test_dump_shows_the_terms_of_orders_triggers_and_modes_by_name(
         "open_interest=1.50 rate_ppb=0 next_funding_s=2033-05-18T03:33:20Z state=stale",
     ), strict=True):  # fmt: skip
         assert parts in line, line
-    assert "flags=kept" in lines[4] and "tick_from_2" not in lines[0]
 
 
 def test_dump_shows_every_logged_type_whatever_it_holds(rsx: Run, tmp_path: Path) -> None:
