@@ -237,7 +237,10 @@ class Answers:
         entry = self.entry
         check(len(self.rules) == len(RULE_RECORDS), 25, view.symbol_id, len(self.rules))
         check(view.symbol_id in entry.symbols, 25, view.symbol_id, seq)
-        rules = from_records(self.rules, entry.symbols[view.symbol_id].insurance_seed)
+        known = entry.symbols[view.symbol_id]
+        rules = from_records(self.rules, known.insurance_seed)
+        if rules.version == known.version:
+            return  # a start writes down what this was built with
         entry.symbols[rules.id] = rules
         self.ruled(rules, ts_ns, seq)
         version, request_id = entry.changing.get(rules.id, (0, 0))

@@ -217,6 +217,8 @@ class PublicEdge:
         if view.record is not RULE_RECORDS[-1] or len(self._rules) < len(RULE_RECORDS):
             return
         rules = from_records(self._rules)
+        if any(s.id == rules.id and s.version == rules.version for s in self._symbols):
+            return  # a start writes down what this was built with
         self._symbols = tuple(rules if s.id == rules.id else s for s in self._symbols)
         self._symbols_made = b""
         row = symbol_row(rules, self._shadow.mode(rules.id)[0])

@@ -253,11 +253,11 @@ def test_another_exchange_s_folder_is_refused_with_what_differs(tmp_path):
     with ExchangeProcess(tmp_path / "data") as exchange:
         assert exchange.stop() == 0
     before = tree(tmp_path / "data" / "wal")
-    config = write_config(tmp_path / "config.toml", tick='"0.20"')
+    config = write_config(tmp_path / "config.toml", name='"XBT-PERP"')
 
     line = refusal(tmp_path / "data", "--config", str(config))
 
-    assert "tick = 10, the configuration says 20" in line
+    assert "name = BTC-PERP, the configuration says XBT-PERP" in line
     assert tree(tmp_path / "data" / "wal") == before
 
 
