@@ -18,8 +18,8 @@ from rsx.core.heap cimport heap_first, heap_free, heap_init, heap_place, heap_pu
 from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
-    account_t, exposed_t, find_position, is_fresh, is_own, ledger_account, ledger_index, ledger_mark,
-    ledger_t, magnitude, position_t, symbol_t,
+    account_t, exposed_t, find_position, is_fresh, is_own, ledger_account, ledger_index,
+    ledger_mark, ledger_t, magnitude, position_t, symbol_t,
 )
 from rsx.risk.exposure cimport always_look
 from rsx.risk.funding cimport accrue

@@ -274,6 +274,10 @@ cdef class RiskTile(Tile):
             raise ValueError(f"type {(<const rsx_record_t*>&record[0]).type} is no TRIGGER_FIRED")
         self.line_up(<const rsx_record_t*>&record[0])
 
+    def decides_for(self, uint32_t user_id):
+        """SH-1: whether requests of this user are for this tile."""
+        return bool(is_own(&self.ledger.ledger, user_id))
+
     def counters(self):
         return {
             "released_seq": self.released_seq,

@@ -5,6 +5,7 @@ Covers specs/liquidation.md LQ-1 to LQ-9, SB-3, SB-4; specs/risk.md V-16.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,17 @@ def make_markets(**changes: Any) -> list[Any]:
 
 
 class Crash(World):
-    """User 1 is long 10 at 1000 with 1100 of collateral; 2 is short; 3 bids on request."""
+    """User 1 is long 10 at 1000 with 1100 of collateral; 2 is short; 3 bids on request.
+
+    With three shards user 1 is of the second, 2 of the first, 3 of the third.
+    """
+
+    shards = 1
 
     def __init__(self, folder: Path, *, collateral: int = 1_100, fed: bool = True, **changes: Any):
-        sections = {"mark": {"source": "synthetic" if fed else "last"}}
+        sections = {
+            "mark": {"source": "synthetic" if fed else "last"}, "risk": {"shards": self.shards},
+        }  # fmt: skip
         super().__init__(folder, *make_markets(**changes), **sections)
         self.deposit(MAKER, BIDDER)
         self.deposit(VICTIM, amount=collateral)
@@ -84,6 +92,29 @@ class Crash(World):
 
     def reasons(self) -> list[int]:
         return [r.reason for r in self.answers if r.record.name == "REQUEST_REJECTED"]
+
+
+@pytest.fixture(params=[1, 3], ids=["one_shard", "three_shards"], autouse=True)
+def shards(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test with one risk tile and with three; at its end all say the same (INV-33)."""
+    worlds: list[Crash] = []
+    start = Crash.start
+
+    def begin(world: Crash) -> None:
+        start(world)
+        if world not in worlds:
+            worlds.append(world)
+
+    monkeypatch.setattr(Crash, "shards", request.param)
+    monkeypatch.setattr(Crash, "start", begin)
+    yield
+    for world in worlds:
+        world.run()
+        said = {risk.ledger.state_hash() for risk in world.tiles.risks}
+        assert said == {world.fold().ledger.state_hash()}
+        for risk in world.tiles.risks:
+            risk.audit_watch()
+        world.close()
 
 
 @pytest.fixture
@@ -455,9 +486,10 @@ def test_a_margin_call_goes_out_once(crash: Crash) -> None:
 
 
 def test_the_worst_is_started_first(tmp_path: Path) -> None:
-    """SB-3: by equity / maintenance, ties by user id."""
+    """SB-3: of a shard's users by equity / maintenance, ties by user id."""
     crash = Crash(tmp_path)
-    users = (10, 11, 12, 13)
+    of = crash.config.shards.of
+    users = [user for user in range(10, 100) if of(user) == of(VICTIM)][:4]
     for user, amount in zip(users, (1_130, 1_100, 1_150, 1_100), strict=True):
         crash.deposit(user, amount=amount)
     crash.run()
@@ -467,7 +499,7 @@ def test_the_worst_is_started_first(tmp_path: Path) -> None:
         crash.run()
     crash.marks(930)
     crash.run()
-    assert [r.user_id for r in crash.steps(STARTED)] == [11, 13, 10, 12]
+    assert [r.user_id for r in crash.steps(STARTED)] == [users[at] for at in (1, 3, 0, 2)]
 
 
 def test_a_cascade_ends(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from world import (
     make_market,
 )
 
-from rsx.records import ACCOUNT_CONFIG, View
+from rsx.records import ACCOUNT_CONFIG, FUND_USER_BASE, View
 from rsx.wal import inspect as inspection
 
 USERS = tuple(range(1, 10))
@@ -107,6 +107,21 @@ def test_users_of_all_shards_trade_and_every_tile_says_the_same(
     for risk in world.tiles.risks:
         risk.ledger.audit()
     assert inspection.inspect(world.folder).status == "sound"
+
+
+@pytest.mark.parametrize(
+    ("count", "starts"), [(1, ()), (2, ()), (3, ()), (3, (0, 9, 4000)), (7, ()), (8, ())]
+)
+def test_the_tiles_and_the_table_agree_on_whose_a_user_is(
+    make_world: Callable[..., World], count: int, starts: tuple[int, ...]
+) -> None:
+    """SH-1: the tile that a request is pushed to is the one that takes its user for its own."""
+    world = make_world(risk={"shards": count, "shard_starts": starts})
+    rng = random.Random(count)
+    users = [*range(4096), *(1 << bit for bit in range(32)), (1 << 32) - 1, FUND_USER_BASE + 1]
+    for user in users + [rng.randrange(1 << 32) for _ in range(5000)]:
+        takers = [at for at, risk in enumerate(world.tiles.risks) if risk.decides_for(user)]
+        assert takers == [world.config.shards.of(user)], user
 
 
 def test_a_restart_finds_every_tile_as_it_was_also_with_another_number_of_them(
