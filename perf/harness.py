@@ -147,9 +147,7 @@ class EngineRig:
         recovered = recover(config, self.folder, clock)
         self.config = config = recovered.config
         self.rings = topology.build_rings(config)
-        self.tiles = topology.build_tiles(
-            self.rings, recovered, self.folder, b"x" * 32, clock
-        )
+        self.tiles = topology.build_tiles(self.rings, recovered, self.folder, b"x" * 32, clock)
         self.state = recovered.state
         self.stepper = topology.Stepper(self.tiles.compiled)
         self.runners: list[Any] = []

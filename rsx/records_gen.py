@@ -82,8 +82,10 @@ def _c_fields(record: Record) -> list[str]:
 
 def _c_functions() -> list[str]:
     """What compiled code does with whole records."""
-    words = [sum(1 << r.type % 64 for r in RECORDS if r.durable and r.type // 64 == word)
-             for word in (0, 1)]
+    words = [
+        sum(1 << r.type % 64 for r in RECORDS if r.durable and r.type // 64 == word)
+        for word in (0, 1)
+    ]
     return [
         "/* Whether release of a record of this type waits for its fsync. */",
         "static inline int rsx_is_durable(uint16_t type) {",
