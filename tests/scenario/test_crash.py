@@ -1,4 +1,4 @@
-"""Crashes, and what a feed can do wrong, through the whole compiled exchange (issue 4, "Proof").
+"""Crashes, and what a feed can do wrong, through the whole compiled exchange.
 
 Leveraged accounts and a maker live through a path of prices. At every record the plain model folds
 along, money is counted, and liquidations are held against specs/liquidation.md; at every rest

@@ -1,4 +1,4 @@
-"""Random histories through the compiled tiles: the plain model predicts every figure (issue 4).
+"""Random histories through the compiled tiles: the plain model predicts every figure.
 
 RSX_SOAK=N runs N acts in place of the default.
 """
