@@ -75,6 +75,7 @@ cdef class Watch:
     cdef void set_thresholds(self, account_t* account, position_t* isolated, int64_t slack,
                              uint32_t count, uint32_t factor_ppm) noexcept nogil
     cdef void park(self, account_t* account, position_t* isolated, uint64_t now) noexcept nogil
+    cdef tuple place_of(self, uint32_t slot)
 
 
 cdef int64_t safe_move(int64_t share, int64_t size, uint32_t rate_ppm) noexcept nogil

@@ -338,6 +338,7 @@ cdef class Watch:
         cdef position_t* position
         cdef bucket_t bucket
         if isolated != NULL and not is_isolated(isolated):
+            isolated.is_called = 0
             return 0
         self.reckoned += 1
         while at:
@@ -348,6 +349,7 @@ cdef class Watch:
         bucket_margin(self.ledger, account, isolated, now, &bucket)
         self.nearness[slot] = 0
         if bucket.positions == 0:
+            account.is_called = 0
             return 0
         if bucket.maintenance > 0:
             self.nearness[slot] = rsx_scale(bucket.equity, RSX_PPM, bucket.maintenance)
@@ -428,10 +430,18 @@ cdef class Watch:
         self.on_record(<const rsx_record_t*>&record[0])
 
     def cycle(self, uint64_t now_ns, int limit=RECKON_LIMIT, int calls_max=RECKON_LIMIT):
-        """One duty cycle: (how much was done, users found below, users called)."""
+        """One duty cycle: (how much was done, buckets found below, buckets called), a bucket as
+        (user id, symbol id, leg), the cross one with symbol 0."""
         done = self.work(now_ns, limit, calls_max)
-        return (done, [self.below[at].user_id for at in range(self.below_count)],
-                [self.calls[at].user_id for at in range(self.calls_count)])
+        return (done, [self.place_of(self.below[at].slot) for at in range(self.below_count)],
+                [self.place_of(self.calls[at].slot) for at in range(self.calls_count)])
+
+    cdef tuple place_of(self, uint32_t slot):
+        cdef position_t* isolated = NULL
+        cdef account_t* account = self.account_of(slot, &isolated)
+        if isolated == NULL:
+            return (account.user_id, 0, 0)
+        return (account.user_id, self.ledger.symbols[isolated.symbol].symbol_id, isolated.leg)
 
     def forget(self, uint32_t user_id, uint32_t symbol_id=0, int leg=0):
         """The liquidation of a bucket has ended."""
