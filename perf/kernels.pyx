@@ -218,7 +218,7 @@ def check_orders(Ledger ledger, const uint8_t[:] request, uint64_t count):
 def apply_records(Ledger ledger, const uint8_t[:] records):
     """Logged records through the fold, looking ahead as the risk tile does: ns in all."""
     cdef ledger_t* tables = &ledger.ledger
-    cdef uint64_t count = records.shape[0] // RSX_RECORD_SIZE, at, began
+    cdef uint64_t count = records.shape[0] // RSX_RECORD_SIZE, at, began, took
     cdef const rsx_record_t* record
     with nogil:
         began = monotonic_ns()
@@ -229,7 +229,8 @@ def apply_records(Ledger ledger, const uint8_t[:] records):
                 ledger_prefetch_row(tables, record + LOOK_NEAR)
                 ledger_prefetch_held(tables, record + LOOK_NEXT)
             ledger_apply(tables, record, False)
-        return monotonic_ns() - began
+        took = monotonic_ns() - began
+    return took
 
 
 # --- tiles ------------------------------------------------------------------------------------

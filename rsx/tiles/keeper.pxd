@@ -44,6 +44,9 @@ cdef class Keeper:
     cdef uint8_t shard
     cdef service_t services[SYMBOLS_MAX]
     cdef uint32_t rules_out[SYMBOLS_MAX]    # sets of rules on their way (FN-11)
+    cdef uint32_t bankrupt          # positions that wait
+    cdef bint is_due                # a record may have made funding or an order of a fund due
+    cdef uint64_t looked_ns         # when that was last looked at
     cdef uint32_t* next_bankrupt    # by position
     cdef uint32_t* next_closing     # by account, a list of those to be looked at
     cdef uint8_t* closing           # by account: LISTED, or an answer is out

@@ -44,6 +44,7 @@ cdef enum:
     LOOKS_LIMIT = 256       # positions looked at for payments in one duty cycle (FN-9)
 
 cdef uint64_t SECOND = 1_000_000_000
+cdef uint64_t LOOK_NS = 1_000_000
 cdef uint64_t SAMPLE_PAUSE = 10 * SECOND     # AD-5
 
 
@@ -100,13 +101,21 @@ cdef class Keeper:
 
     cdef int work(self, uint64_t now) except -1 nogil:
         """One pass over everything that may be due; returns how much was done."""
-        cdef int done = self.sample_lights(now), symbol
+        cdef int done = self.sample_lights(now), due, symbol
         if self.shard:
             return done
-        for symbol in range(self.ledger.symbol_count):
-            done += self.serve(symbol, now)
-            done += self.settle_funding(symbol, now)
-            done += self.unwind(symbol, now)
+        if self.bankrupt:
+            for symbol in range(self.ledger.symbol_count):
+                done += self.serve(symbol, now)
+        # Between two looks nothing can become due that neither a record nor time says.
+        if self.is_due or now - self.looked_ns >= LOOK_NS:
+            self.looked_ns = now
+            due = 0
+            for symbol in range(self.ledger.symbol_count):
+                due += self.settle_funding(symbol, now)
+                due += self.unwind(symbol, now)
+            self.is_due = due > 0
+            done += due
         if self.closing_first:
             done += self.make_good(now)
         return done
@@ -118,6 +127,15 @@ cdef class Keeper:
         cdef account_t* account
         cdef position_t* position
         cdef int index
+        if record.type == RSX_FILL:
+            return self.on_fill(<const rsx_fill_t*>record)
+        if record.type == RSX_ORDER_CANCELLED:
+            return self.on_order_end((<const rsx_order_cancelled_t*>record).user_id,
+                                     (<const rsx_order_cancelled_t*>record).oid, record.stream)
+        if record.type == RSX_ORDER_REJECTED:
+            return self.on_order_end((<const rsx_order_rejected_t*>record).user_id,
+                                     (<const rsx_order_rejected_t*>record).oid, record.stream)
+        self.is_due = True
         if record.type == RSX_LIQUIDATION_STEP:
             step = <const rsx_liquidation_step_t*>record
             account = ledger_account(self.ledger, step.user_id)
@@ -163,14 +181,6 @@ cdef class Keeper:
             index = ledger_index(self.ledger, record.stream)
             if index >= 0 and self.rules_out[index]:
                 self.rules_out[index] -= 1  # those of a start were never asked for
-        elif record.type == RSX_FILL:
-            return self.on_fill(<const rsx_fill_t*>record)
-        elif record.type == RSX_ORDER_CANCELLED:
-            return self.on_order_end((<const rsx_order_cancelled_t*>record).user_id,
-                                     (<const rsx_order_cancelled_t*>record).oid, record.stream)
-        elif record.type == RSX_ORDER_REJECTED:
-            return self.on_order_end((<const rsx_order_rejected_t*>record).user_id,
-                                     (<const rsx_order_rejected_t*>record).oid, record.stream)
         return 0
 
     cdef int on_fill(self, const rsx_fill_t* fill) except -1 nogil:
@@ -200,6 +210,7 @@ cdef class Keeper:
         """IF-1: behind those of its symbol that are waiting."""
         cdef service_t* service = &self.services[self.ledger.positions[slot].symbol]
         self.next_bankrupt[slot] = 0
+        self.bankrupt += 1
         if service.first:
             self.next_bankrupt[service.last] = slot
         else:
@@ -211,6 +222,7 @@ cdef class Keeper:
     cdef void step_down(self, int symbol) noexcept nogil:
         """The first of the line is done with."""
         cdef service_t* service = &self.services[symbol]
+        self.bankrupt -= 1
         service.first = self.next_bankrupt[service.first]
         service.phase = DECIDE
         service.is_asked = False
