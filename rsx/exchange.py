@@ -26,6 +26,7 @@ from rsx.core.clock import Clock
 from rsx.core.tile import Runner
 from rsx.edge import auth
 from rsx.errors import StartError
+from rsx.units import to_text
 from rsx.wal.segments import open_data_folder
 from rsx.wal.start import Recovered, recover
 
@@ -151,6 +152,7 @@ class Exchange:
         if waiting and self._stalled(wal["released_seq"]):
             reasons.append(f"{waiting} records wait for release since over a second")
         unready, warnings = self.tiles.mark.troubles(self.clock.now_ns())
+        warnings = [*warnings, *self._broke_funds()]
         return {
             "status": "failed" if reasons else "unready" if unready else "ok",
             "reasons": reasons + unready,
@@ -160,6 +162,14 @@ class Exchange:
             "epoch": self.recovered.start.epoch,
             "uptime_s": (time.monotonic_ns() - self.started_ns) // 1_000_000_000,
         }
+
+    def _broke_funds(self) -> Iterator[str]:
+        """Insurance funds below 0 (specs/liquidation.md LQ-9), read beside their tile."""
+        for symbol in self.recovered.config.symbols:
+            balance = self.tiles.risk.ledger.fund_balance(symbol.id)
+            if balance < 0:
+                text = to_text(balance, self.config.money_decimals)
+                yield f"the insurance fund of {symbol.name} is short: {text}"
 
     def _stalled(self, released: int) -> bool:
         now = time.monotonic()

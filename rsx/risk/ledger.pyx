@@ -270,6 +270,10 @@ cdef class Ledger:
         cdef int index = self.index_of(symbol_id)
         return self.account(self.ledger.accounts[self.ledger.symbols[index].fund].user_id)
 
+    def fund_balance(self, uint32_t symbol_id):
+        """Collateral of a market's insurance fund; one load, safe beside the tile that owns it."""
+        return self.ledger.accounts[self.ledger.symbols[self.index_of(symbol_id)].fund].collateral
+
     def users(self):
         """Ids of all accounts but the funds', in the order in which they began."""
         return [self.ledger.accounts[slot].user_id

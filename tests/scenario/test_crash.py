@@ -67,6 +67,7 @@ class TestPaths:
             pytest.skip(f"{prices.BARS} is missing")
         venue = make_venue(tmp_path)
         venue.audit_every = 1 if not SOAK else 97
+        venue.look_every = 1 if not SOAK else 7
         crowd = Crowd(venue, USERS, UNIT, seed=1)
         steps = 20_000 if SOAK else 60
         step_ns = prices.MINUTE_NS if SOAK else 320 * prices.MINUTE_NS

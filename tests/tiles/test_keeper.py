@@ -5,11 +5,14 @@ IF, AD, LQ-9: specs/liquidation.md; FN-5, FN-8: specs/funding.md; SH-3: specs/sh
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from model.wire import make_request
 from world import BUY, CANCEL_ONLY, HALT, OPEN, SELL, World, make_market
 
 from rsx import records
+from rsx.exchange import Exchange
 
 FUND = records.FUND_USER_BASE + 1
 MS = 1_000_000
@@ -345,3 +348,28 @@ def test_lights_tell_the_fifth_of_the_queue(make_world):
     lights = {v.user_id: v.lights for v in world.answers if v.record.name == "POSITION_RISK"}
 
     assert [lights[user] for user in users] == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+
+
+def test_the_balance_of_a_fund_is_read_beside_its_tile(make_world):
+    """LQ-9: it may be short only by what closed buckets lacked."""
+    world = make_world()
+    ledger = state_of(world).ledger
+    assert ledger.fund_balance(1) == 0
+    world.ask("DEPOSIT_REQUEST", user_id=FUND, amount=700)
+    world.run()
+
+    assert ledger.fund_balance(1) == ledger.fund(1)["collateral"] == 700
+
+
+def test_health_names_a_fund_that_is_short(make_world):
+    """LQ-9: nothing else than what closed buckets lacked can take it there."""
+    config = make_world().config
+    ledger = SimpleNamespace(fund_balance=lambda symbol_id: -5 if symbol_id == 1 else 0)
+    exchange = SimpleNamespace(
+        config=config, recovered=SimpleNamespace(config=config),
+        tiles=SimpleNamespace(risk=SimpleNamespace(ledger=ledger)),
+    )  # fmt: skip
+
+    assert list(Exchange._broke_funds(exchange)) == [
+        "the insurance fund of M1-PERP is short: -0.005"
+    ]
