@@ -34,6 +34,7 @@ from rsx.risk.lookahead cimport (
 )
 from rsx.risk.margin cimport touch_orders
 from rsx.risk.settle cimport ledger_apply
+from rsx.risk.watch cimport RECKON_LIMIT, Watch
 from rsx.tiles.matching cimport MatchingTile
 from rsx.tiles.wal cimport WalTile
 
@@ -231,6 +232,40 @@ def apply_records(Ledger ledger, const uint8_t[:] records):
             ledger_apply(tables, record, False)
         took = monotonic_ns() - began
     return took
+
+
+def watch_tick(Ledger ledger, Watch watch, const uint8_t[:] mark, uint64_t now):
+    """A MARK_PRICE through ledger and watch, then duty cycles of the watch until it has nothing
+    left to do: (ns until the last bucket was found, ns in all, ns of each cycle that did something,
+    users found in their order)."""
+    cdef ledger_t* tables = &ledger.ledger
+    cdef const rsx_record_t* record = <const rsx_record_t*>&mark[0]
+    cdef uint64_t cycles = 0, found = 0, limit = 1 << 16, began, since, last = 0, ended
+    cdef uint64_t* samples = <uint64_t*>malloc(limit * 8)
+    cdef uint64_t* users = <uint64_t*>malloc(limit * 8)
+    cdef int done = 1, at
+    with nogil:
+        began = ended = monotonic_ns()
+        ledger_apply(tables, record, False)
+        watch.on_record(record)
+        while done and cycles < limit and found + RECKON_LIMIT < limit:
+            since = ended
+            done = watch.work(now, RECKON_LIMIT, RECKON_LIMIT)
+            ended = monotonic_ns()
+            if not done:
+                break
+            samples[cycles] = ended - since
+            cycles += 1
+            for at in range(watch.below_count):
+                users[found] = watch.below[at].user_id
+                found += 1
+                last = ended - began
+    result = last, ended - began, to_list(samples, cycles), to_list(users, found)
+    free(samples)
+    free(users)
+    if done:
+        raise ValueError(f"the watch was not done after {cycles} duty cycles")
+    return result
 
 
 # --- tiles ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ BENCHES = {
     "matching": "bench_matching",
     "accept": "bench_accept",
     "risk": "bench_risk",
+    "liquidation": "bench_liquidation",
     "engine": "load_engine",
     "websocket": "load_websocket",
 }
