@@ -14,6 +14,7 @@ cdef enum:
     PASSED_LIMIT = 256      # ... until so many have been passed
     CHANGED_LIMIT = 128     # accounts taken out of the circle of changed ones
     RECKON_LIMIT = 128      # buckets reckoned in full
+    FETCH_DEPTH = 4         # positions of a bucket that are fetched ahead
     CALLED_LIMIT = 8        # of those that were called, looked at again after a mark
 
 # A pass over the thresholds of one symbol, from the last row to the first: a row that the list
@@ -43,6 +44,9 @@ cdef class Watch:
     cdef uint32_t called_left   # to be looked at since the last mark
     cdef pass_t passes[SYMBOLS_MAX]
     cdef int passing            # symbol whose pass goes on first
+    cdef uint32_t passed[PASSED_LIMIT]      # positions whose threshold was passed, then buckets
+    cdef int passed_count
+    cdef uint32_t turn[RECKON_LIMIT]        # buckets to be reckoned in this duty cycle
     cdef finding_t below[RECKON_LIMIT]      # worst first (SB-3)
     cdef int below_count
     cdef finding_t calls[RECKON_LIMIT]
@@ -59,12 +63,13 @@ cdef class Watch:
     cdef void let_go(self, uint32_t slot) noexcept nogil
     # one duty cycle
     cdef int work(self, uint64_t now, int limit, int calls_max) except -1 nogil
+    cdef int take_turn(self, int limit) noexcept nogil
     cdef int take_changed(self) noexcept nogil
     cdef int take_called(self) noexcept nogil
     cdef int compare(self) noexcept nogil
-    cdef uint64_t compare_side(self, int symbol, int side, int64_t mark, uint64_t budget,
-                               int* passed) noexcept nogil
-    cdef void on_passed(self, exposed_t* row, int side) noexcept nogil
+    cdef uint64_t compare_side(self, int symbol, int side, int64_t mark,
+                               uint64_t budget) noexcept nogil
+    cdef void take_passed(self) noexcept nogil
     cdef int reckon(self, uint32_t slot, uint64_t now) except -1 nogil
     cdef int conclude(self, uint32_t slot, account_t* account, position_t* isolated,
                       const bucket_t* bucket, uint64_t now) except -1 nogil

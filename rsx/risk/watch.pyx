@@ -15,7 +15,7 @@ from libc.string cimport memset
 
 from rsx.core.check cimport fail
 from rsx.core.heap cimport heap_first, heap_free, heap_init, heap_place, heap_put, heap_remove
-from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
+from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_prefetch, rsx_unmap
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
     account_t, exposed_t, find_position, is_fresh, is_own, ledger_account, ledger_index,
@@ -51,6 +51,12 @@ cdef inline int64_t never_look(int side) noexcept nogil:
 
 cdef inline exposed_t* row_of(ledger_t* ledger, const position_t* position) noexcept nogil:
     return &ledger.symbols[position.symbol].exposed[position.net < 0][position.exposed]
+
+
+cdef inline void fetch_position(const position_t* position) noexcept nogil:
+    rsx_prefetch(position)
+    rsx_prefetch(&position.kept_unrealised)
+    rsx_prefetch(&position.realised)
 
 
 cdef inline bint has_passed(int64_t mark, int64_t threshold, int side) noexcept nogil:
@@ -170,20 +176,47 @@ cdef class Watch:
     cdef int work(self, uint64_t now, int limit, int calls_max) except -1 nogil:
         """Compare thresholds, reckon up to `limit` buckets; fills `below` and `calls` (at most
         calls_max). Returns how much was done."""
-        cdef int done = self.take_changed(), left = min(limit, <int>RECKON_LIMIT)
-        cdef uint32_t slot
+        cdef int done = self.take_changed(), count, at
         done += self.compare()
         done += self.take_called()
         self.below_count = 0
         self.calls_count = 0
         self.calls_max = calls_max
-        while left and self.line.count:
-            slot = heap_first(&self.line)
-            heap_remove(&self.line, slot)
-            self.reckon(slot, now)
-            left -= 1
-            done += 1
-        return done
+        count = self.take_turn(min(limit, <int>RECKON_LIMIT))
+        for at in range(count):
+            self.reckon(self.turn[at], now)
+        return done + count
+
+    cdef int take_turn(self, int limit) noexcept nogil:
+        """The nearest in the line, and what their reckoning reads brought near: each step finds
+        what the one before has asked for."""
+        cdef position_t* isolated = NULL
+        cdef position_t* position
+        cdef uint32_t rows[RECKON_LIMIT]
+        cdef int count = 0, at, depth = 0
+        while count < limit and self.line.count:
+            self.turn[count] = heap_first(&self.line)
+            heap_remove(&self.line, self.turn[count])
+            if self.turn[count] <= self.ledger.accounts_max:
+                rsx_prefetch(&self.ledger.accounts[self.turn[count]])
+                rsx_prefetch(&self.ledger.accounts[self.turn[count]].frozen)
+            count += 1
+        for at in range(count):
+            rows[at] = self.account_of(self.turn[at], &isolated).first_position
+            if rows[at]:
+                fetch_position(&self.ledger.positions[rows[at]])
+        while depth < FETCH_DEPTH:
+            depth += 1
+            for at in range(count):
+                if rows[at] == 0:
+                    continue
+                position = &self.ledger.positions[rows[at]]
+                if position.exposed:
+                    rsx_prefetch(row_of(self.ledger, position))
+                rows[at] = position.next
+                if rows[at]:
+                    fetch_position(&self.ledger.positions[rows[at]])
+        return count
 
     cdef int take_changed(self) noexcept nogil:
         cdef account_t* account
@@ -231,9 +264,10 @@ cdef class Watch:
     cdef int compare(self) noexcept nogil:
         """SB-2: the passes under way go on, symbol after symbol."""
         cdef uint64_t budget = SCAN_LIMIT
-        cdef int symbols = self.ledger.symbol_count, turns = 0, passed = 0
+        cdef int symbols = self.ledger.symbol_count, turns = 0
         cdef pass_t* pass_
         cdef symbol_t* symbol
+        self.passed_count = 0
         while turns < symbols:
             turns += 1
             pass_ = &self.passes[self.passing]
@@ -245,38 +279,50 @@ cdef class Watch:
                 self.called_left = self.called_count
             if pass_.at[0]:
                 budget = self.compare_side(self.passing, 0, ledger_mark(
-                    symbol, self.ledger.stale_ns), budget, &passed)
+                    symbol, self.ledger.stale_ns), budget)
             if pass_.at[1] and pass_.at[0] == 0:
                 budget = self.compare_side(self.passing, 1, ledger_mark(
-                    symbol, self.ledger.stale_ns), budget, &passed)
+                    symbol, self.ledger.stale_ns), budget)
             if pass_.at[0] or pass_.at[1]:
                 break
             self.passing = self.passing + 1 if self.passing + 1 < symbols else 0
+        self.take_passed()
         self.compared += SCAN_LIMIT - budget
         return <int>(SCAN_LIMIT - budget)
 
-    cdef uint64_t compare_side(self, int symbol, int side, int64_t mark, uint64_t budget,
-                               int* passed) noexcept nogil:
+    cdef uint64_t compare_side(self, int symbol, int side, int64_t mark,
+                               uint64_t budget) noexcept nogil:
         """Down one list; returns what is left of the budget."""
         cdef exposed_t* rows = self.ledger.symbols[symbol].exposed[side]
         cdef uint64_t at = min(self.passes[symbol].at[side],
                                self.ledger.symbols[symbol].exposures[side])
-        while at and budget and passed[0] < PASSED_LIMIT:
+        while at and budget and self.passed_count < PASSED_LIMIT:
             if has_passed(mark, rows[at].threshold, side):
-                self.on_passed(&rows[at], side)
-                passed[0] += 1
+                rows[at].threshold = never_look(side)   # until it has been reckoned
+                self.passed[self.passed_count] = rows[at].position
+                self.passed_count += 1
+                rsx_prefetch(&self.ledger.positions[rows[at].position].kept_unrealised)
             at -= 1
             budget -= 1
         self.passes[symbol].at[side] = at
         return budget
 
-    cdef void on_passed(self, exposed_t* row, int side) noexcept nogil:
-        cdef position_t* position = &self.ledger.positions[row.position]
-        row.threshold = never_look(side)    # until it has been reckoned
-        if is_isolated(position):
-            self.look_at(self.slot_of(NULL, position))
-        else:
-            self.look_at(position.account)
+    cdef void take_passed(self) noexcept nogil:
+        """Those whose threshold was passed get in line."""
+        cdef position_t* position
+        cdef uint32_t slot
+        cdef int at
+        for at in range(self.passed_count):
+            position = &self.ledger.positions[self.passed[at]]
+            slot = self.slot_of(&self.ledger.accounts[position.account],
+                                position if is_isolated(position) else NULL)
+            self.passed[at] = slot
+            rsx_prefetch(&self.ledger.accounts[position.account])
+            rsx_prefetch(&self.nearness[slot])
+            rsx_prefetch(heap_place(&self.line, slot))
+            rsx_prefetch(&self.led[slot])
+        for at in range(self.passed_count):
+            self.look_at(self.passed[at])
 
     cdef void set_thresholds(self, account_t* account, position_t* isolated, int64_t slack,
                              uint32_t count, uint32_t factor_ppm) noexcept nogil:
