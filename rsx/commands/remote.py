@@ -16,6 +16,7 @@ import click
 import orjson
 
 from rsx.errors import ConfigError
+from rsx.records import FUND_USER_BASE
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_TTL_S = 86_400
@@ -24,6 +25,8 @@ ADMIN_TTL_S = 60
 # The admin role needs a user in the token; this one trades nothing.
 ADMIN_USER = 4_294_000_000
 USER = click.IntRange(1, (1 << 32) - 1)
+# From there on accounts are the exchange's own, and no token acts for them.
+TRADER = click.IntRange(1, FUND_USER_BASE - 1)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -68,7 +71,7 @@ def json_option() -> Decorator:
 
 
 @click.command()
-@click.option("--user", type=USER, required=True, help="Account number, from 1.")
+@click.option("--user", type=TRADER, required=True, help="Account number, from 1.")
 @click.option(
     "--ttl",
     type=click.IntRange(1, TTL_MAX_S),

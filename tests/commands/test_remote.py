@@ -24,6 +24,7 @@ from edge.fakes import World
 
 from rsx.commands.remote import COMMANDS
 from rsx.core.clock import Clock
+from rsx.records import FUND_USER_BASE
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUP = click.Group(commands={command.name: command for command in COMMANDS})
@@ -81,6 +82,14 @@ def test_token_prints_a_token_that_the_exchange_accepts():
     found = claims(shown["token"])
     assert (shown["user"], shown["role"], found["role"]) == (5, "admin", "admin")
     assert found["exp"] - found["iat"] == 60 and abs(found["exp"] - shown["expires_s"]) <= 1
+
+
+def test_no_token_acts_for_an_account_of_the_exchange_itself():
+    last = invoke("token", "--user", str(FUND_USER_BASE - 1))
+    refused = invoke("token", "--user", str(FUND_USER_BASE + 1))
+
+    assert last.exit_code == 0
+    assert refused.exit_code == 2 and str(FUND_USER_BASE + 1) in refused.stderr
 
 
 def test_the_secret_of_the_data_folder_is_used_and_never_made(tmp_path):
