@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from model.symbols import make_symbol
+from model.symbols import make_symbol, rules_records
 from model.wire import make_request, view
 
 from rsx import records
@@ -293,6 +293,68 @@ def test_what_is_logged_waits_for_room_and_is_logged_once(desk: Desk, ring: str,
     desk.logged()
     desk.tile.step()
     assert [r.request_id for r in desk.logged()] == [1]
+
+
+WAITING = [
+    ("ORDER_REQUEST", {"oid": 9, "px": 100, "qty": 10}),
+    ("TRIGGER_REQUEST", {"oid": 9, "kind": 2, "qty": 1, "trigger_px": 120}),
+    ("ACCOUNT_CONFIG_REQUEST", {"fields": 1, "owner_group": 3}),
+    ("MARGIN_CONFIG_REQUEST", {"fields": 1, "leverage": 4}),
+    ("WITHDRAW_REQUEST", {"amount": 5}),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), WAITING, ids=[name for name, _ in WAITING])
+def test_requests_wait_for_the_settings_that_will_hold(
+    desk: Desk, name: str, values: dict[str, Any]
+) -> None:
+    """V-17: and those behind them; what came before the settings does not."""
+    desk.order(1)
+    desk.ask("MARGIN_CONFIG_REQUEST", request_id=1, fields=1, leverage=2)
+    desk.ask(name, **values)
+    desk.order(60, user_id=2, symbol_id=2)
+    for _ in range(3):
+        desk.tile.step()
+    assert [o.oid for o in desk.sent()] == [1]
+    assert desk.sent(2) == []
+    (asked,) = desk.logged()
+    assert (asked.record.name, asked.leverage) == ("MARGIN_CONFIG", 2)
+    assert desk.tile.counters()["stalls"] >= 3
+
+    desk.release("MARGIN_CONFIG", user_id=1, leverage=2, request_id=1)
+    desk.tile.step()
+    assert [o.oid for o in desk.sent(2)] == [60]
+    answered = desk.sent() + desk.logged()
+    assert len(answered) == 1
+    if name == "ORDER_REQUEST":
+        assert answered[0].reserved == 500, "judged by the new leverage"
+
+
+def test_those_of_others_do_not_wait_for_the_settings_of_one(desk: Desk) -> None:
+    """V-17."""
+    desk.ask("MARGIN_CONFIG_REQUEST", request_id=1, fields=1, leverage=2)
+    desk.order(60, user_id=2)
+    desk.tile.step()
+    assert [o.oid for o in desk.sent()] == [60]
+
+
+@pytest.mark.parametrize("room", range(4))
+def test_the_rules_of_a_market_go_on_together(desk: Desk, room: int) -> None:
+    """SY-3: with room for fewer than four nothing of them goes, and nothing behind them."""
+    rules = rules_records(make_symbol(id=1, reference_px=100), version=2)
+    for _ in range(DEPTH - room):
+        assert desk.matching[0].push(records.ACCOUNT_QUERY.pack())
+    for record in rules:
+        desk.rings["gateway_risk"].push(record)
+    desk.order(60)
+    for _ in range(3):
+        desk.tile.step()
+    assert names(desk.sent()) == ["ACCOUNT_QUERY"] * (DEPTH - room)
+    desk.tile.step()
+
+    assert names(desk.sent()) == [
+        "SYMBOL_CONFIG", "SYMBOL_LIMITS", "SYMBOL_RISK", "SYMBOL_BRACKETS", "ORDER_NEW",
+    ]  # fmt: skip
 
 
 def test_marks_wait_for_their_symbols_ring(desk: Desk) -> None:

@@ -411,6 +411,38 @@ def test_legs_of_a_hedge(tmp_path: Path) -> None:
     assert crash.net(leg=1) == -2
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_an_isolated_bucket_that_a_takeover_leaves_short(
+    tmp_path: Path, is_restarted: bool
+) -> None:
+    """IM-3, LQ-8, LQ-9: fees took more than the wallet had, and no price makes up for it: the fund
+    of the market does. What the user has besides is not touched."""
+    crash = Crash(tmp_path, collateral=100_000, px_max=1_000, liquidation_fee_ppm=100_000)
+    crash.ask("MARGIN_CONFIG_REQUEST", user_id=VICTIM, symbol_id=1, margin_mode=1, fields=2)
+    crash.run()
+    crash.trade(BUY, 10)
+    before = crash.recovered.state.ledger.account(VICTIM)["collateral"]
+    crash.place(BIDDER, BUY, 939, 9)
+    crash.run()
+    crash.marks(940)
+    if is_restarted:
+        crash.until(BANKRUPT)
+        crash.restart()
+        crash.marks(940, 1000)
+    crash.run()
+
+    assert crash.stages() == [STARTED, ORDERED, BANKRUPT, CLOSED]
+    assert {(r.symbol_id, r.margin_mode) for r in crash.steps()} == {(1, 1)}
+    short = 9 * 61 + 9 * 94 - 1_000  # 93.9 each, rounded up
+    paid = [r for r in crash.released if r.record.name == "LIQUIDATION_SETTLED"]
+    wallet = crash.recovered.state.ledger.position(VICTIM, 1)["wallet"]
+    assert (wallet, crash.net()) == (0, 0)
+    assert [(r.user_id, r.symbol_id, r.margin_mode) for r in paid] == [(VICTIM, 1, 1)]
+    assert abs(paid[0].amount - short) <= 9
+    assert crash.recovered.state.ledger.account(VICTIM)["collateral"] == before
+    crash.recovered.state.audit()
+
+
 # --- restarts ------------------------------------------------------------------------------------
 
 
@@ -433,6 +465,27 @@ def test_a_restart_goes_on_where_the_log_is(crash: Crash, stage: int) -> None:
     rounds = [r.round for r in crash.steps(ORDERED)]
     assert rounds == ([1] if stage == STARTED else [1, 2])
     assert 0 < crash.net() < 10
+
+
+def test_a_restart_while_a_position_is_bankrupt(crash: Crash) -> None:
+    """LQ-2, LQ-8, IF-1: given up once, at the price of the log, and taken over or deleveraged."""
+    crash.marks(880)
+    crash.until(BANKRUPT)
+    assert crash.net() == 10
+    crash.clock.advance(11_000 * MS)
+    crash.restart()
+    crash.run()
+    assert crash.net() == 10, "no fresh mark: shard 0 waits"
+    crash.marks(870, 1000)
+    crash.run()
+
+    assert crash.stages() == [STARTED, BANKRUPT, CLOSED]
+    moved = [r for r in crash.released if r.record.name == "POSITION_TRANSFERRED"]
+    assert sum(r.qty for r in moved) == 10
+    assert {(r.user_id, r.px) for r in moved} == {(VICTIM, 890)}
+    assert crash.net() == 0
+    assert crash.recovered.state.ledger.account(VICTIM)["collateral"] == 0
+    crash.recovered.state.audit()
 
 
 def test_a_restart_while_it_waits_keeps_the_round(crash: Crash) -> None:
