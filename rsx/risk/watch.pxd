@@ -13,7 +13,9 @@ cdef enum:
     SCAN_LIMIT = 8192       # thresholds compared in one duty cycle (SB-2) ...
     PASSED_LIMIT = 256      # ... until so many have been passed
     CHANGED_LIMIT = 128     # accounts taken out of the circle of changed ones
-    RECKON_LIMIT = 128      # buckets reckoned in full
+    RECKON_LIMIT = 128      # buckets reckoned in full ...
+    ROWS_LIMIT = 256        # ... until so many position rows were
+    TURN_LIMIT = 32         # buckets that are fetched ahead together
     FETCH_DEPTH = 4         # positions of a bucket that are fetched ahead
     CALLED_LIMIT = 8        # of those that were called, looked at again after a mark
 
@@ -46,7 +48,8 @@ cdef class Watch:
     cdef int passing            # symbol whose pass goes on first
     cdef uint32_t passed[PASSED_LIMIT]      # positions whose threshold was passed, then buckets
     cdef int passed_count
-    cdef uint32_t turn[RECKON_LIMIT]        # buckets to be reckoned in this duty cycle
+    cdef uint32_t turn[TURN_LIMIT]          # buckets to be reckoned next
+    cdef int rows_left                      # position rows that may still be in this duty cycle
     cdef finding_t below[RECKON_LIMIT]      # worst first (SB-3)
     cdef int below_count
     cdef finding_t calls[RECKON_LIMIT]

@@ -174,25 +174,32 @@ cdef class Watch:
     # --- a duty cycle ---------------------------------------------------------------------
 
     cdef int work(self, uint64_t now, int limit, int calls_max) except -1 nogil:
-        """Compare thresholds, reckon up to `limit` buckets; fills `below` and `calls` (at most
+        """Compare thresholds, reckon up to `limit` buckets (SB-2); fills `below` and `calls` (at most
         calls_max). Returns how much was done."""
-        cdef int done = self.take_changed(), count, at
+        cdef int done = self.take_changed(), left = min(limit, <int>RECKON_LIMIT), count, at
         done += self.compare()
         done += self.take_called()
         self.below_count = 0
         self.calls_count = 0
         self.calls_max = calls_max
-        count = self.take_turn(min(limit, <int>RECKON_LIMIT))
-        for at in range(count):
-            self.reckon(self.turn[at], now)
-        return done + count
+        self.rows_left = ROWS_LIMIT
+        while left > 0 and self.rows_left > 0 and self.line.count:
+            count = self.take_turn(min(left, <int>TURN_LIMIT))
+            for at in range(count):
+                if self.rows_left > 0:
+                    self.reckon(self.turn[at], now)
+                else:
+                    self.look_at(self.turn[at])
+            left -= count
+            done += count
+        return done
 
     cdef int take_turn(self, int limit) noexcept nogil:
         """The nearest in the line, and what their reckoning reads brought near: each step finds
         what the one before has asked for."""
         cdef position_t* isolated = NULL
         cdef position_t* position
-        cdef uint32_t rows[RECKON_LIMIT]
+        cdef uint32_t rows[TURN_LIMIT]
         cdef int count = 0, at, depth = 0
         while count < limit and self.line.count:
             self.turn[count] = heap_first(&self.line)
@@ -392,6 +399,7 @@ cdef class Watch:
             if is_of_bucket(position, isolated):
                 accrue(self.ledger, position)
             at = position.next
+            self.rows_left -= 1
         bucket_margin(self.ledger, account, isolated, now, &bucket)
         self.nearness[slot] = 0
         if bucket.positions == 0:

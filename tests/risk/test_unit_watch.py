@@ -250,6 +250,21 @@ def test_the_limits_of_a_duty_cycle(crowd: Watched) -> None:
     crowd.settle()
 
 
+def test_many_positions_count_as_what_they_take() -> None:
+    """SB-2: 120 buckets of 3 position rows: 86 of them are 256 rows."""
+    world = Watched(*map(market, (1, 2, 3)), accounts_max=200)
+    for symbol in (1, 2, 3):
+        world.mark(symbol, 1000)
+        for user in range(100, 220):
+            world.deposits(1, str(user), "5000")
+            world.trades(symbol, str(user), "buys", "1", "1000", "9", None, None)
+    world.settle()
+    world.mark(1, 10_000)
+    for user in range(100, 220):
+        world.deposits(1, str(user), "1")
+    assert [spent(world)[1] for _ in range(3)] == [86, 34, 0]
+
+
 def test_a_mark_amid_a_pass_is_compared_with_everybody() -> None:
     """SB-2: the pass under way goes on, another one follows."""
     world = Watched(market(), accounts_max=9_100)
