@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RSX_VERSION = 3, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16 };
+enum { RSX_VERSION = 4, RSX_RECORD_SIZE = 128, RSX_HEADER_SIZE = 16 };
 #define RSX_FUND_USER_BASE 0xffff0000u
 
 enum rsx_constant {
@@ -175,6 +175,7 @@ enum rsx_type {
     RSX_MARGIN_CONFIG_REQUEST = 20,
     RSX_MARGIN_TRANSFER_REQUEST = 21,
     RSX_POSITION_TRANSFER = 22,
+    RSX_DIGEST_REQUEST = 26,
     RSX_BBO_UPDATE = 23,
     RSX_REQUEST_REJECTED = 16,
     RSX_ACCOUNT_STATE = 17,
@@ -219,6 +220,17 @@ enum rsx_type {
     RSX_SYNC_REQUEST = 64,
     RSX_SYNC_DONE = 65,
     RSX_SEGMENT_READY = 66,
+    RSX_ENGINE_DIGEST = 70,
+    RSX_LEDGER_MARK = 71,
+    RSX_LEDGER_DIGEST = 72,
+    RSX_LOG_SYNCED = 73,
+    RSX_LOG_PRUNE = 74,
+    RSX_REPLAY_REQUEST = 80,
+    RSX_REPLAY_BEGUN = 81,
+    RSX_REPLAY_UNAVAILABLE = 82,
+    RSX_CAUGHT_UP = 83,
+    RSX_LOG_TIP = 84,
+    RSX_CONSUMER_TIP = 85,
 };
 
 typedef struct {
@@ -832,6 +844,26 @@ _Static_assert(offsetof(rsx_position_transfer_t, side) == 84, "POSITION_TRANSFER
 _Static_assert(offsetof(rsx_position_transfer_t, kind) == 85, "POSITION_TRANSFER.kind");
 _Static_assert(offsetof(rsx_position_transfer_t, user_flags) == 86, "POSITION_TRANSFER.user_flags");
 _Static_assert(offsetof(rsx_position_transfer_t, counter_flags) == 87, "POSITION_TRANSFER.counter_flags");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint32_t symbol_id;
+    uint32_t part;
+    uint8_t padding[88];
+} rsx_digest_request_t;
+_Static_assert(sizeof(rsx_digest_request_t) == 128, "rsx_digest_request_t size");
+_Static_assert(offsetof(rsx_digest_request_t, seq) == 16, "DIGEST_REQUEST.seq");
+_Static_assert(offsetof(rsx_digest_request_t, ts_ns) == 24, "DIGEST_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_digest_request_t, symbol_id) == 32, "DIGEST_REQUEST.symbol_id");
+_Static_assert(offsetof(rsx_digest_request_t, part) == 36, "DIGEST_REQUEST.part");
 
 typedef struct {
     uint8_t version;
@@ -2361,6 +2393,238 @@ _Static_assert(offsetof(rsx_segment_ready_t, seq) == 16, "SEGMENT_READY.seq");
 _Static_assert(offsetof(rsx_segment_ready_t, ts_ns) == 24, "SEGMENT_READY.ts_ns");
 _Static_assert(offsetof(rsx_segment_ready_t, fd) == 32, "SEGMENT_READY.fd");
 _Static_assert(offsetof(rsx_segment_ready_t, number) == 36, "SEGMENT_READY.number");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t digest;
+    uint32_t symbol_id;
+    uint32_t part;
+    uint16_t form;
+    uint8_t padding[78];
+} rsx_engine_digest_t;
+_Static_assert(sizeof(rsx_engine_digest_t) == 128, "rsx_engine_digest_t size");
+_Static_assert(offsetof(rsx_engine_digest_t, seq) == 16, "ENGINE_DIGEST.seq");
+_Static_assert(offsetof(rsx_engine_digest_t, ts_ns) == 24, "ENGINE_DIGEST.ts_ns");
+_Static_assert(offsetof(rsx_engine_digest_t, digest) == 32, "ENGINE_DIGEST.digest");
+_Static_assert(offsetof(rsx_engine_digest_t, symbol_id) == 40, "ENGINE_DIGEST.symbol_id");
+_Static_assert(offsetof(rsx_engine_digest_t, part) == 44, "ENGINE_DIGEST.part");
+_Static_assert(offsetof(rsx_engine_digest_t, form) == 48, "ENGINE_DIGEST.form");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint32_t part;
+    uint16_t form;
+    uint8_t padding[90];
+} rsx_ledger_mark_t;
+_Static_assert(sizeof(rsx_ledger_mark_t) == 128, "rsx_ledger_mark_t size");
+_Static_assert(offsetof(rsx_ledger_mark_t, seq) == 16, "LEDGER_MARK.seq");
+_Static_assert(offsetof(rsx_ledger_mark_t, ts_ns) == 24, "LEDGER_MARK.ts_ns");
+_Static_assert(offsetof(rsx_ledger_mark_t, part) == 32, "LEDGER_MARK.part");
+_Static_assert(offsetof(rsx_ledger_mark_t, form) == 36, "LEDGER_MARK.form");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t digest;
+    uint64_t mark_seq;
+    uint32_t part;
+    uint16_t form;
+    uint16_t shard;
+    uint8_t padding[72];
+} rsx_ledger_digest_t;
+_Static_assert(sizeof(rsx_ledger_digest_t) == 128, "rsx_ledger_digest_t size");
+_Static_assert(offsetof(rsx_ledger_digest_t, seq) == 16, "LEDGER_DIGEST.seq");
+_Static_assert(offsetof(rsx_ledger_digest_t, ts_ns) == 24, "LEDGER_DIGEST.ts_ns");
+_Static_assert(offsetof(rsx_ledger_digest_t, digest) == 32, "LEDGER_DIGEST.digest");
+_Static_assert(offsetof(rsx_ledger_digest_t, mark_seq) == 40, "LEDGER_DIGEST.mark_seq");
+_Static_assert(offsetof(rsx_ledger_digest_t, part) == 48, "LEDGER_DIGEST.part");
+_Static_assert(offsetof(rsx_ledger_digest_t, form) == 52, "LEDGER_DIGEST.form");
+_Static_assert(offsetof(rsx_ledger_digest_t, shard) == 54, "LEDGER_DIGEST.shard");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t durable_seq;
+    uint8_t padding[88];
+} rsx_log_synced_t;
+_Static_assert(sizeof(rsx_log_synced_t) == 128, "rsx_log_synced_t size");
+_Static_assert(offsetof(rsx_log_synced_t, seq) == 16, "LOG_SYNCED.seq");
+_Static_assert(offsetof(rsx_log_synced_t, ts_ns) == 24, "LOG_SYNCED.ts_ns");
+_Static_assert(offsetof(rsx_log_synced_t, durable_seq) == 32, "LOG_SYNCED.durable_seq");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t keep_seq;
+    uint8_t padding[88];
+} rsx_log_prune_t;
+_Static_assert(sizeof(rsx_log_prune_t) == 128, "rsx_log_prune_t size");
+_Static_assert(offsetof(rsx_log_prune_t, seq) == 16, "LOG_PRUNE.seq");
+_Static_assert(offsetof(rsx_log_prune_t, ts_ns) == 24, "LOG_PRUNE.ts_ns");
+_Static_assert(offsetof(rsx_log_prune_t, keep_seq) == 32, "LOG_PRUNE.keep_seq");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t from_seq;
+    uint64_t exchange_id;
+    uint8_t name[32];
+    uint8_t padding[48];
+} rsx_replay_request_t;
+_Static_assert(sizeof(rsx_replay_request_t) == 128, "rsx_replay_request_t size");
+_Static_assert(offsetof(rsx_replay_request_t, seq) == 16, "REPLAY_REQUEST.seq");
+_Static_assert(offsetof(rsx_replay_request_t, ts_ns) == 24, "REPLAY_REQUEST.ts_ns");
+_Static_assert(offsetof(rsx_replay_request_t, from_seq) == 32, "REPLAY_REQUEST.from_seq");
+_Static_assert(offsetof(rsx_replay_request_t, exchange_id) == 40, "REPLAY_REQUEST.exchange_id");
+_Static_assert(offsetof(rsx_replay_request_t, name) == 48, "REPLAY_REQUEST.name");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t from_seq;
+    uint64_t exchange_id;
+    uint64_t oldest_seq;
+    uint64_t durable_seq;
+    uint8_t padding[64];
+} rsx_replay_begun_t;
+_Static_assert(sizeof(rsx_replay_begun_t) == 128, "rsx_replay_begun_t size");
+_Static_assert(offsetof(rsx_replay_begun_t, seq) == 16, "REPLAY_BEGUN.seq");
+_Static_assert(offsetof(rsx_replay_begun_t, ts_ns) == 24, "REPLAY_BEGUN.ts_ns");
+_Static_assert(offsetof(rsx_replay_begun_t, from_seq) == 32, "REPLAY_BEGUN.from_seq");
+_Static_assert(offsetof(rsx_replay_begun_t, exchange_id) == 40, "REPLAY_BEGUN.exchange_id");
+_Static_assert(offsetof(rsx_replay_begun_t, oldest_seq) == 48, "REPLAY_BEGUN.oldest_seq");
+_Static_assert(offsetof(rsx_replay_begun_t, durable_seq) == 56, "REPLAY_BEGUN.durable_seq");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t from_seq;
+    uint64_t exchange_id;
+    uint64_t oldest_seq;
+    uint64_t durable_seq;
+    uint16_t reason;
+    uint8_t padding[62];
+} rsx_replay_unavailable_t;
+_Static_assert(sizeof(rsx_replay_unavailable_t) == 128, "rsx_replay_unavailable_t size");
+_Static_assert(offsetof(rsx_replay_unavailable_t, seq) == 16, "REPLAY_UNAVAILABLE.seq");
+_Static_assert(offsetof(rsx_replay_unavailable_t, ts_ns) == 24, "REPLAY_UNAVAILABLE.ts_ns");
+_Static_assert(offsetof(rsx_replay_unavailable_t, from_seq) == 32, "REPLAY_UNAVAILABLE.from_seq");
+_Static_assert(offsetof(rsx_replay_unavailable_t, exchange_id) == 40, "REPLAY_UNAVAILABLE.exchange_id");
+_Static_assert(offsetof(rsx_replay_unavailable_t, oldest_seq) == 48, "REPLAY_UNAVAILABLE.oldest_seq");
+_Static_assert(offsetof(rsx_replay_unavailable_t, durable_seq) == 56, "REPLAY_UNAVAILABLE.durable_seq");
+_Static_assert(offsetof(rsx_replay_unavailable_t, reason) == 64, "REPLAY_UNAVAILABLE.reason");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t live_seq;
+    uint8_t padding[88];
+} rsx_caught_up_t;
+_Static_assert(sizeof(rsx_caught_up_t) == 128, "rsx_caught_up_t size");
+_Static_assert(offsetof(rsx_caught_up_t, seq) == 16, "CAUGHT_UP.seq");
+_Static_assert(offsetof(rsx_caught_up_t, ts_ns) == 24, "CAUGHT_UP.ts_ns");
+_Static_assert(offsetof(rsx_caught_up_t, live_seq) == 32, "CAUGHT_UP.live_seq");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t durable_seq;
+    uint8_t padding[88];
+} rsx_log_tip_t;
+_Static_assert(sizeof(rsx_log_tip_t) == 128, "rsx_log_tip_t size");
+_Static_assert(offsetof(rsx_log_tip_t, seq) == 16, "LOG_TIP.seq");
+_Static_assert(offsetof(rsx_log_tip_t, ts_ns) == 24, "LOG_TIP.ts_ns");
+_Static_assert(offsetof(rsx_log_tip_t, durable_seq) == 32, "LOG_TIP.durable_seq");
+
+typedef struct {
+    uint8_t version;
+    uint8_t header_flags;
+    uint16_t type;
+    uint16_t length;
+    uint16_t stream;
+    uint32_t crc;
+    uint32_t epoch;
+    uint64_t seq;
+    uint64_t ts_ns;
+    uint64_t tip_seq;
+    uint8_t padding[88];
+} rsx_consumer_tip_t;
+_Static_assert(sizeof(rsx_consumer_tip_t) == 128, "rsx_consumer_tip_t size");
+_Static_assert(offsetof(rsx_consumer_tip_t, seq) == 16, "CONSUMER_TIP.seq");
+_Static_assert(offsetof(rsx_consumer_tip_t, ts_ns) == 24, "CONSUMER_TIP.ts_ns");
+_Static_assert(offsetof(rsx_consumer_tip_t, tip_seq) == 32, "CONSUMER_TIP.tip_seq");
 
 /* Whether release of a record of this type waits for its fsync. */
 static inline int rsx_is_durable(uint16_t type) {

@@ -50,6 +50,7 @@ from rsx.records_form import (
     HEADER_FLAGS,
     HEADER_SIZE,
     PAYLOAD_SIZE,
+    READABLE,
     RECORD_SIZE,
     VERSION,
     Field,
@@ -71,6 +72,7 @@ __all__ = [
     "HEADER_FLAGS",
     "HEADER_SIZE",
     "PAYLOAD_SIZE",
+    "READABLE",
     "RECORD_SIZE",
     "REQUEST_FLAGS",
     "VERSION",
@@ -164,6 +166,9 @@ CONFIG_VERSION = Field("config_version", "u32", "number", "as in SYMBOL_CONFIG")
 INTERVAL = Field("interval_id", "u64", "number", "Unix time / interval at its end")
 RATE = Field("rate_ppb", "i64", "ppb of notional", "positive: longs pay")
 EXTRA_QTY = _qty("extra_qty", "open quantity in flight for this amendment")
+PART = Field("part", "u32", "number", "rises by 1; which slice it names follows from the sizes")
+FORM = Field("form", "u16", "number", "of the digest; a reader passes over those it does not know")
+DIGEST = Field("digest", "u64", "hash", "of a slice of the state")
 ORDER_TAIL = (SIDE, TIF, FLAGS, CID_LEN, CID)
 
 
@@ -282,6 +287,10 @@ _TRANSFER = (
 POSITION_TRANSFER = Record(
     "POSITION_TRANSFER", 22, Kind.REQUEST,
     "risk to matching: a position is to change hands at a price, without an order", _TRANSFER,
+)  # fmt: skip
+DIGEST_REQUEST = Record(
+    "DIGEST_REQUEST", 26, Kind.REQUEST, "risk to matching: log a digest of a part of the engine",
+    (SEQ, TS, _symbol(), PART), since=4,
 )  # fmt: skip
 BBO_UPDATE = Record(
     "BBO_UPDATE", 23, Kind.REQUEST, "marketdata to mark: best prices of the own book",
@@ -614,6 +623,64 @@ SEGMENT_READY = Record(
      Field("number", "u32", "number", "of the file's temporary name")),
 )  # fmt: skip
 
+# --- digests of the state, marks of the log (specs/replica.md, specs/wal.md) --------------
+
+ENGINE_DIGEST = Record(
+    "ENGINE_DIGEST", 70, Kind.LOGGED, "a slice of one engine as it was here in its stream",
+    (SEQ, TS, DIGEST, _symbol(), PART, FORM), since=4,
+)  # fmt: skip
+LEDGER_MARK = Record(
+    "LEDGER_MARK", 71, Kind.LOGGED, "whoever folds the log takes a digest of its accounts here",
+    (SEQ, TS, PART, FORM), since=4,
+)  # fmt: skip
+LEDGER_DIGEST = Record(
+    "LEDGER_DIGEST", 72, Kind.LOGGED, "what a risk tile had at a LEDGER_MARK",
+    (SEQ, TS, DIGEST, Field("mark_seq", "u64", "number", "the LEDGER_MARK"), PART, FORM,
+     Field("shard", "u16", "number", "of the risk tile")), since=4,
+)  # fmt: skip
+LOG_SYNCED = Record(
+    "LOG_SYNCED", 73, Kind.LOGGED, "a sync has returned: what is up to durable_seq was on disk",
+    (SEQ, TS, Field("durable_seq", "u64", "number", "below this record's own")), since=4,
+)  # fmt: skip
+LOG_PRUNE = Record(
+    "LOG_PRUNE", 74, Kind.INTERNAL, "replica to wal_sync: segments wholly below may go",
+    (SEQ, TS, Field("keep_seq", "u64", "number", "first record that somebody still needs")),
+    since=4,
+)  # fmt: skip
+
+# --- between hosts (specs/dxs.md) ---------------------------------------------------------
+
+EXCHANGE_ID = Field("exchange_id", "u64", "random", "as in LOG_STARTED; 0 = any")
+REPLAY_REQUEST = Record(
+    "REPLAY_REQUEST", 80, Kind.WIRE, "consumer: the log from a number on",
+    (SEQ, TS, Field("from_seq", "u64", "number", "first record wanted; 0 = the oldest there is"),
+     EXCHANGE_ID, Field("name", "bytes[32]", "utf-8", "of the consumer, zero-padded")), since=4,
+)  # fmt: skip
+REPLAY_BEGUN = Record(
+    "REPLAY_BEGUN", 81, Kind.WIRE, "server: records follow from from_seq on",
+    (SEQ, TS, Field("from_seq", "u64", "number", "first record that follows"), EXCHANGE_ID,
+     Field("oldest_seq", "u64", "number", "first that is kept"),
+     Field("durable_seq", "u64", "number", "newest that can be had now")), since=4,
+)  # fmt: skip
+REPLAY_UNAVAILABLE = Record(
+    "REPLAY_UNAVAILABLE", 82, Kind.WIRE, "server: not to be had; the connection ends",
+    (SEQ, TS, Field("from_seq", "u64", "number", "first record wanted"), EXCHANGE_ID,
+     Field("oldest_seq", "u64", "number", "first that is kept"),
+     Field("durable_seq", "u64", "number", "newest that can be had now"), REASON), since=4,
+)  # fmt: skip
+CAUGHT_UP = Record(
+    "CAUGHT_UP", 83, Kind.WIRE, "server: what there was has been sent; now live",
+    (SEQ, TS, Field("live_seq", "u64", "number", "newest record sent before this")), since=4,
+)  # fmt: skip
+LOG_TIP = Record(
+    "LOG_TIP", 84, Kind.WIRE, "server: alive, and this far; sent while no record is",
+    (SEQ, TS, Field("durable_seq", "u64", "number", "newest that can be had now")), since=4,
+)  # fmt: skip
+CONSUMER_TIP = Record(
+    "CONSUMER_TIP", 85, Kind.WIRE, "consumer: what it has made durable on its side",
+    (SEQ, TS, Field("tip_seq", "u64", "number", "newest such record")), since=4,
+)  # fmt: skip
+
 RECORDS: tuple[Record, ...] = tuple(r for r in list(globals().values()) if isinstance(r, Record))
 BY_TYPE: dict[int, Record] = {r.type: r for r in RECORDS}
 BY_NAME: dict[str, Record] = {r.name: r for r in RECORDS}
@@ -624,7 +691,7 @@ OF_A_SYMBOL: frozenset[int] = frozenset(
         CANCEL_REJECTED, ORDER_DUPLICATE, MARK_PRICE, ORDER_AMENDED, AMEND_REJECTED,
         TRIGGER_PLACED, TRIGGER_FIRED, TRIGGER_CANCELLED, TRADING_MODE, ORDER_RELEASED,
         CANCEL_ALL_DONE, TRIGGER_REJECTED, POSITION_TRANSFERRED, SYMBOL_CONFIG, SYMBOL_LIMITS,
-        SYMBOL_RISK, SYMBOL_BRACKETS,
+        SYMBOL_RISK, SYMBOL_BRACKETS, ENGINE_DIGEST,
     )
 )  # fmt: skip
 if len(BY_TYPE) != len(RECORDS):

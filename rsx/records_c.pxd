@@ -84,6 +84,7 @@ cdef extern from "rsx/records.h" nogil:
         RSX_MARGIN_CONFIG_REQUEST
         RSX_MARGIN_TRANSFER_REQUEST
         RSX_POSITION_TRANSFER
+        RSX_DIGEST_REQUEST
         RSX_BBO_UPDATE
         RSX_REQUEST_REJECTED
         RSX_ACCOUNT_STATE
@@ -128,6 +129,17 @@ cdef extern from "rsx/records.h" nogil:
         RSX_SYNC_REQUEST
         RSX_SYNC_DONE
         RSX_SEGMENT_READY
+        RSX_ENGINE_DIGEST
+        RSX_LEDGER_MARK
+        RSX_LEDGER_DIGEST
+        RSX_LOG_SYNCED
+        RSX_LOG_PRUNE
+        RSX_REPLAY_REQUEST
+        RSX_REPLAY_BEGUN
+        RSX_REPLAY_UNAVAILABLE
+        RSX_CAUGHT_UP
+        RSX_LOG_TIP
+        RSX_CONSUMER_TIP
         RSX_R_NONE
         RSX_R_INVALID_UTF8
         RSX_R_MALFORMED
@@ -581,6 +593,19 @@ cdef extern from "rsx/records.h" nogil:
         uint8_t kind
         uint8_t user_flags
         uint8_t counter_flags
+
+    ctypedef struct rsx_digest_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint32_t symbol_id
+        uint32_t part
 
     ctypedef struct rsx_bbo_update_t:
         uint8_t version
@@ -1480,6 +1505,155 @@ cdef extern from "rsx/records.h" nogil:
         uint64_t ts_ns
         int32_t fd
         uint32_t number
+
+    ctypedef struct rsx_engine_digest_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t digest
+        uint32_t symbol_id
+        uint32_t part
+        uint16_t form
+
+    ctypedef struct rsx_ledger_mark_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint32_t part
+        uint16_t form
+
+    ctypedef struct rsx_ledger_digest_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t digest
+        uint64_t mark_seq
+        uint32_t part
+        uint16_t form
+        uint16_t shard
+
+    ctypedef struct rsx_log_synced_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t durable_seq
+
+    ctypedef struct rsx_log_prune_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t keep_seq
+
+    ctypedef struct rsx_replay_request_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t from_seq
+        uint64_t exchange_id
+        uint8_t name[32]
+
+    ctypedef struct rsx_replay_begun_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t from_seq
+        uint64_t exchange_id
+        uint64_t oldest_seq
+        uint64_t durable_seq
+
+    ctypedef struct rsx_replay_unavailable_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t from_seq
+        uint64_t exchange_id
+        uint64_t oldest_seq
+        uint64_t durable_seq
+        uint16_t reason
+
+    ctypedef struct rsx_caught_up_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t live_seq
+
+    ctypedef struct rsx_log_tip_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t durable_seq
+
+    ctypedef struct rsx_consumer_tip_t:
+        uint8_t version
+        uint8_t header_flags
+        uint16_t type
+        uint16_t length
+        uint16_t stream
+        uint32_t crc
+        uint32_t epoch
+        uint64_t seq
+        uint64_t ts_ns
+        uint64_t tip_seq
 
     int rsx_is_durable(uint16_t type) noexcept
     void rsx_record_init(void *slot, uint16_t type, uint16_t stream) noexcept

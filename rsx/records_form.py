@@ -10,7 +10,9 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 3
+VERSION = 4
+# Older forms that a log may be in; rsx/wal reads them (specs/wal.md L-26).
+READABLE = (3, VERSION)
 RECORD_SIZE = 128
 HEADER_SIZE = 16
 PAYLOAD_SIZE = RECORD_SIZE - HEADER_SIZE
@@ -38,6 +40,7 @@ class Kind(enum.Enum):
     ANSWER = "answer"  # rings only, towards the gateway
     LOGGED = "logged"  # numbered, written, released
     INTERNAL = "internal"  # between a tile and its helper
+    WIRE = "wire"  # between hosts, beside logged records; never in a log
 
 
 C_TYPES = {

@@ -209,6 +209,7 @@ KIND_TEXT = {
     Kind.ANSWER: "answers, in rings only",
     Kind.LOGGED: "logged: numbered by the WAL, written, then released",
     Kind.INTERNAL: "between a tile and its helper",
+    Kind.WIRE: "between hosts, beside logged records",
 }
 
 

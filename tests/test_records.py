@@ -156,6 +156,9 @@ def test_type_numbers_are_the_ones_given_for_ever():
         "MARGIN_TRANSFERRED": 58, "FUNDING_SETTLED": 59, "FUNDING_PAYMENT": 60, "FUNDING_DONE": 61,
         "LIQUIDATION_STEP": 62, "POSITION_TRANSFERRED": 63, "SYNC_REQUEST": 64, "SYNC_DONE": 65,
         "SEGMENT_READY": 66, "LIQUIDATION_SETTLED": 67, "SYMBOL_RISK": 68, "SYMBOL_BRACKETS": 69,
+        "DIGEST_REQUEST": 26, "ENGINE_DIGEST": 70, "LEDGER_MARK": 71, "LEDGER_DIGEST": 72,
+        "LOG_SYNCED": 73, "LOG_PRUNE": 74, "REPLAY_REQUEST": 80, "REPLAY_BEGUN": 81,
+        "REPLAY_UNAVAILABLE": 82, "CAUGHT_UP": 83, "LOG_TIP": 84, "CONSUMER_TIP": 85,
     }  # fmt: skip
     assert 0 not in BY_TYPE
 
@@ -261,7 +264,7 @@ def test_short_input_is_refused_with_its_length(size):
         decode(bytes(whole(DEPOSIT)), 1)
 
 
-@pytest.mark.parametrize("version", [0, 1, 2, 4, 255])
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 5, 255])
 def test_another_version_is_refused_with_its_number(version):
     data = whole(DEPOSIT)
     data[0] = version
@@ -270,7 +273,7 @@ def test_another_version_is_refused_with_its_number(version):
         decode(resealed(data))
 
 
-@pytest.mark.parametrize("number", [0, 26, 31, 70, 256, 65535])
+@pytest.mark.parametrize("number", [0, 27, 31, 79, 256, 65535])
 def test_an_unknown_type_is_refused_with_its_number(number):
     data = whole(DEPOSIT)
     struct.pack_into("<H", data, 2, number)
@@ -462,7 +465,7 @@ def test_a_log_of_an_old_version_is_refused_at_start_and_left_as_it_is(tmp_path,
 
     assert str(caught.value) == (
         f"{path}: record 1 at offset 0 is of record version {version}, this program reads "
-        "version 3: use the program that wrote it, or another data folder"
+        "version 4: use the program that wrote it, or another data folder"
     )
     assert path.read_bytes() == before
 

@@ -174,7 +174,7 @@ cdef class Watch:
     # --- a duty cycle ---------------------------------------------------------------------
 
     cdef int work(self, uint64_t now, int limit, int calls_max) except -1 nogil:
-        """Compare thresholds, reckon up to `limit` buckets (SB-2); fills `below` and `calls` (at most
+        """Compare thresholds, reckon up to `limit` buckets (SB-2); fills `below` and `calls` (up to
         calls_max). Returns how much was done."""
         cdef int done = self.take_changed(), left = min(limit, <int>RECKON_LIMIT), count, at
         done += self.compare()
