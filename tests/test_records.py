@@ -269,7 +269,7 @@ def test_another_version_is_refused_with_its_number(version):
     data = whole(DEPOSIT)
     data[0] = version
 
-    with pytest.raises(RecordError, match=rf"^record version {version} \(known: 3\)$"):
+    with pytest.raises(RecordError, match=rf"^record version {version} \(known: 4\)$"):
         decode(resealed(data))
 
 
