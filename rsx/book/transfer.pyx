@@ -25,7 +25,9 @@ cdef bint is_broken(const engine_t* engine, const rsx_position_transfer_t* reque
         return True
     if request.user_id == 0 or request.counter_user_id == 0:
         return True
-    if request.user_id == request.counter_user_id:
+    # A hedge account may be its own counterparty: the one leg against the other.
+    if request.user_id == request.counter_user_id and not (
+            request.user_flags & request.counter_flags & RSX_HEDGE):
         return True
     if request.side > RSX_SELL or request.kind > RSX_TRANSFER_ADL:
         return True

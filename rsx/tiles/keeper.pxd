@@ -77,6 +77,7 @@ cdef class Keeper:
     cdef void line_up(self, uint32_t slot) noexcept nogil
     cdef void step_down(self, int symbol) noexcept nogil
     cdef int serve(self, int symbol, uint64_t now) except -1 nogil
+    cdef void drop_ranking(self, int symbol) noexcept nogil
     cdef int decide(self, int symbol, position_t* bankrupt, int64_t mark,
                     uint64_t now) except -1 nogil
     cdef int deal(self, int symbol, position_t* bankrupt, int64_t mark,

@@ -235,7 +235,10 @@ cdef class Keeper:
         cdef const symbol_t* rules = &self.ledger.symbols[symbol]
         cdef position_t* bankrupt
         cdef int64_t mark
-        if service.first == 0 or service.phase == AWAIT or not self.may_trade(rules, now):
+        if service.first == 0 or service.phase == AWAIT:
+            return 0
+        if not self.may_trade(rules, now):
+            self.drop_ranking(symbol)
             return 0
         bankrupt = &self.ledger.positions[service.first]
         if bankrupt.transfer_id == 0:
@@ -252,6 +255,13 @@ cdef class Keeper:
                 service.phase = DEAL
             return 1
         return self.deal(symbol, bankrupt, mark, now)
+
+    cdef void drop_ranking(self, int symbol) noexcept nogil:
+        """Others may rank while this symbol waits for its mode or mark; it begins anew."""
+        cdef service_t* service = &self.services[symbol]
+        if self.ranked_symbol == symbol:
+            self.ranked_symbol = -1
+            service.phase = AWAIT if service.awaited else DECIDE
 
     cdef int decide(self, int symbol, position_t* bankrupt, int64_t mark,
                     uint64_t now) except -1 nogil:

@@ -448,10 +448,10 @@ class Flow:
             counter = 1 + user % max(2, self.profile.users)
             for _ in range(6):
                 other, reduced, _room = self.holder()
-                if other != user and reduced != side:
+                if reduced != side and (other != user or self.hedge(user)):
                     counter = other
                     break
-        if counter == user:
+        if counter == user and not self.hedge(user):
             counter = FUND
         if self.random() < 0.1:
             user, counter = counter, user

@@ -16,6 +16,7 @@ from rsx.exchange import Exchange
 
 FUND = records.FUND_USER_BASE + 1
 MS = 1_000_000
+HEDGE = 128
 SECOND = 1000 * MS
 HOUR = 3600
 RULES = {
@@ -30,7 +31,8 @@ def make_world(tmp_path, request):
     worlds = []
 
     def make(marked: int = 1000, **rules) -> World:
-        world = World(tmp_path, make_market(1, **{**RULES, **rules}), make_market(2),
+        world = World(tmp_path, make_market(1, **{**RULES, **rules}),
+                      make_market(2, **RULES),
                       mark={"source": "synthetic"},
                       risk={"shards": request.param})  # fmt: skip
         worlds.append(world)
@@ -202,6 +204,68 @@ class TestDeleveraging:
         counters = world.risk.counters()
         assert counters["deleveraged"] == 2
         assert counters["adl_haircut"] == counters["bankruptcy_shortfall"] == 6000 * 34
+        check(world)
+
+    def test_the_only_counterparty_is_the_other_leg_of_the_same_account(self, make_world):
+        """AD-1, PT-2: both legs of a hedge account close against each other."""
+        world = make_world(insurance_notional_max=0)
+        world.deposit(1, amount=1_000_000)
+        world.deposit(2, amount=100_000_000)
+        world.run()
+        world.ask("MARGIN_CONFIG_REQUEST", user_id=1, symbol_id=0, position_mode=1, fields=4)
+        world.run()
+        for side in (BUY, SELL):
+            world.place(2, 1 - side, 1000, 4000)
+            world.run()
+            world.place(1, side, 1000, 4000, flags=HEDGE)
+            world.run()
+        ledger = state_of(world).ledger
+        assert [ledger.position(1, 1, leg)["net_qty"] for leg in (0, 1)] == [4000, -4000]
+        assert ledger.position(2, 1)["net_qty"] == 0
+
+        world.mark(3000)
+        world.run()
+        pass_time(world, 1000)
+
+        assert [ledger.position(1, 1, leg)["net_qty"] for leg in (0, 1)] == [0, 0]
+        moved = [view for view in of(world, "POSITION_TRANSFERRED") if view.qty]
+        assert {(view.user_id, view.counter_user_id) for view in moved} == {(1, 1)}
+        assert of(world, "LIQUIDATION_STEP")[-1].stage in (
+            records.Stage.CLOSED, records.Stage.RECOVERED,
+        )  # fmt: skip
+        check(world)
+
+    @pytest.mark.parametrize("steps", range(5))
+    def test_a_symbol_that_may_not_trade_does_not_keep_the_others_waiting(self, make_world, steps):
+        """IF-1, AD-4: there is one ranking pass; a mark that goes stale in it gives it up."""
+        world = make_world()
+        world.deposit(1, 4, amount=1_000_000)
+        world.deposit(2, 3, amount=100_000_000)
+        world.run()
+        trade(world, 1, 2, 1000, 6000)
+        world.place(3, SELL, 1000, 6000, symbol=2)
+        world.run()
+        world.place(4, BUY, 1000, 6000, symbol=2)
+        world.run()
+        world.mark(800)
+        while all(view.stage != records.Stage.BANKRUPT for view in of(world, "LIQUIDATION_STEP")):
+            world.step()
+        for _ in range(steps):
+            world.step()
+
+        world.clock.advance(11 * SECOND)
+        world.mark(800, symbol=2)
+        world.run()
+        pass_time(world, 200)
+        moved = [view.symbol_id for view in of(world, "POSITION_TRANSFERRED") if view.qty]
+        assert 2 in moved
+
+        world.mark(800)
+        world.run()
+        pass_time(world, 200)
+        ledger = state_of(world).ledger
+        assert [ledger.position(user, 1)["net_qty"] for user in (1, 2)] == [0, 0]
+        assert [ledger.position(user, 2)["net_qty"] for user in (3, 4)] == [0, 0]
         check(world)
 
     def test_a_restart_in_the_middle_goes_on(self, make_world):
