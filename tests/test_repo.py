@@ -71,7 +71,8 @@ LAYERS: dict[str, set[str]] = {
     "client": {"errors", "config"},
     "topology": BASE | {"book", "risk", "wal", "mark", "tiles", "edge"},
     "exchange": BASE | {"book", "risk", "wal", "tiles", "edge", "topology", "client"},
-    "commands": BASE | {"book", "risk", "wal", "edge", "client"},
+    "sim": BASE | {"book", "risk", "wal", "tiles", "topology"},
+    "commands": BASE | {"book", "risk", "wal", "edge", "client", "sim"},
     "cli": BASE | {"exchange", "commands", "bootstrap"},
     "bootstrap": set(),
 }
