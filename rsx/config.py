@@ -153,6 +153,27 @@ class Edge(Section, frozen=True):
     idle_s: Annotated[int, _within(2, 36_000)] = 30
 
 
+class Dxs(Section, frozen=True):
+    port: Annotated[int, _within(0, 65535)] = 0
+    host: str = "127.0.0.1"
+    insecure: bool = False
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+    clients_max: Annotated[int, _within(1, 10_000)] = 64
+    handshake_ms: Annotated[int, _within(10, 600_000)] = 5000
+    write_ms: Annotated[int, _within(10, 600_000)] = 10_000
+    heartbeat_ms: Annotated[int, _within(10, 60_000)] = 1000
+    poll_ms: Annotated[int, _within(1, 1000)] = 2
+    grace_s: Annotated[int, _within(0, 7 * 86_400)] = 60
+    hold_mib: Annotated[int, _within(1, 1 << 24)] = 1024
+
+
+class Standby(Section, frozen=True):
+    lease: str = ""
+    lease_id: Annotated[int, _within(0, (1 << 31) - 1)] = 1
+
+
 class Demo(Section, frozen=True):
     enabled: bool = True
     levels: Annotated[int, _within(1, 200)] = 25
@@ -223,6 +244,8 @@ class _File(Section, frozen=True, kw_only=True):
     matching: Matching = Matching()
     mark: Mark = Mark()
     edge: Edge = Edge()
+    dxs: Dxs = Dxs()
+    standby: Standby = Standby()
     demo: Demo = Demo()
     symbols: tuple[SymbolText, ...]
 
@@ -239,6 +262,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     matching: Matching
     mark: Mark
     edge: Edge
+    dxs: Dxs
+    standby: Standby
     demo: Demo
     symbols: tuple[SymbolConfig, ...]
     prices: dict[int, Prices] = {}
@@ -405,7 +430,10 @@ def _check(config: Config) -> None:
             f"edge.idle_s = {config.edge.idle_s}: "
             f"must be above heartbeat_s = {config.edge.heartbeat_s}"
         )
-    for path, text in (("server.host", config.server.host), ("data.dir", config.data.dir)):
+    for path, text in (
+        ("server.host", config.server.host), ("data.dir", config.data.dir),
+        ("dxs.host", config.dxs.host),
+    ):  # fmt: skip
         if not text.strip() or "\0" in text:
             raise ConfigError(f"{path} = {text!r}: must not be empty")
     starts = config.risk.shard_starts
@@ -417,9 +445,21 @@ def _check(config: Config) -> None:
             f"{config.risk.shards} shards, from 0, rising"
         )
     _check_mark(config)
+    _check_dxs(config)
     cpus = config.tiles.cpus
     if not isinstance(cpus, str) and (not cpus or min(cpus) < 0 or len(set(cpus)) < len(cpus)):
         raise ConfigError(f"tiles.cpus = {cpus}: must be different core numbers, at least one")
+
+
+def _check_dxs(config: Config) -> None:
+    """What [dxs] and [standby] owe themselves (specs/dxs.md DX-19, DX-70)."""
+    dxs, lease = config.dxs, config.standby.lease
+    if bool(dxs.cert) != bool(dxs.key):
+        raise ConfigError(f"dxs.cert = {dxs.cert!r}, dxs.key = {dxs.key!r}: both or none")
+    if dxs.ca and not dxs.cert:
+        raise ConfigError(f"dxs.ca = {dxs.ca!r}: needs dxs.cert and dxs.key")
+    if lease and not lease.startswith(("postgres://", "postgresql://")):
+        raise ConfigError("standby.lease: must begin with postgres:// or postgresql://")
 
 
 def _is_socket_url(text: str) -> bool:

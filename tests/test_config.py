@@ -145,6 +145,14 @@ RANGES = [
     ("account_push_ms", "edge", 10, 60_000),
     ("heartbeat_s", "edge", 1, 29),  # below the default idle_s
     ("idle_s", "edge", 6, 36_000),  # above the default heartbeat_s
+    ("clients_max", "dxs", 1, 10_000),
+    ("handshake_ms", "dxs", 10, 600_000),
+    ("write_ms", "dxs", 10, 600_000),
+    ("heartbeat_ms", "dxs", 10, 60_000),
+    ("poll_ms", "dxs", 1, 1000),
+    ("grace_s", "dxs", 0, 604_800),
+    ("hold_mib", "dxs", 1, 1 << 24),
+    ("lease_id", "standby", 0, (1 << 31) - 1),
     ("levels", "demo", 1, 200),
     ("id", "symbols", 4, 65_000),
     ("maker_fee_ppm", "symbols", -400, 100_000),  # not below -taker_fee_ppm
