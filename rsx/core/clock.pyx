@@ -1,9 +1,10 @@
 """The only reader of time. A tile reads its clock once per duty cycle.
 
 `Clock.system()` is the wall clock, never going backwards: a step back repeats the last reading
-until the wall has caught up. `Clock.manual(ns)` stands still until told otherwise; tests and the
-simulator use it. A clock has one owner thread: each tile gets its own with `copy()`; copies of a
-manual clock share nothing, so a world that steps tiles by hand gives all of them the same object.
+until the wall has caught up. `Clock.manual(ns)` stands still until told otherwise; tests use it.
+`Clock.simulated(ns)` is a manual one that intervals are measured by too. A clock has one owner
+thread: each tile gets its own with `copy()`; copies of a manual clock share nothing, so a world
+that steps tiles by hand gives all of them the same object.
 """
 
 from libc.stdint cimport uint64_t
@@ -31,6 +32,14 @@ cdef class Clock:
         clock.manual_ns = ns
         return clock
 
+    @staticmethod
+    def simulated(uint64_t ns):
+        """A manual clock whose `advance` moves the monotonic time too; `jump` moves the wall only."""
+        cdef Clock clock = Clock.manual(ns)
+        clock.is_simulated = True
+        clock.mono_ns = ns
+        return clock
+
     def copy(self):
         """A clock for another thread; the same object when manual."""
         return self if self.is_manual else Clock()
@@ -44,6 +53,10 @@ cdef class Clock:
             self.last_ns = wall
         return self.last_ns
 
+    cdef uint64_t mono(self) noexcept nogil:
+        """For intervals: never set, real but for a simulated clock."""
+        return self.mono_ns if self.is_simulated else rsx_monotonic_ns()
+
     def now_ns(self):
         return self.now()
 
@@ -54,4 +67,9 @@ cdef class Clock:
         self.manual_ns = ns
 
     def advance(self, uint64_t ns):
+        self.set(self.manual_ns + ns)
+        self.mono_ns += ns
+
+    def jump(self, uint64_t ns):
+        """Somebody sets the wall clock forward."""
         self.set(self.manual_ns + ns)

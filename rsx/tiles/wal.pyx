@@ -149,7 +149,7 @@ cdef class WalTile(Tile):
             self.segment_first = start.segment_first
         for record in start.opening_records:
             self._append_opening(record)
-        self.unsynced_since = monotonic_ns()
+        self.unsynced_since = self.clock.mono()
 
     def _append_opening(self, const uint8_t[:] record):
         if self.fd < 0 or self.appended + 1 - self.segment_first >= self.segment_records:
@@ -179,7 +179,7 @@ cdef class WalTile(Tile):
         self.ready_count = 0
 
     cdef int do_work(self) except -1 nogil:
-        cdef uint64_t mono = monotonic_ns()
+        cdef uint64_t mono = self.clock.mono()
         cdef uint64_t released = self.released
         cdef int work = self.hear_sync()
         cdef bint is_late = self.unsynced_since != 0 and self.is_syncing and (
@@ -292,7 +292,7 @@ cdef class WalTile(Tile):
             io_fail(self.fail_next, "fsync of the log")
         if rsx_data_sync(self.fd):
             io_fail(errno, "fsync of the log")
-        elapsed = monotonic_ns() - mono
+        elapsed = self.clock.mono() - mono
         self.durable = self.written
         self.unsynced_since = 0
         self.syncs += 1

@@ -60,3 +60,14 @@ def test_a_copy_of_a_system_clock_is_another_and_of_a_manual_one_the_same():
 def test_times_out_of_range_are_refused(ns):
     with pytest.raises(OverflowError):
         Clock.manual(ns)
+
+
+def test_a_simulated_clock_can_be_set_forward_and_advanced():
+    clock = Clock.simulated(1000)
+
+    clock.advance(5)
+    clock.jump(100)
+
+    assert clock.now_ns() == 1105
+    assert clock.is_manual and clock.is_simulated
+    assert not Clock.manual(1).is_simulated
