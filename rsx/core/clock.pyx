@@ -34,7 +34,7 @@ cdef class Clock:
 
     @staticmethod
     def simulated(uint64_t ns):
-        """A manual clock whose `advance` moves the monotonic time too; `jump` moves the wall only."""
+        """A manual clock for intervals too; `jump` sets the wall alone forward."""
         cdef Clock clock = Clock.manual(ns)
         clock.is_simulated = True
         clock.mono_ns = ns
