@@ -465,7 +465,7 @@ def test_a_log_of_an_old_version_is_refused_at_start_and_left_as_it_is(tmp_path,
 
     assert str(caught.value) == (
         f"{path}: record 1 at offset 0 is of record version {version}, this program reads "
-        "version 4: use the program that wrote it, or another data folder"
+        "versions 3 and 4: use the program that wrote it, or another data folder"
     )
     assert path.read_bytes() == before
 

@@ -117,7 +117,8 @@ def dump(
 
 def _chunks(directory: Path, last: int | None, follow: bool) -> Iterator[tuple[int, bytes]]:
     """(number of the first record, records) from record 1 on: markets are told at the start."""
-    from rsx.wal.reader import LogReader, follow_log
+    from rsx.wal.follow import LogFollower
+    from rsx.wal.reader import LogReader
 
     reader = LogReader(directory)
     if not reader.segments and not follow:
@@ -128,13 +129,14 @@ def _chunks(directory: Path, last: int | None, follow: bool) -> Iterator[tuple[i
         seq += len(chunk) // RECORD_SIZE
         if last is not None and seq > last:
             return
+    follower = LogFollower(reader.folder, seq)
     while follow:
-        sys.stdout.flush()
-        for chunk in follow_log(reader.folder, seq):
+        while chunk := follower.read():
             yield seq, chunk
-            seq += len(chunk) // RECORD_SIZE
+            seq = follower.next_seq
             if last is not None and seq > last:
                 return
+        sys.stdout.flush()
         time.sleep(FOLLOW_S)
 
 

@@ -22,6 +22,7 @@ from rsx.records import (
     BY_TYPE,
     HEADER_SIZE,
     OF_A_SYMBOL,
+    READABLE,
     RECORD_SIZE,
     HeaderFlag,
     Kind,
@@ -31,8 +32,8 @@ from rsx.records import (
     decode,
 )
 from rsx.rules import RULE_RECORDS, from_records
-from rsx.wal.reader import count_valid, find_valid, other_version, version_text
 from rsx.wal.segments import Segment, list_segments, wal_folder
+from rsx.wal.slots import Place, to_present, version_text
 from rsx.wal.state import State
 
 BLOCK_RECORDS = 8192
@@ -156,8 +157,7 @@ class _Walk:
     def __init__(self, found: Inspection, thorough: bool):
         self.found = found
         self.thorough = thorough
-        self.due = 1
-        self.epoch = 0
+        self.place = Place()
         self.open: set[int] = set()  # streams in the middle of a request
         self.coming: dict[int, list[View]] = {}  # sets of rules that are not whole
         self.opening = 0  # where a record of the opening of a start would be
@@ -176,9 +176,10 @@ class _Walk:
         if self.found.torn is not None:
             self._unused(segment, later)
             return
-        if segment.first != self.due:
-            self.wrong(segment.first, f"the file begins at {segment.first}, {self.due} is due")
-            self.due = segment.first
+        if segment.first != self.place.seq:
+            due = self.place.seq
+            self.wrong(segment.first, f"the file begins at {segment.first}, {due} is due")
+            self.place = Place(segment.first, self.place.epoch, self.place.version)
             self.open.clear()
         if segment.slots == 0:
             self._end(0, 0, later)  # made, and never written to
@@ -195,13 +196,12 @@ class _Walk:
             at += self._valid(data, at)
             if at == slots or self.first + at == later:
                 break
+            if self._other_version(data, at):
+                continue
+            if self.foreign:
+                break
             behind, used = self._next_valid(data, at)
             if behind < 0:
-                seq = self.first + at
-                slot = bytes(data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE])
-                if version := other_version(slot, seq):
-                    self.foreign = True
-                    self.wrong(seq, version_text(version, seq, at * RECORD_SIZE))
                 break
             if behind > at:
                 self.wrong(
@@ -211,7 +211,7 @@ class _Walk:
                 )
                 self.open.clear()
                 at = behind
-        self.due = self.first + at
+                self.place = Place(self.first + at, self.place.epoch)
         if at < slots and not self.foreign:
             self._end(at, used, later)
 
@@ -220,14 +220,28 @@ class _Walk:
         began = at
         while True:
             with data[at * RECORD_SIZE : (at + BLOCK_RECORDS) * RECORD_SIZE] as block:
-                count, epoch = count_valid(block, self.first + at, self.epoch)
+                count = self.place.take(block)
                 if count:
                     with block[: count * RECORD_SIZE] as run:
-                        self._note(run, self.first + at)
-                self.epoch = epoch
+                        self._note(memoryview(to_present(bytes(run))), self.first + at)
             at += count
             if count < BLOCK_RECORDS:
                 return at - began
+
+    def _other_version(self, data: memoryview, at: int) -> bool:
+        """Whether the record due has a version that it must not have here, but can be read."""
+        slot = bytes(data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE])
+        version = self.place.other_version(slot)
+        if not version:
+            return False
+        seq = self.first + at
+        self.wrong(seq, version_text(version, seq, at * RECORD_SIZE))
+        if version in READABLE:
+            self.place = Place(seq, self.place.epoch)
+            return True
+        behind = self._next_valid(data, at)[0]
+        self.foreign = behind < 0
+        return False
 
     def _next_valid(self, data: memoryview, at: int) -> tuple[int, int]:
         """(the next slot with a valid record or -1, bytes in use from slot `at` on).
@@ -238,10 +252,10 @@ class _Walk:
         for wait_s in (LOOK_AGAIN_S, 0):
             rest = bytes(data[at * RECORD_SIZE :])
             used = _used(rest)
-            behind = find_valid(rest, self.first + at, max(self.epoch, 1))
+            behind = self.place.find(rest, self.first + at)
             if behind >= 0:
                 with data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE] as slot:
-                    grew = count_valid(slot, self.first + at, self.epoch)[0]
+                    grew = self.place.copy().take(slot)
                 return (at if grew else at + behind), used
             if not used:
                 break
@@ -263,7 +277,7 @@ class _Walk:
         """A file behind the end of the log: fine as long as it holds nothing valid (L-21)."""
         torn = self.found.torn
         data = segment.path.read_bytes()
-        behind = find_valid(data, segment.first, max(self.epoch, 1))
+        behind = self.place.find(data, segment.first)
         self.found.torn_bytes += _used(data)
         if behind >= 0 and torn is not None:
             self.found.torn = None
@@ -272,7 +286,7 @@ class _Walk:
                 f"{torn.text}; valid again from record {segment.first + behind} in "
                 f"{segment.path.name}",
             ))  # fmt: skip
-            self.due = segment.first
+            self.place = Place(segment.first, self.place.epoch, self.place.version)
             self.open.clear()
             self.segment(segment, later)
 
@@ -445,7 +459,7 @@ def fold(found: Inspection) -> State:
             with open(path, "rb") as file:
                 while state.next_seq < end:
                     left = min(end - state.next_seq, BLOCK_RECORDS)
-                    state.apply(file.read(left * RECORD_SIZE))
+                    state.apply(to_present(file.read(left * RECORD_SIZE)))
         path = found.folder
         state.audit()
     except (InvariantError, RecordError) as error:

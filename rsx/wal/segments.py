@@ -14,6 +14,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rsx.errors import StartError
 
@@ -54,6 +55,27 @@ def list_segments(folder: Path) -> list[Segment]:
         if match:
             found.append(Segment(Path(entry.path), int(match.group(1)), entry.stat().st_size))
     return sorted(found, key=lambda segment: segment.first)
+
+
+class Files:
+    """The files of the operating system, as the readers of the log ask for them."""
+
+    def list(self, folder: str) -> list[str]:
+        return sorted(os.listdir(folder))
+
+    def read_file(self, path: str, offset: int = 0, size: int = -1) -> bytes:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(size) or b""
+
+
+FILES = Files()
+
+
+def segment_firsts(disk: Any, folder: Path) -> list[int]:
+    """Numbers that the segments in a folder begin with, ascending."""
+    matches = (NAME.match(name) for name in disk.list(str(folder)))
+    return sorted(int(match.group(1)) for match in matches if match)
 
 
 def sync_folder(folder: Path) -> None:

@@ -19,6 +19,7 @@ from rsx.core.crc import record_crc, sealed
 from rsx.records import RECORD_SIZE
 from rsx.wal import inspect as inspection
 from rsx.wal.segments import list_segments
+from rsx.wal.slots import Place
 
 ROOT = Path(__file__).resolve().parents[2]
 SEGMENT_RECORDS = (1 << 20) // RECORD_SIZE
@@ -435,16 +436,16 @@ def test_verify_while_the_log_is_written_finds_nothing(
     rsx: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records come between the looks at a slot and at what lies behind it."""
-    real = inspection.find_valid
     added = []
 
-    def write_first(*args: object) -> object:
-        if len(added) < 3:
-            added.append(world.cancel(1, 1))
-            world.run()
-        return real(*args)
+    class Late(Place):
+        def find(self, data: memoryview, first_seq: int) -> int:
+            if len(added) < 3:
+                added.append(world.cancel(1, 1))
+                world.run()
+            return int(super().find(data, first_seq))
 
-    monkeypatch.setattr(inspection, "find_valid", write_first)
+    monkeypatch.setattr(inspection, "Place", Late)
     code, found = verify(rsx, world)
     assert (code, found["status"]) == (0, "sound")
     assert found["last_seq"] >= world.wal.appended - 3

@@ -16,7 +16,7 @@ from rsx.core.crc import record_crc
 from rsx.errors import StartError
 from rsx.records import RECORD_SIZE, decode, iterate
 from rsx.wal import inspect as inspection
-from rsx.wal.reader import LogDamaged, LogReader, follow_log, read_range
+from rsx.wal.reader import LogDamaged, LogReader, read_range
 from rsx.wal.segments import list_segments, open_data_folder
 from rsx.wal.start import recover
 from rsx.wal.state import State
@@ -352,8 +352,7 @@ def test_what_a_killed_process_left_in_the_page_cache_is_synced_at_the_start(
 def test_readers_of_a_range_cross_segments(three_segments: World) -> None:
     world = three_segments
     first, last = SEGMENT_RECORDS - 5, 2 * SEGMENT_RECORDS + 5
-    for chunks in (read_range(world.folder, first, last), follow_log(world.folder, first),
-                   LogReader(world.folder).chunks(first)):  # fmt: skip
+    for chunks in (read_range(world.folder, first, last), LogReader(world.folder).chunks(first)):
         data = b"".join(chunks)
         assert [view.seq for view in iterate(data)][:20] == list(range(first, first + 20))
         assert decode(data, (last - first) * RECORD_SIZE).seq == last
@@ -365,12 +364,12 @@ def test_a_log_that_grows_while_it_is_read_is_not_called_damaged(world: World) -
     late: list[int] = []
 
     class Late(LogReader):
-        def _behind(self, segment, seq, epoch):  # type: ignore[no-untyped-def]
+        def _behind(self, segment, seq, place):  # type: ignore[no-untyped-def]
             if not late:
                 late.append(seq)
                 world.deposit(3, 4)
                 world.run()
-            return super()._behind(segment, seq, epoch)
+            return super()._behind(segment, seq, place)
 
     read_late = b"".join(Late(world.folder).chunks())
     assert late and read_late == world.log()
