@@ -22,9 +22,6 @@ from rsx.risk.settle cimport ledger_apply
 from rsx.rules import RULE_RECORDS, RuleError, from_records
 
 cdef enum:
-    # Kept for queries after a start; powers of two.
-    RECENT_FILLS = 16384
-    RECENT_EVENTS = 65536   # of funding, liquidation and transfers
     # Which id maker an order id is of (specs/liquidation.md LQ-7).
     MAKER_SHIFT = 10
     MAKER_MASK = 3
@@ -58,29 +55,6 @@ cdef class State:
     (owner group, stp)} of accounts that ever had any set.
     on_config(view) is called before each SYMBOL_CONFIG is folded and may raise.
     """
-
-    cdef readonly dict engines
-    cdef readonly Ledger ledger
-    cdef readonly uint64_t next_seq
-    cdef readonly uint32_t epoch
-    cdef readonly uint64_t exchange_id
-    cdef readonly uint64_t oid_max
-    cdef readonly uint64_t own_oid_max
-    cdef readonly dict rules
-    cdef readonly set seeded
-    cdef dict rules_coming      # {symbol id: views of a set that is not whole}
-    cdef readonly dict cuts
-    cdef readonly dict settings
-    cdef Py_ssize_t cuts_limit
-    cdef bint has_cuts
-    cdef bytearray fills
-    cdef uint8_t* fills_at
-    cdef uint64_t fill_count
-    cdef bytearray events
-    cdef uint8_t* events_at
-    cdef uint64_t event_count
-    cdef object on_config
-    cdef void* by_symbol[65536]
 
     def __init__(self, config, on_config=None):
         cdef Engine engine
