@@ -1,4 +1,4 @@
-"""The cursor over a growing log: specs/wal.md L-27 to L-29 (WAL-10, DXS-01)."""
+"""The cursor over a growing log: specs/wal.md L-27 to L-29 (WAL-30, WAL-32, WAL-E08, WAL-E16)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_it_crosses_segments_and_gives_no_more_than_asked_for(
 
 
 def test_any_number_is_found_by_arithmetic(three_segments: World) -> None:
-    """WAL-10: what lies before it is not read, but for the record before it."""
+    """WAL-30: what lies before it is not read, but for the record before it."""
 
     class Counting:
         def __init__(self) -> None:
