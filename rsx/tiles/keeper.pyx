@@ -150,11 +150,12 @@ cdef class Keeper:
                 position = find_position(self.ledger, account, index, step.leg)
                 if position == NULL:
                     return fail(23, step.user_id, step.symbol_id)
-                self.line_up(<uint32_t>(position - self.ledger.positions))
+                if position.net:  # else it was deleveraged away meanwhile (LQ-8)
+                    self.line_up(<uint32_t>(position - self.ledger.positions))
                 if step.side == RSX_SELL:
-                    self.shortfall += step.qty * max(0, step.px - step.mark_px)
+                    self.shortfall += magnitude(position.net) * max(0, step.px - step.mark_px)
                 else:
-                    self.shortfall += step.qty * max(0, step.mark_px - step.px)
+                    self.shortfall += magnitude(position.net) * max(0, step.mark_px - step.px)
             self.look_at(<uint32_t>(account - self.ledger.accounts))
         elif record.type == RSX_POSITION_TRANSFERRED:
             return self.on_transferred(<const rsx_position_transferred_t*>record)
@@ -349,6 +350,7 @@ cdef class Keeper:
         cdef int index = ledger_index(self.ledger, event.symbol_id)
         cdef service_t* service = &self.services[index]
         cdef account_t* account = ledger_account(self.ledger, event.user_id)
+        cdef account_t* counter = ledger_account(self.ledger, event.counter_user_id)
         if account == NULL:
             return fail(24, event.user_id, event.qty)
         if event.kind == RSX_TRANSFER_ADL:
@@ -357,6 +359,8 @@ cdef class Keeper:
             else:
                 self.haircut += event.qty * max(0, event.mark_px - event.px)
         self.look_at(<uint32_t>(account - self.ledger.accounts))
+        if counter != NULL:  # itself in liquidation, it may have given its last position
+            self.look_at(<uint32_t>(counter - self.ledger.accounts))
         if service.awaited:
             service.awaited -= 1
             if service.awaited == 0 and service.phase == AWAIT:

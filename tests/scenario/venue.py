@@ -8,6 +8,7 @@ is checked at every record and whenever the exchange has come to rest.
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,17 @@ from rsx import records
 from rsx.config import SymbolConfig
 from rsx.records import FUND_USER_BASE, RECORD_SIZE, View, decode
 
-MS, SECOND = 1_000_000, 1_000_000_000
+MS = 1_000_000
 OPEN = 0
-# Every bucket below maintenance has ended within this time of fresh marks and open markets.
-PATIENCE_NS = 60 * SECOND
+STEP_NS = 100 * MS  # of the clock while it is left to the exchange
+
+
+@dataclass(slots=True)
+class Wait:
+    """A bucket below maintenance: since when, and how long it may be, in usable time."""
+
+    since_ns: int
+    patience_ns: int
 
 
 class Venue(World):
@@ -37,11 +45,12 @@ class Venue(World):
         self.stages: Counter[int] = Counter()
         self.kinds: Counter[int] = Counter()  # of transfers that moved something
         self.several = 0  # liquidations of buckets with positions in several markets
-        self.below_since: dict[tuple[int, tuple[int, int]], int] = {}
+        self.below: dict[tuple[int, tuple[int, int]], Wait] = {}
+        self.usable_ns = 0  # time that rounds could use: a jump of the clock counts as one step
+        self.looked_ns = 0
         self.plans: dict[int, deque[tuple[int, int, int]]] = {}  # transfer id -> who, leg, score
         self.as_planned: Counter[bool] = Counter()
         self.taken_over: set[int] = set()
-        self.worst_delay_ns = 0
         self.audit_every = 1
         self.look_every = 1  # of the looks for who is below maintenance
         self.looks = 0
@@ -118,16 +127,15 @@ class Venue(World):
         if r.stage == STARTED:
             self.several += len(symbols) > 1 + bool(r.symbol_id)
         if r.stage == BANKRUPT:
-            position = model.position_at(r.user_id, r.symbol_id, r.leg)
             at_zero = r.equity if key[1] != CROSS_BUCKET else liquidation.share_of_equity(
                 r.equity, margin.maintenance(
-                    model.symbols[r.symbol_id], abs(position.net) * r.mark_px
+                    model.symbols[r.symbol_id], abs(r.net_qty) * r.mark_px
                 ), r.maintenance_margin,
             )  # fmt: skip
             due = liquidation.bankruptcy_px(
-                model.symbols[r.symbol_id], position.net, r.mark_px, at_zero
+                model.symbols[r.symbol_id], r.net_qty, r.mark_px, at_zero
             )
-            assert (r.px, r.qty) == (due, abs(position.net)), ("LQ-8", r, due)
+            assert (r.px, r.qty) == (due, abs(r.net_qty)), ("LQ-8", r, due)
         if r.stage == ORDERED:
             rules = model.symbols[r.symbol_id]
             slip = liquidation.slip_ppm(rules, r.round)
@@ -137,6 +145,9 @@ class Venue(World):
             assert r.px % tick == 0, ("LQ-5", r)
             assert (r.px >= low - tick) if r.net_qty > 0 else (r.px <= high + tick), ("LQ-5", r)
             assert 0 < r.qty <= abs(r.net_qty), ("LQ-5", r)
+            for (user, place), wait in self.below.items():
+                if user == r.user_id and (user, place) != key:  # LQ-4: of the account
+                    wait.patience_ns += self.pauses_ns(user, place)
 
     def before_position_transferred(self, r: View) -> None:
         """IF-2, IF-3, AD-1: position first, then the fund, then counterparties by rank."""
@@ -195,7 +206,7 @@ class Venue(World):
         self.look()
         end = self.clock.now_ns() + ms * MS
         while self.clock.now_ns() < end:
-            self.clock.advance(min(100 * MS, end - self.clock.now_ns()))
+            self.clock.advance(min(STEP_NS, end - self.clock.now_ns()))
             self.run()
             self.look()
 
@@ -205,23 +216,39 @@ class Venue(World):
             return False
         return bool(self.clock.now_ns() - mark.ts_ns <= self.config.mark.stale_ms * MS)
 
+    def pauses_ns(self, user: int, place: tuple[int, int]) -> int:
+        """LQ-4: the pauses after every round of every position of a bucket, and the steps in which
+        time passes."""
+        rules = [self.model.symbols[s] for _, s, _ in self.model.bucket_positions((user, place))]
+        delay_ms = max((r.liquidation_delay_ms for r in rules), default=0)
+        rounds = [r.liquidation_rounds for r in rules]
+        return sum(n * (n + 1) // 2 * delay_ms * MS + (n + 1) * STEP_NS for n in rounds)
+
     def look(self) -> None:
-        """The exchange is at rest: nobody below maintenance is left alone (LQ-1)."""
+        """The exchange is at rest: nobody below maintenance is left alone (LQ-1), and with fresh
+        marks and open markets every such bucket ends with its rounds (LQ-4)."""
         model, now = self.model, self.clock.now_ns()
+        self.usable_ns += min(now - self.looked_ns, STEP_NS)
+        self.looked_ns = now
         self.looks += 1
         if self.looks % self.look_every:
             return
-        for key in list(model.buckets()):
+        buckets = list(model.buckets())
+        for key in self.below.keys() - set(buckets):
+            del self.below[key]
+        for key in buckets:
             symbols = {s for _, s, _ in model.bucket_positions(key)}
             blocked = any(not self.is_fresh(s) or model.markets[s].mode != OPEN for s in symbols)
             equity, maintenance = model.bucket(key)
             if equity >= maintenance or blocked:
-                self.below_since.pop(key, None)
+                self.below.pop(key, None)
                 continue
             assert key in model.liquidations, ("LQ-1", key, equity, maintenance, now)
-            since = self.below_since.setdefault(key, now)
-            self.worst_delay_ns = max(self.worst_delay_ns, now - since)
-            assert now - since <= PATIENCE_NS, ("LQ-4", key, equity, maintenance, now - since)
+            wait = self.below.get(key)
+            if wait is None:
+                wait = self.below[key] = Wait(self.usable_ns, STEP_NS + self.pauses_ns(*key))
+            waited = self.usable_ns - wait.since_ns
+            assert waited <= wait.patience_ns, ("LQ-4", key, equity, maintenance, waited, wait)
 
     # --- at the end -----------------------------------------------------------------------
 

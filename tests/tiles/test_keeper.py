@@ -5,6 +5,7 @@ IF, AD, LQ-9: specs/liquidation.md; FN-5, FN-8: specs/funding.md; SH-3: specs/sh
 
 from __future__ import annotations
 
+import random
 from types import SimpleNamespace
 
 import pytest
@@ -46,10 +47,10 @@ def make_world(tmp_path, request):
         world.close()
 
 
-def trade(world, buyer: int, seller: int, px: int, qty: int) -> None:
-    world.place(seller, SELL, px, qty)
+def trade(world, buyer: int, seller: int, px: int, qty: int, symbol: int = 1) -> None:
+    world.place(seller, SELL, px, qty, symbol=symbol)
     world.run()
-    world.place(buyer, BUY, px, qty)
+    world.place(buyer, BUY, px, qty, symbol=symbol)
     world.run()
 
 
@@ -243,10 +244,7 @@ class TestDeleveraging:
         world.deposit(2, 3, amount=100_000_000)
         world.run()
         trade(world, 1, 2, 1000, 6000)
-        world.place(3, SELL, 1000, 6000, symbol=2)
-        world.run()
-        world.place(4, BUY, 1000, 6000, symbol=2)
-        world.run()
+        trade(world, 4, 3, 1000, 6000, symbol=2)
         world.mark(800)
         while all(view.stage != records.Stage.BANKRUPT for view in of(world, "LIQUIDATION_STEP")):
             world.step()
@@ -266,6 +264,34 @@ class TestDeleveraging:
         ledger = state_of(world).ledger
         assert [ledger.position(user, 1)["net_qty"] for user in (1, 2)] == [0, 0]
         assert [ledger.position(user, 2)["net_qty"] for user in (3, 4)] == [0, 0]
+        check(world)
+
+    @pytest.mark.parametrize("later", range(20, 36))
+    def test_who_gives_up_a_position_may_lose_it_as_a_counterparty_first(self, make_world, later):
+        """LQ-8, LQ-9: u4, bankrupt too, is the only counterparty of u1. The tiles run in any order,
+        so that its own step comes to the log before, between or after. It ends, made good."""
+        rng = random.Random(later)
+        world = make_world(insurance_notional_max=0)
+        world.deposit(1, amount=1_000_000)
+        world.deposit(4, amount=1_300_000)
+        world.deposit(2, amount=100_000_000)
+        world.run()
+        trade(world, 1, 4, 1000, 6000)
+        trade(world, 4, 2, 1000, 6000, symbol=2)
+
+        world.mark(800)
+        for number in range(200):
+            if number == later:
+                world.mark(500, symbol=2)
+            rng.choice(world.tiles.compiled).step()
+            world.collect()
+        world.run()
+
+        ledger = state_of(world).ledger
+        assert [ledger.position(user, 1)["net_qty"] for user in (1, 4)] == [0, 0]
+        steps = [v for v in of(world, "LIQUIDATION_STEP") if v.user_id == 4]
+        assert steps[-1].stage == records.Stage.CLOSED
+        assert ledger.account(4)["collateral"] >= 0
         check(world)
 
     def test_a_restart_in_the_middle_goes_on(self, make_world):

@@ -486,9 +486,11 @@ class Fold:
         elif r.stage == BANKRUPT:
             expect(at not in bucket.bankrupt, "LQ-8", r)
             position = self.position_at(r.user_id, r.symbol_id, r.leg)
-            expect(r.net_qty == position.net != 0, "LQ-8", r, position)
-            bucket.bankrupt[at] = (r.seq, r.px)
-            self.taken[r.seq] = 0
+            left = position.net if r.net_qty > 0 else -position.net
+            expect(0 <= left <= abs(r.net_qty), "LQ-8", r, position)
+            if left:  # else it was deleveraged away before the step came to the log
+                bucket.bankrupt[at] = (r.seq, r.px)
+                self.taken[r.seq] = 0
         else:
             if r.stage == CLOSED:
                 expect(not self.bucket_positions(key), "LQ-9", r)
