@@ -1,6 +1,6 @@
 """Makes small logs, each with what the program that wrote it has of its state.
 
-PYTHONPATH=.:tests python -m corpus.make FOLDER        run by the last program of a record version, once
+PYTHONPATH=.:tests python -m corpus.make FOLDER    by the last program of a record version, once
 
 NAME.log.gz    the records, back to back
 NAME.json.gz   numbers that segments begin with, counts by type, configuration, state (plain.py)
