@@ -23,6 +23,7 @@ from rsx.client.demo import Demo
 from rsx.config import Config
 from rsx.core.async_tile import AsyncRunner, AsyncTile
 from rsx.core.clock import Clock
+from rsx.core.disk import Disk
 from rsx.core.tile import Runner
 from rsx.edge import auth
 from rsx.errors import StartError
@@ -65,6 +66,7 @@ class Exchange:
         self.config = config
         self.progress = progress
         self.clock = Clock.system()
+        self.disk = Disk()
         self.started_ns = time.monotonic_ns()
         self.stopped = threading.Event()
         self.failure: BaseException | None = None
@@ -105,7 +107,7 @@ class Exchange:
         config = self.config
         self.rings = topology.build_rings(config)
         self.tiles = topology.build_tiles(
-            self.rings, self.recovered, self.folder, self.secret, self.clock
+            self.rings, self.recovered, self.folder, self.secret, self.clock, self.disk
         )
         self.tiles.gateway.health_source = self.health
         self.tiles.gateway.metrics_source = self.metrics

@@ -21,6 +21,7 @@ from rsx.config import Config
 from rsx.core.async_tile import AsyncRunner, AsyncTile
 from rsx.core.check import check
 from rsx.core.clock import Clock
+from rsx.core.disk import Disk
 from rsx.core.ring import Ring
 from rsx.core.tile import Idle, Runner, Tile
 from rsx.edge.app import make_gateway
@@ -193,7 +194,7 @@ def build_risks(rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTi
 
 
 def build_log(
-    rings: Rings, recovered: Recovered, folder: Path, clock: Clock
+    rings: Rings, recovered: Recovered, folder: Path, clock: Clock, disk: Disk
 ) -> tuple[WalTile, WalSync]:
     """The two tiles that write the log."""
     config = recovered.config
@@ -205,11 +206,11 @@ def build_log(
         wal_marketdata=rings["wal_marketdata"], wal_sync=rings["wal_sync"],
         sync_wal=rings["sync_wal"], folder=folder, start=recovered.start,
         durability=config.wal.durability, flush_ns=config.wal.flush_ms * 1_000_000,
-        segment_records=segment_records,
+        segment_records=segment_records, disk=disk,
     )  # fmt: skip
     wal_sync = WalSync(
         "wal_sync", wal_sync=rings["wal_sync"], sync_wal=rings["sync_wal"], folder=folder,
-        segment_bytes=segment_records * RECORD_SIZE, ahead=config.wal.segments_ahead,
+        segment_bytes=segment_records * RECORD_SIZE, ahead=config.wal.segments_ahead, disk=disk,
     )  # fmt: skip
     return wal, wal_sync
 
@@ -241,8 +242,9 @@ def build_marketdata(
 
 
 def build_tiles(
-    rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock
-) -> Tiles:
+    rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock,
+    disk: Disk | None = None,
+) -> Tiles:  # fmt: skip
     """Give every tile its rings and its part of the recovered state, with the rules that hold."""
     config = recovered.config
     matching = [
@@ -256,7 +258,7 @@ def build_tiles(
         for symbol in config.symbols
     ]  # fmt: skip
     risks = build_risks(rings, recovered, clock)
-    wal, wal_sync = build_log(rings, recovered, folder, clock)
+    wal, wal_sync = build_log(rings, recovered, folder, clock, disk or Disk())
     gateway = make_gateway(
         config, config.symbols, secret, clock.copy(), rings.of_shards("gateway_risk"),
         rings.of_shards("risk_gateway"), rings["wal_gateway"],

@@ -18,6 +18,7 @@ from model.wire import make_request, order_request
 from rsx import records, topology
 from rsx.config import Config, SymbolConfig, load
 from rsx.core.clock import Clock
+from rsx.core.disk import Disk
 from rsx.records import RECORD_SIZE, RECORDS, Kind, View, decode
 from rsx.wal.reader import LogReader
 from rsx.wal.segments import list_segments
@@ -65,7 +66,11 @@ def make_config(*markets: SymbolConfig, **sections: dict[str, Any]) -> Config:
 class World:
     """Args  folder: the data folder, made if missing; markets and sections as in make_config."""
 
-    def __init__(self, folder: Path, *markets: SymbolConfig, **sections: dict[str, Any]):
+    def __init__(
+        self, folder: Path, *markets: SymbolConfig, disk: Disk | None = None,
+        **sections: dict[str, Any],
+    ):  # fmt: skip
+        self.disk = disk or Disk()
         self.folder = folder / "wal"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = make_config(*markets, **sections)
@@ -86,7 +91,7 @@ class World:
         self.config = self.recovered.config
         self.rings = topology.build_rings(self.config)
         self.tiles = topology.build_tiles(
-            self.rings, self.recovered, self.folder, b"s" * 32, self.clock
+            self.rings, self.recovered, self.folder, b"s" * 32, self.clock, self.disk
         )
         self.wal, self.wal_sync, self.risk = self.tiles.wal, self.tiles.wal_sync, self.tiles.risk
         self.stepper = topology.Stepper(self.tiles.compiled)

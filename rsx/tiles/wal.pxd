@@ -1,16 +1,17 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from rsx.core.clock cimport Clock
+from rsx.core.disk cimport Disk
 from rsx.core.ring cimport Ring, ring_t
 from rsx.core.tile cimport Tile
 from rsx.records_c cimport rsx_record_t
+from rsx.tiles.wal_sync cimport READY_MAX
 
 cdef enum:
     INPUTS_MAX = 80
     RISKS_MAX = 8
     TAIL_RECORDS = 131072       # appended and not released (L-16); a power of two
     DRAIN_LIMIT = 2048          # from one ring in one duty cycle
-    READY_MAX = 16
 
 cdef enum Durability:
     ASYNC = 0
@@ -20,6 +21,7 @@ cdef enum Durability:
 
 cdef class WalTile(Tile):
     cdef Clock clock
+    cdef Disk disk
     cdef list wal_risk
     cdef Ring wal_gateway
     cdef Ring wal_marketdata
@@ -45,8 +47,8 @@ cdef class WalTile(Tile):
     cdef readonly uint64_t released
     cdef uint64_t sync_asked            # the last record the running sync covers
     cdef bint is_syncing
+    cdef bint has_failed                # the disk; nothing more is written (L-14)
     cdef bint is_held_up                # a released ring is full
-    cdef int fail_next                  # errno of every inline sync; tests only
     cdef public bint sync_inline        # sync on this thread when nothing else is to be done
     cdef uint64_t unsynced_since        # monotonic ns of the oldest unsynced append; 0 = none
     cdef uint64_t asked_since           # the same for what the running sync covers
@@ -73,6 +75,8 @@ cdef class WalTile(Tile):
     cdef uint64_t segments_unprepared
 
     cdef int hear_sync(self) except -1 nogil
+    cdef int sync(self, int fd) except -1 nogil
+    cdef int broken(self, int error, str what) except -1 nogil
     cdef int append_inputs(self, uint64_t mono, uint64_t wall) except -1 nogil
     cdef int append(self, const void* record) except -1 nogil
     cdef int write_tail(self) except -1 nogil
@@ -80,23 +84,3 @@ cdef class WalTile(Tile):
     cdef int ask_sync(self, uint64_t mono, bint is_forced) except -1 nogil
     cdef int sync_here(self, uint64_t mono) except -1 nogil
     cdef int release_records(self) except -1 nogil
-
-
-cdef class WalSync(Tile):
-    cdef Ring wal_sync
-    cdef Ring sync_wal
-    cdef object folder
-    cdef bytes folder_name
-    cdef const char* folder_path        # of folder_name
-    cdef int folder_fd
-    cdef uint64_t segment_bytes
-    cdef int ahead
-    cdef int prepared               # handed over and not yet taken, or being filled
-    cdef int filling_fd
-    cdef uint64_t filled
-    cdef uint32_t next_number
-    cdef uint8_t* zeros
-    cdef int fail_next              # errno to report once; tests only
-
-    cdef int serve(self, const rsx_record_t* request) except -1 nogil
-    cdef int prepare(self) except -1 nogil

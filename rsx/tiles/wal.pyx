@@ -1,99 +1,40 @@
 # cython: boundscheck=False
-"""wal tile and wal_sync tile: append, group fsync, release.
+"""wal tile: append, ask for group fsync, release.
 
-wal
 Reads   risk_wal, matching_wal[symbol] (every LOGGED record), sync_wal (SYNC_DONE, SEGMENT_READY)
 Writes  wal_risk, wal_gateway, wal_marketdata (released records), wal_sync (SYNC_REQUEST), the log
 Owns    the numbering, the segment being written, what is appended and not yet released
 On full wal_risk, wal_gateway: release stalls; wal_marketdata: lapped and counted; tail full or
         flush bound passed: inputs are left where they are, so their producers stall
 
-wal_sync
-Reads   wal_sync; Writes sync_wal; Owns the descriptors it is asked to sync, the next segment
-        file while it is being zeroed
-
 Source  specs/wal.md; enforces INV-5, INV-10.
 """
 
-from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 import os
 
 from rsx.core.check cimport fail
-from rsx.core.clock cimport Clock, monotonic_ns
+from rsx.core.clock cimport Clock
 from rsx.core.crc cimport rsx_crc_init, rsx_crc_record
+from rsx.core.disk cimport DISK_CREATE, DISK_WRITE, Disk
 from rsx.core.ring cimport (
     Ring, ring_available, ring_claim, ring_claim_sure, ring_commit, ring_free, ring_peek,
     ring_release, ring_t, ring_wake,
 )
 from rsx.core.tile cimport RETRY_NS, Tile
 from rsx.records_c cimport *
-from rsx.wal.segments import sync_folder
-
-cdef extern from "<unistd.h>" nogil:
-    ssize_t pwrite(int fd, const void* at, size_t size, int64_t offset)
-    int close(int fd)
-
-cdef extern from *:
-    """
-    #include <errno.h>
-    #include <fcntl.h>
-    #include <stdio.h>
-    #include <unistd.h>
-    static inline int rsx_data_sync(int fd) {
-    #if defined(__APPLE__)
-        return fcntl(fd, F_FULLFSYNC);  /* fsync there does not reach the medium */
-    #else
-        return fdatasync(fd);
-    #endif
-    }
-    /* Some file systems cannot sync a folder (EINVAL); they need not. */
-    static inline int rsx_folder_sync(int fd) {
-        return fsync(fd) && errno != EINVAL ? -1 : 0;
-    }
-    /* rename <folder>/ahead-<number>.tmp to <folder>/<first>.wal */
-    static inline int rsx_name_segment(const char *folder, uint32_t number, uint64_t first) {
-        char from[4200], to[4200];
-        if (snprintf(from, sizeof from, "%s/ahead-%u.tmp", folder, number) >= (int)sizeof from
-            || snprintf(to, sizeof to, "%s/%020llu.wal", folder, (unsigned long long)first)
-               >= (int)sizeof to) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        return rename(from, to);
-    }
-    static inline int rsx_open_ahead(const char *folder, uint32_t number) {
-        char name[4200];
-        if (snprintf(name, sizeof name, "%s/ahead-%u.tmp", folder, number) >= (int)sizeof name) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        return open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    }
-    """
-    int rsx_data_sync(int fd) noexcept nogil
-    int rsx_folder_sync(int fd) noexcept nogil
-    int rsx_name_segment(const char* folder, uint32_t number, uint64_t first) noexcept nogil
-    int rsx_open_ahead(const char* folder, uint32_t number) noexcept nogil
-    int ftruncate(int fd, int64_t size) noexcept nogil
+from rsx.tiles.wal_sync cimport RSX_NAME_MAX, io_fail, rsx_ahead_name, rsx_segment_name
+from rsx.tiles.wal_sync import LogIoError, WalSync
 
 rsx_crc_init()
 
 cdef enum:
     STREAM_LOG = 65534
-    ZERO_CHUNK = 1 << 18
 
 DURABILITY = {"async": ASYNC, "fill": FILL_FIRST, "all": ALL}
-
-
-class LogIoError(OSError):
-    """The log cannot be written or made durable. The exchange stops; nothing is retried (L-14)."""
-
-
-cdef int io_fail(int error, str what) except -1 with gil:
-    raise LogIoError(error, f"{what}: {os.strerror(error)}; the exchange stops (specs/wal.md L-14)")
+__all__ = ["LogIoError", "WalSync", "WalTile"]
 
 
 cdef class WalTile(Tile):
@@ -102,12 +43,14 @@ cdef class WalTile(Tile):
 
     def __init__(self, str name, Clock clock, list sources, *, list wal_risk, Ring wal_gateway,
                  Ring wal_marketdata, Ring wal_sync, Ring sync_wal, folder, start,
-                 str durability, uint64_t flush_ns, uint64_t segment_records):
+                 str durability, uint64_t flush_ns, uint64_t segment_records,
+                 Disk disk=None):
         cdef Ring ring
         super().__init__(name, [*sources, sync_wal])
         if len(sources) > INPUTS_MAX:
             raise ValueError(f"{len(sources)} input rings; at most {INPUTS_MAX}")
         self.clock = clock
+        self.disk = disk or Disk()
         for index, ring in enumerate(sources):
             self.sources[index] = ring.ring
         self.source_count = len(sources)
@@ -145,7 +88,7 @@ cdef class WalTile(Tile):
         last = start.next_seq - 1
         self.appended = self.written = self.durable = self.released = self.sync_asked = last
         if start.path is not None:
-            self.fd = os.open(start.path, os.O_RDWR | os.O_CLOEXEC)
+            self.fd = self.disk.open_file(start.path, DISK_WRITE)
             self.segment_first = start.segment_first
         for record in start.opening_records:
             self._append_opening(record)
@@ -158,24 +101,32 @@ cdef class WalTile(Tile):
         self.append(&record[0])
 
     def on_close(self):
-        """Write and sync what is there; records still in rings were never acknowledged."""
+        """Write and sync what is there; records still in rings were never acknowledged.
+
+        After a failure nothing more is written.
+        """
         if self.fd < 0:
+            return
+        if self.has_failed:
+            self._close_files()
             return
         self.write_tail()
         if self.retired_fd >= 0:
-            if rsx_data_sync(self.retired_fd):
-                io_fail(errno, "fsync of the log")
-            os.close(self.retired_fd)
-            self.retired_fd = -1
-        if rsx_data_sync(self.fd):
-            io_fail(errno, "fsync of the log")
-        sync_folder(self.folder)
+            self.sync(self.retired_fd)
+        self.sync(self.fd)
+        self.disk.sync_path(self.folder)
         self.durable = self.written
-        os.close(self.fd)
-        self.fd = -1
         for index in range(self.ready_count):
-            os.close(self.ready_fds[index])
-            (self.folder / f"ahead-{self.ready_numbers[index]}.tmp").unlink()
+            self.disk.remove(self.folder / f"ahead-{self.ready_numbers[index]}.tmp")
+        self._close_files()
+
+    def _close_files(self):
+        for fd in (self.retired_fd, self.fd):
+            if fd >= 0:
+                self.disk.close(fd)
+        for index in range(self.ready_count):
+            self.disk.close(self.ready_fds[index])
+        self.fd = self.retired_fd = -1
         self.ready_count = 0
 
     cdef int do_work(self) except -1 nogil:
@@ -213,7 +164,7 @@ cdef class WalTile(Tile):
                 self.ready_count += 1
                 continue
             if done.error:
-                io_fail(done.error, "fsync of the log")
+                return self.broken(-done.error, "fsync of the log")
             self.is_syncing = False
             self.durable = done.seq
             self.syncs += 1
@@ -288,10 +239,7 @@ cdef class WalTile(Tile):
         for index in range(self.source_count):
             if ring_available(self.sources[index]):
                 return 0
-        if self.fail_next:
-            io_fail(self.fail_next, "fsync of the log")
-        if rsx_data_sync(self.fd):
-            io_fail(errno, "fsync of the log")
+        self.sync(self.fd)
         elapsed = self.clock.mono() - mono
         self.durable = self.written
         self.unsynced_since = 0
@@ -300,6 +248,15 @@ cdef class WalTile(Tile):
         self.sync_ns += elapsed
         self.sync_ns_max = max(self.sync_ns_max, elapsed)
         return self.release_records()
+
+    cdef int sync(self, int fd) except -1 nogil:
+        cdef int done = self.disk.sync(fd)
+        return self.broken(done, "fsync of the log") if done < 0 else 0
+
+    cdef int broken(self, int error, str what) except -1 nogil:
+        """L-14; -errno."""
+        self.has_failed = True
+        return io_fail(-error, what)
 
     # --- append ---------------------------------------------------------------------------
 
@@ -355,24 +312,26 @@ cdef class WalTile(Tile):
     cdef int write_tail(self) except -1 nogil:
         """Hand everything appended to the page cache: one call, two where the tail wraps."""
         cdef uint64_t first, count, place
-        cdef ssize_t size, done
+        cdef int done
         while self.written < self.appended:
             first = self.written + 1
             place = first & (TAIL_RECORDS - 1)
             count = min(self.appended - self.written, TAIL_RECORDS - place)
-            size = <ssize_t>(count * RSX_RECORD_SIZE)
-            done = pwrite(self.fd, self.tail + place * RSX_RECORD_SIZE, <size_t>size,
-                          <int64_t>((first - self.segment_first) * RSX_RECORD_SIZE))
-            if done != size:
-                io_fail(errno if done < 0 else 28, "write of the log")
+            done = self.disk.write_all(
+                self.fd, self.tail + place * RSX_RECORD_SIZE, count * RSX_RECORD_SIZE,
+                <int64_t>((first - self.segment_first) * RSX_RECORD_SIZE))
+            if done < 0:
+                return self.broken(done, "write of the log")
             self.written += count
         return 0
 
     cdef int open_next_segment(self, uint64_t wall) except -1 nogil:
         """L-3: take a zeroed file, or make one; its first record follows at once."""
         cdef rsx_segment_started_t first
-        cdef uint32_t number
-        cdef int fd, at
+        cdef char[RSX_NAME_MAX] ahead
+        cdef char[RSX_NAME_MAX] name
+        cdef uint32_t number = 0
+        cdef int fd = -1, at, done
         if self.retired_fd >= 0:
             return fail(1303, self.appended, self.retired_fd)
         if self.ready_count:
@@ -383,14 +342,16 @@ cdef class WalTile(Tile):
             for at in range(self.ready_count):
                 self.ready_fds[at] = self.ready_fds[at + 1]
                 self.ready_numbers[at] = self.ready_numbers[at + 1]
-        else:
-            number = 0
-            fd = rsx_open_ahead(self.folder_path, number)
-            if fd < 0 or ftruncate(fd, <int64_t>(self.segment_records * RSX_RECORD_SIZE)):
-                io_fail(errno, "new segment of the log")
+        done = rsx_ahead_name(ahead, self.folder_path, number)
+        done = done or rsx_segment_name(name, self.folder_path, self.appended + 1)
+        if done == 0 and number == 0:
+            fd = self.disk.open(ahead, DISK_CREATE)
+            done = fd if fd < 0 else self.disk.resize(
+                fd, <int64_t>(self.segment_records * RSX_RECORD_SIZE))
             self.segments_unprepared += 1
-        if rsx_name_segment(self.folder_path, number, self.appended + 1):
-            io_fail(errno, "new segment of the log")
+        done = done or self.disk.rename(ahead, name)
+        if done < 0:
+            return self.broken(done, "new segment of the log")
         self.retired_fd = self.fd
         self.fd = fd
         self.folder_dirty = True
@@ -447,10 +408,6 @@ cdef class WalTile(Tile):
         ring_wake(self.wal_marketdata.ring)
         return 0
 
-    def fail_next_sync(self, int error):
-        """Answer every sync on this thread from now on with this errno (tests)."""
-        self.fail_next = error
-
     def counters(self):
         return {
             "appended_seq": self.appended,
@@ -465,110 +422,3 @@ cdef class WalTile(Tile):
             "segments_unprepared": self.segments_unprepared,
             "segments_ready": self.ready_count,
         }
-
-
-cdef class WalSync(Tile):
-    """Runs fdatasync for the wal tile, and zeroes segments ahead while nothing is asked of it."""
-
-    def __init__(self, str name, *, Ring wal_sync, Ring sync_wal, folder, uint64_t segment_bytes,
-                 int ahead):
-        super().__init__(name, [wal_sync])
-        self.wal_sync = wal_sync
-        self.sync_wal = sync_wal
-        self.folder = folder
-        self.folder_name = os.fsencode(folder)
-        self.folder_path = self.folder_name
-        self.segment_bytes = segment_bytes
-        self.ahead = min(ahead, READY_MAX - 1)
-        self.filling_fd = -1
-        self.next_number = 1
-        self.folder_fd = -1
-        self.zeros = <uint8_t*>calloc(1, ZERO_CHUNK)
-        if self.zeros == NULL:
-            raise MemoryError("zeros")
-
-    def __dealloc__(self):
-        free(self.zeros)
-
-    def on_start(self):
-        self.folder_fd = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
-
-    def on_close(self):
-        """Serve what was still asked for, then drop the file that is being filled."""
-        while ring_available(self.wal_sync.ring) and ring_free(self.sync_wal.ring, 1):
-            self.do_work()
-        if self.filling_fd >= 0:
-            os.close(self.filling_fd)
-            (self.folder / f"ahead-{self.next_number}.tmp").unlink()
-            self.filling_fd = -1
-        if self.folder_fd >= 0:
-            os.close(self.folder_fd)
-            self.folder_fd = -1
-
-    cdef int do_work(self) except -1 nogil:
-        cdef ring_t* ring = self.wal_sync.ring
-        if ring_available(ring):
-            self.serve(<const rsx_record_t*>ring_peek(ring, 0))
-            ring_release(ring, 1)
-            return 1
-        return self.prepare()
-
-    cdef int serve(self, const rsx_record_t* record) except -1 nogil:
-        cdef const rsx_sync_request_t* request = <const rsx_sync_request_t*>record
-        cdef uint64_t began = monotonic_ns(), elapsed
-        cdef rsx_sync_done_t* done
-        cdef int error = self.fail_next
-        if error == 0 and rsx_data_sync(request.fd):
-            error = errno
-        if error == 0 and request.sync_folder and rsx_folder_sync(self.folder_fd):
-            error = errno
-        self.prepared -= <int>request.taken
-        if request.close_fd >= 0:
-            close(request.close_fd)
-        elapsed = monotonic_ns() - began
-        done = <rsx_sync_done_t*>ring_claim(self.sync_wal.ring)
-        if done == NULL:
-            return fail(1302, request.seq, error)
-        rsx_record_init(done, RSX_SYNC_DONE, STREAM_LOG)
-        done.seq = request.seq
-        done.error = error
-        done.elapsed_ns = <uint32_t>min(elapsed, <uint64_t>0xFFFFFFFF)
-        ring_commit(self.sync_wal.ring)
-        ring_wake(self.sync_wal.ring)
-        return 1
-
-    cdef int prepare(self) except -1 nogil:
-        """Zero one more chunk of the next segment, synced, so that no later sync pays for it."""
-        cdef rsx_segment_ready_t* ready
-        cdef uint64_t size
-        if self.filling_fd < 0:
-            if self.prepared >= self.ahead:
-                return 0
-            self.filling_fd = rsx_open_ahead(self.folder_path, self.next_number)
-            if self.filling_fd < 0:
-                io_fail(errno, "segment ahead")
-            self.filled = 0
-        size = min(<uint64_t>ZERO_CHUNK, self.segment_bytes - self.filled)
-        if pwrite(self.filling_fd, self.zeros, size, <int64_t>self.filled) != <ssize_t>size:
-            io_fail(errno, "segment ahead")
-        if rsx_data_sync(self.filling_fd):
-            io_fail(errno, "segment ahead")
-        self.filled += size
-        if self.filled < self.segment_bytes:
-            return 1
-        ready = <rsx_segment_ready_t*>ring_claim(self.sync_wal.ring)
-        if ready == NULL:
-            return fail(1302, self.next_number, 0)
-        rsx_record_init(ready, RSX_SEGMENT_READY, STREAM_LOG)
-        ready.fd = self.filling_fd
-        ready.number = self.next_number
-        ring_commit(self.sync_wal.ring)
-        ring_wake(self.sync_wal.ring)
-        self.filling_fd = -1
-        self.next_number += 1
-        self.prepared += 1
-        return 1
-
-    def fail_next_sync(self, int error):
-        """Answer every sync from now on with this errno, as a broken disk would (tests)."""
-        self.fail_next = error

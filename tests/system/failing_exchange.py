@@ -12,12 +12,14 @@ import sys
 
 import rsx.cli
 import rsx.exchange
+from rsx.core.disk import FaultDisk
 
 GARBAGE = bytes(128)
 
 
 class Failing(rsx.exchange.Exchange):
     def start(self) -> None:
+        self.disk = FaultDisk()
         super().start()
         ways = {
             "risk": lambda: self.rings["gateway_risk"].push(GARBAGE),
@@ -29,9 +31,8 @@ class Failing(rsx.exchange.Exchange):
         signal.signal(signal.SIGUSR1, lambda *_: fail())
 
     def break_disk(self) -> None:
-        """EIO at every sync from now on; all of them on the sync thread, which can be told so."""
-        self.tiles.wal_sync.fail_next_sync(5)
-        self.tiles.wal.fail_next_sync(5)
+        """EIO at every sync from now on."""
+        self.disk.fail("sync", times=1 << 62)
 
 
 if __name__ == "__main__":

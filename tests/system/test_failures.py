@@ -27,7 +27,7 @@ def failing(tmp_path, monkeypatch):
     def start(how: str) -> ExchangeProcess:
         monkeypatch.setenv("FAIL_HOW", how)
         # The names of threads in the messages are those of this layout.
-        config = write_config(tmp_path / "config.toml", layout='"shared"')
+        config = write_config(tmp_path / "config.toml", layout='"shared"', segments_ahead="0")
         return ExchangeProcess(tmp_path / "data", "--config", str(config), program=FAILING)
 
     return start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
@@ -13,17 +12,30 @@ from pathlib import Path
 import pytest
 from world import BUY, SELL, World
 
+from rsx.core.disk import FaultDisk
 from rsx.tiles.wal import LogIoError
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_failed_sync_stops_the_exchange_and_releases_nothing(world: World) -> None:
+@pytest.fixture
+def disk() -> FaultDisk:
+    return FaultDisk()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World], disk: FaultDisk) -> World:
+    return make_world(disk=disk)
+
+
+def test_a_failed_sync_stops_the_exchange_and_releases_nothing(
+    world: World, disk: FaultDisk
+) -> None:
     world.deposit(1, 2)
     world.run()
     world.place(1, SELL, 1000, 100)
     world.run()
-    world.wal_sync.fail_next_sync(errno.EIO)
+    disk.fail("sync")
     world.place(2, BUY, 1000, 100)
 
     with pytest.raises(LogIoError, match="fsync of the log: Input/output error; the exchange"):
@@ -33,13 +45,12 @@ def test_a_failed_sync_stops_the_exchange_and_releases_nothing(world: World) -> 
     assert world.recovered.state.ledger.position(2, 1)["net_qty"] == 0
 
 
-def test_a_sync_that_fails_once_is_not_tried_again(world: World) -> None:
+def test_a_sync_that_fails_once_is_not_tried_again(world: World, disk: FaultDisk) -> None:
     world.run()
     world.deposit(1)
-    world.wal_sync.fail_next_sync(errno.EIO)
+    disk.fail("sync")
     with pytest.raises(LogIoError):
         world.run()
-    world.wal_sync.fail_next_sync(0)
     for _ in range(5):
         world.wal_sync.step()
         with pytest.raises(LogIoError):
@@ -100,7 +111,7 @@ def test_a_segment_that_cannot_be_made_stops_the_exchange(
 
 
 def test_a_failed_sync_on_the_engines_own_thread_stops_before_anything_is_released(
-    world: World,
+    world: World, disk: FaultDisk
 ) -> None:
     world.deposit(1, 2)
     world.run()
@@ -108,7 +119,7 @@ def test_a_failed_sync_on_the_engines_own_thread_stops_before_anything_is_releas
     world.run()
     released = len(world.released)
     world.tiles.wal.sync_inline = True
-    world.tiles.wal.fail_next_sync(errno.EIO)
+    disk.fail("sync")
     world.place(2, BUY, 1000, 100)
 
     with pytest.raises(LogIoError, match="fsync of the log"):

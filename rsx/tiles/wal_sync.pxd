@@ -1,0 +1,36 @@
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from rsx.core.disk cimport Disk
+from rsx.core.ring cimport Ring
+from rsx.core.tile cimport Tile
+from rsx.records_c cimport rsx_record_t
+
+cdef extern from "rsx/wal/names.h" nogil:
+    enum:
+        RSX_NAME_MAX
+    int rsx_ahead_name(char* out, const char* folder, uint32_t number) noexcept
+    int rsx_segment_name(char* out, const char* folder, uint64_t first) noexcept
+
+cdef enum:
+    READY_MAX = 16
+
+cdef int io_fail(int error, str what) except -1 with gil
+
+
+cdef class WalSync(Tile):
+    cdef Disk disk
+    cdef Ring wal_sync
+    cdef Ring sync_wal
+    cdef object folder
+    cdef bytes folder_name
+    cdef const char* folder_path        # of folder_name
+    cdef uint64_t segment_bytes
+    cdef int ahead
+    cdef int prepared               # handed over and not yet taken, or being filled
+    cdef int filling_fd
+    cdef uint64_t filled
+    cdef uint32_t next_number
+    cdef uint8_t* zeros
+
+    cdef int serve(self, const rsx_record_t* request) except -1 nogil
+    cdef int prepare(self) except -1 nogil
