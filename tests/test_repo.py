@@ -68,6 +68,7 @@ LAYERS: dict[str, set[str]] = {
     "mark": BASE,
     "tiles": BASE | {"book", "risk", "wal", "mark"},
     "edge": BASE | {"tiles"},
+    "net": BASE | {"book", "risk", "wal", "edge"},
     "client": {"errors", "config"},
     "topology": BASE | {"book", "risk", "wal", "mark", "tiles", "edge"},
     "exchange": BASE | {"book", "risk", "wal", "tiles", "edge", "topology", "client"},
