@@ -75,6 +75,11 @@ class Wal(Section, frozen=True):
     segments_ahead: Annotated[int, _within(0, 15)] = 1
 
 
+class Replica(Section, frozen=True):
+    enabled: bool = True
+    check_ms: Annotated[int, _within(0, 3_600_000)] = 1000
+
+
 class Tiles(Section, frozen=True):
     layout: Literal["auto", "shared", "dedicated"] = "auto"
     idle: Literal["backoff", "spin"] = "backoff"
@@ -244,6 +249,7 @@ class _File(Section, frozen=True, kw_only=True):
     matching: Matching = Matching()
     mark: Mark = Mark()
     edge: Edge = Edge()
+    replica: Replica = Replica()
     dxs: Dxs = Dxs()
     standby: Standby = Standby()
     demo: Demo = Demo()
@@ -262,6 +268,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     matching: Matching
     mark: Mark
     edge: Edge
+    replica: Replica
     dxs: Dxs
     standby: Standby
     demo: Demo

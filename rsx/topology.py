@@ -183,6 +183,7 @@ def build_risks(rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTi
             risk_wal=rings.of_shard("risk_wal", shard),
             matching_rings=[rings.risk_matching(shard, symbol.id) for symbol in config.symbols],
             next_seq=recovered.start.next_seq, shard=shard, shards=shards,
+            check_ns=config.replica.check_ms * 1_000_000,
         )
         for shard, ledger in enumerate(ledgers)
     ]  # fmt: skip

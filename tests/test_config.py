@@ -91,6 +91,7 @@ RANGES = [
     ("flush_ms", "wal", 1, 1000),
     ("segment_mib", "wal", 1, 1024),
     ("segments_ahead", "wal", 0, 15),
+    ("check_ms", "replica", 0, 3_600_000),
     ("spin_us", "tiles", 0, 100_000),
     ("yield_us", "tiles", 0, 100_000),
     ("switch_interval_us", "tiles", 50, 5000),
@@ -215,7 +216,7 @@ def test_every_integer_key_of_the_file_has_its_range_tested():
         ("source", '"nowhere"',
          'mark.source = \'nowhere\': must be "auto" or "last" or "synthetic" or '
          '"csv" or "venues"'),
-        ("enabled", "1", "demo.enabled = 1: expected bool, got int"),
+        ("enabled", "1", "replica.enabled = 1: expected bool, got int"),
         ("l3", "1", "edge.l3 = 1: expected bool, got int"),
         ("requote_s", "0.01", "demo.requote_s = 0.01: expected float >= 0.05"),
         ("requote_s", "nan", "demo.requote_s = nan: expected float >= 0.05"),

@@ -51,6 +51,7 @@ def make_config(*markets: SymbolConfig, **sections: dict[str, Any]) -> Config:
     small: dict[str, dict[str, Any]] = {
         "wal": {"segment_mib": 1, "segments_ahead": 0, "flush_ms": 1000},
         "demo": {"enabled": False},
+        "replica": {"enabled": False, "check_ms": 0},
         "matching": {
             "orders_max": 4096, "users_max": 1024, "triggers_max": 1024, "dedup_orders_max": 16384,
         },

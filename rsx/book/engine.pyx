@@ -3,13 +3,14 @@
 Thread: the owner's. Every method holds the GIL; the tile uses the kernel directly.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rsx.book.book cimport (
     NONE, best_level, best_px, book_take, level_at, order_px, order_t, worse_level,
 )
 from rsx.book.cids cimport cid_entry_t, cids_at
 from rsx.book.conditional cimport conditional_fired, conditional_rows
+from rsx.book.digest cimport digest_is_known, engine_digest, engine_digest_form
 from rsx.book.fold cimport engine_apply, engine_audit, engine_hash
 from rsx.book.limits cimport RULE_RECORDS
 from rsx.book.matching cimport (
@@ -310,6 +311,17 @@ cdef class Engine:
 
     def state_hash(self):
         return engine_hash(&self.engine)
+
+    @property
+    def digest_form(self):
+        """Form of the digests that this engine takes (specs/replica.md RP-2)."""
+        return engine_digest_form(&self.engine)
+
+    def digest(self, uint32_t part, uint16_t form):
+        """Hash of the slice that part names in this form. Raises ValueError for an unknown one."""
+        if not digest_is_known(form):
+            raise ValueError(f"digest form {form:#06x} is not known")
+        return engine_digest(&self.engine, part, form)
 
     def map_info(self):
         """The price map as it is (rsx/book/recentre.pyx); nothing that trades depends on it."""

@@ -32,6 +32,7 @@ from rsx.book.conditional cimport (
     conditional_fire, conditional_free, conditional_init, conditional_mode, conditional_price,
     conditional_recovered, conditional_refused, conditional_request, conditional_take,
 )
+from rsx.book.digest cimport log_digest
 from rsx.book.events cimport (
     emit, emit_cancelled, emit_duplicate, emit_reduced, emit_rejected, emit_released,
     emit_rested, emit_taker_cancelled, finish,
@@ -455,6 +456,8 @@ cdef int dispatch(engine_t* engine, const rsx_record_t* request, uint64_t ts_ns,
         return match(engine, ts_ns, out)  # the trims, and the end of the group
     if is_rule_record(request.type):
         return change_rules(engine, request, ts_ns, out)
+    if request.type == RSX_DIGEST_REQUEST:
+        return log_digest(engine, request, ts_ns, out)
     return fail(1103, request.type, request.seq)
 
 

@@ -5,10 +5,11 @@ The tile and the fold use the kernel below it directly: accounts (tables), margi
 owner's. Rules: specs/risk.md, specs/shards.md.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from rsx import rules as market_rules
+from rsx.book.digest cimport digest_is_known
 from rsx.core.check cimport fail
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport (
@@ -20,6 +21,7 @@ from rsx.risk.check cimport (
     amend_t, ask_fired, ask_order, ask_t, ledger_check, ledger_check_amend, ledger_check_config,
     ledger_check_deposit,
 )
+from rsx.risk.digest cimport ledger_digest, ledger_digest_form
 from rsx.risk.funding cimport accrue, funding_due, funding_next_payment, funding_rate
 from rsx.risk.margin cimport account_outflow, ledger_margin, margin_t, outflow_t
 from rsx.risk.money_check cimport (
@@ -419,6 +421,21 @@ cdef class Ledger:
     def audit(self):
         """Check INV-4, 9, 11, 12, 13, 15, 23, 31; O(accounts + positions + orders)."""
         ledger_audit(&self.ledger)
+
+    @property
+    def digest_form(self):
+        """Form of the digests that are taken of this ledger (specs/replica.md RP-2)."""
+        return ledger_digest_form(&self.ledger)
+
+    def digest(self, uint32_t part, uint16_t form):
+        """Hash of the slice that part names in this form. Raises ValueError for an unknown one."""
+        if not digest_is_known(form):
+            raise ValueError(f"digest form {form:#06x} is not known")
+        return ledger_digest(&self.ledger, part, form)
+
+    def plant(self, uint32_t user_id, int64_t amount):
+        """Move a balance without a record, so that tests can see who finds it."""
+        ledger_account(&self.ledger, user_id).collateral += amount
 
     def state_hash(self):
         """Hash of everything the log has confirmed, independent of the order of accounts."""

@@ -7,6 +7,7 @@ from rsx.records_c cimport rsx_record_t, rsx_trigger_fired_t
 from rsx.risk.ledger cimport Ledger
 from rsx.tiles.account_desk cimport AccountDesk
 from rsx.tiles.answers cimport Answers
+from rsx.tiles.digester cimport Digester
 from rsx.tiles.keeper cimport Keeper
 from rsx.tiles.liquidator cimport Liquidator
 from rsx.tiles.order_desk cimport OrderDesk
@@ -34,6 +35,7 @@ cdef class RiskTile(Tile):
     cdef Answers answers
     cdef Keeper keeper
     cdef Liquidator liquidator
+    cdef Digester digester
     cdef rsx_trigger_fired_t* fired # a circle of fired triggers, oldest first
     cdef uint64_t fired_capacity
     cdef uint64_t fired_first
@@ -47,6 +49,7 @@ cdef class RiskTile(Tile):
     # what the log has released
     cdef int settle_released(self) except -1 nogil
     cdef int on_record(self, const rsx_record_t* record) except -1 nogil
+    cdef void plan(self, uint64_t now) noexcept nogil
     cdef int line_up(self, const rsx_record_t* fired) except -1 nogil
     # inputs
     cdef int take_marks(self, uint64_t now) except -1 nogil

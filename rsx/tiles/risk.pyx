@@ -9,7 +9,8 @@ On full risk_matching, risk_gateway, risk_wal: takes no more requests; wal_risk 
         so the cycle risk, matching, wal cannot lock (specs/tiles.md T-6)
 On a stale mark: orders that add exposure are refused with 2002 (specs/risk.md K-2)
 Parts   order_desk, account_desk, answers: what requests ask for; liquidator: who is below
-        maintenance; keeper: what is the exchange's as a whole; all write through outbox
+        maintenance; keeper: what is the exchange's as a whole; digester: what others compare
+        with; all write through outbox
 Source  specs/risk.md, specs/shards.md; the rules are in rsx/risk; enforces INV-5 at its input
 """
 
@@ -31,6 +32,7 @@ from rsx.risk.lookahead cimport (
 from rsx.risk.settle cimport ledger_apply
 from rsx.tiles.account_desk cimport AccountDesk
 from rsx.tiles.answers cimport Answers
+from rsx.tiles.digester cimport Digester
 from rsx.tiles.keeper cimport Keeper
 from rsx.tiles.liquidator cimport Liquidator
 from rsx.tiles.order_desk cimport OrderDesk
@@ -40,11 +42,12 @@ from rsx.tiles.outbox cimport BUSY, Outbox
 cdef class RiskTile(Tile):
     """Args  matching_rings: Ring per symbol, in the order of ledger.symbols; next_seq: number of
     the first record that will be released; shard, shards: which users it decides for, of which
-    table (rsx.shards.Shards, None = it alone); mark_risk: None but for shard 0 (SH-3)."""
+    table (rsx.shards.Shards, None = it alone); mark_risk: None but for shard 0 (SH-3);
+    check_ns: from one round of digests to the next (RP-5), 0 = none."""
 
     def __init__(self, str name, Clock clock, Ledger ledger, *, Ring gateway_risk, Ring mark_risk,
                  Ring wal_risk, Ring risk_gateway, Ring risk_wal, list matching_rings,
-                 uint64_t next_seq, int shard=0, shards=None):
+                 uint64_t next_seq, int shard=0, shards=None, uint64_t check_ns=0):
         marks = [] if mark_risk is None else [mark_risk]
         super().__init__(name, [gateway_risk, *marks, wal_risk])
         self.clock = clock
@@ -64,6 +67,7 @@ cdef class RiskTile(Tile):
         self.keeper = Keeper(ledger, self.out, <uint8_t>shard)
         self.answers = Answers(self.out, self.keeper)
         self.liquidator = Liquidator(self.out)
+        self.digester = Digester(ledger, self.out, <uint16_t>shard, check_ns, <uint32_t>next_seq)
         self.released_seq = next_seq - 1
         self.fired_capacity = FIRED_MAX * len(matching_rings)
         self.fired = <rsx_trigger_fired_t*>rsx_map(
@@ -91,14 +95,23 @@ cdef class RiskTile(Tile):
         sent += self.take_fired(now)
         if not self.is_stalled and self.fired_first == self.fired_end:
             sent += self.take_requests(now)
+        sent += self.digester.work(now)
         if self.is_stalled or self.liquidator.is_stalled:
             self.stalls += 1
             self.due_ns = monotonic_ns() + RETRY_NS
-        elif self.liquidator.next_ns > now:
-            self.due_ns = monotonic_ns() + (self.liquidator.next_ns - now)
+        else:
+            self.plan(now)
         if sent:
             self.out.wake()
         return settled + sent
+
+    cdef void plan(self, uint64_t now) noexcept nogil:
+        """When to come back though nothing comes: a round or a sweep is due, or digests are."""
+        cdef uint64_t due = self.liquidator.next_ns, round_ns = self.digester.next_ns()
+        if round_ns > now and (due <= now or round_ns < due):
+            due = round_ns
+        if due > now:
+            self.due_ns = monotonic_ns() + (due - now)
 
     cdef int settle_released(self) except -1 nogil:
         """Fold what the log has released: before new orders, so that they see what it freed."""
@@ -116,6 +129,7 @@ cdef class RiskTile(Tile):
                 return fail(5, record.seq, self.released_seq)
             self.released_seq += 1
             ledger_apply(ledger, record, True)
+            self.digester.has_moved |= not IS_A_MARK[record.type & 127]
             if WATCHED[record.type & 127]:
                 self.on_record(record)
         if count:
@@ -130,6 +144,8 @@ cdef class RiskTile(Tile):
             return 0
         if record.type == RSX_MARGIN_CONFIG:
             return self.accounts.on_configured(<const rsx_margin_config_t*>record)
+        if record.type == RSX_LEDGER_MARK:
+            return self.digester.on_mark(<const rsx_ledger_mark_t*>record)
         if self.keeper.shard == 0:
             self.keeper.on_record(record)
         return self.liquidator.on_record(record)
@@ -290,6 +306,8 @@ cdef class RiskTile(Tile):
             "positions": self.ledger.ledger.positions_used,
             **self.liquidator.counters(),
             **self.keeper.counters(),
+            "digest_rounds": self.digester.rounds,
+            "digests_left_out": self.digester.left_out,
         }
 
     def audit_watch(self):
@@ -301,9 +319,12 @@ cdef uint16_t[RULES_OF_A_MARKET] RULES
 RULES[:] = [RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BRACKETS]
 
 cdef uint8_t[128] WATCHED
+cdef uint8_t[128] IS_A_MARK     # of digests and syncs: what does not make the log move (RP-5)
 for _type in range(128):
     WATCHED[_type] = _type in (
-        RSX_TRIGGER_FIRED, RSX_MARGIN_CONFIG, RSX_MARK_PRICE, RSX_FILL, RSX_TRADING_MODE,
-        RSX_SYMBOL_BRACKETS, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED, RSX_CANCEL_ALL_DONE,
-        RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED, RSX_LIQUIDATION_SETTLED,
+        RSX_TRIGGER_FIRED, RSX_MARGIN_CONFIG, RSX_LEDGER_MARK, RSX_MARK_PRICE, RSX_FILL,
+        RSX_TRADING_MODE, RSX_SYMBOL_BRACKETS, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED,
+        RSX_CANCEL_ALL_DONE, RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED, RSX_LIQUIDATION_SETTLED,
         RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE)
+    IS_A_MARK[_type] = _type in (
+        RSX_ENGINE_DIGEST, RSX_LEDGER_MARK, RSX_LEDGER_DIGEST, RSX_LOG_SYNCED)

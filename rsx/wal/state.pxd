@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from rsx.records_c cimport rsx_record_t
 from rsx.risk.ledger cimport Ledger
+from rsx.wal.digests cimport Digests
 
 cdef enum:
     # Kept for queries after a start; powers of two.
@@ -14,6 +15,7 @@ cdef enum:
 cdef class State:
     cdef readonly dict engines
     cdef readonly Ledger ledger
+    cdef readonly Digests digests
     cdef readonly uint64_t next_seq
     cdef readonly uint32_t epoch
     cdef readonly uint64_t exchange_id
@@ -36,4 +38,5 @@ cdef class State:
     cdef void* by_symbol[65536]
 
     cdef bint _apply_one(self, const rsx_record_t* record) except -1 nogil
+    cdef int _compare(self, const rsx_record_t* record) except -1 nogil
     cdef void _use_up(self, uint64_t oid) noexcept nogil

@@ -20,6 +20,7 @@ from rsx.risk.lookahead cimport (
 )
 from rsx.risk.settle cimport ledger_apply
 from rsx.rules import RULE_RECORDS, RuleError, from_records
+from rsx.wal.digests cimport Digests
 
 cdef enum:
     # Which id maker an order id is of (specs/liquidation.md LQ-7).
@@ -32,6 +33,7 @@ cdef uint8_t[256] IS_OF_A_SYMBOL    # folded by the engine that its stream names
 cdef uint8_t[256] USES_AN_ID        # begins an order or a trigger, or refuses one
 cdef uint8_t[256] IS_NOTED          # looked at in Python too
 cdef uint8_t[256] IS_AN_EVENT       # kept for the histories of accounts
+cdef uint8_t[256] IS_COMPARED       # a digest, or what answers a difference
 for _type in range(256):
     IS_OF_A_SYMBOL[_type] = _type in OF_A_SYMBOL
     USES_AN_ID[_type] = _type in (RSX_ORDER_ACCEPTED, RSX_ORDER_REJECTED, RSX_ORDER_DUPLICATE,
@@ -39,6 +41,8 @@ for _type in range(256):
     IS_NOTED[_type] = _type in (
         RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BRACKETS,
         RSX_LOG_STARTED, RSX_ORDER_REDUCED, RSX_ACCOUNT_CONFIG)
+    IS_COMPARED[_type] = _type in (
+        RSX_ENGINE_DIGEST, RSX_LEDGER_MARK, RSX_LEDGER_DIGEST, RSX_TRADING_MODE)
     IS_AN_EVENT[_type] = _type in (
         RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE, RSX_LIQUIDATION_STEP,
         RSX_POSITION_TRANSFERRED, RSX_LIQUIDATION_SETTLED)
@@ -53,6 +57,7 @@ cdef class State:
     gateway made, own_oid_max, the highest of the risk tiles (LQ-7); cuts {order id: quantity cut
     off since it was accepted or amended}, for all that rest and some that ended; settings {user:
     (owner group, stp)} of accounts that ever had any set.
+    digests: those of the log held against this fold (rsx/wal/digests.pyx).
     on_config(view) is called before each SYMBOL_CONFIG is folded and may raise.
     """
 
@@ -73,6 +78,7 @@ cdef class State:
         self.events = bytearray(RECENT_EVENTS * RSX_RECORD_SIZE)
         self.events_at = <uint8_t*>self.events
         self.next_seq = 1
+        self.digests = Digests()
         for symbol in config.symbols:
             engine = Engine(
                 symbol,
@@ -130,6 +136,8 @@ cdef class State:
         self.epoch = record.epoch
         if record.type >= 256:
             fail(14, record.seq, record.type)
+        if IS_COMPARED[record.type]:
+            self._compare(record)
         if IS_OF_A_SYMBOL[record.type]:
             if self.by_symbol[record.stream] == NULL:
                 fail(14, record.seq, record.stream)
@@ -153,6 +161,17 @@ cdef class State:
         if record.type == RSX_DEPOSIT:
             return (<const rsx_deposit_t*>record).user_id > RSX_FUND_USER_BASE
         return IS_NOTED[record.type]
+
+    cdef int _compare(self, const rsx_record_t* record) except -1 nogil:
+        cdef void* engine = self.by_symbol[record.stream]
+        return self.digests.take(record, NULL if engine == NULL else &(<Engine>engine).engine,
+                                 &self.ledger.ledger)
+
+    @property
+    def mismatch(self):
+        """The first digest of the log that differs from this fold's own, as text, until an admin
+        has answered it (specs/replica.md RP-6); None = all agree."""
+        return self.digests.text({id: engine.symbol.name for id, engine in self.engines.items()})
 
     cdef void _use_up(self, uint64_t oid) noexcept nogil:
         """Ids of the exchange's own orders would push those of the gateway out of their time."""
