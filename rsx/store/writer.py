@@ -1,0 +1,194 @@
+"""The writing side of the archive: one connection, one transaction a batch.
+
+    open -> write(batch) ... -> checkpoint now and then -> close
+
+Whatever fails raises sqlite3.Error with the transaction rolled back; the caller opens anew
+(AR-7). Thread: aiosqlite gives the connection one of its own. Source: specs/archive.md section 1.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from rsx.store.books import Books
+from rsx.store.candles import rows_of
+from rsx.store.schema import ArchiveRefused, migrate
+
+CACHE_KIB = 65_536
+LOCK_WAIT_S = 1.0
+PRUNED_ROWS = 5000
+
+UPDATE_ORDER = (
+    "UPDATE orders SET px = coalesce(?, px), qty = coalesce(?, qty), cut = cut * ? + ?,"
+    " filled = filled + ?, status = coalesce(?, status), reason = ?,"
+    " fired_px = coalesce(?, fired_px), notional = notional + ?, fee = fee + ?,"
+    " profit = profit + ?, amends = amends + ?, ts_ns = ?, last_seq = ?, ended_ns = ?"
+    " WHERE oid = ?"
+)
+UPSERT_CANDLE = (
+    "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET high = max(high, excluded.high), low = min(low, excluded.low),"
+    " close = excluded.close, volume = volume + excluded.volume,"
+    " quote_high = quote_high + excluded.quote_high"
+    " + (quote_low + excluded.quote_low) / 1000000000000,"
+    " quote_low = (quote_low + excluded.quote_low) % 1000000000000,"
+    " trades = trades + excluded.trades, buy_volume = buy_volume + excluded.buy_volume,"
+    " buy_quote_high = buy_quote_high + excluded.buy_quote_high"
+    " + (buy_quote_low + excluded.buy_quote_low) / 1000000000000,"
+    " buy_quote_low = (buy_quote_low + excluded.buy_quote_low) % 1000000000000"
+)
+UPSERT_CLOCK = (
+    "INSERT INTO clock VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+    " first_seq = min(first_seq, excluded.first_seq), last_seq = max(last_seq, excluded.last_seq)"
+)
+RATE_DONE = (
+    "UPDATE funding_rates SET payments = ?, paid = ?, received = ?, residue = ?"
+    " WHERE symbol_id = ? AND interval_id = ?"
+)
+
+
+def insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"
+
+
+def replace(table: str, columns: int) -> str:
+    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})"
+
+
+INSERTS = (
+    ("fills", insert("fills", 18)),
+    ("new_orders", insert("orders", 30)),
+    ("order_changes", UPDATE_ORDER),
+    ("balances", insert("balances", 7)),
+    ("funding", insert("funding", 10)),
+    ("rates", insert("funding_rates", 14)),
+    ("rates_done", RATE_DONE),
+    ("liquidations", insert("liquidations", 22)),
+    ("accounts", replace("accounts", 2)),
+    ("positions", replace("positions", 9)),
+    ("markets", replace("symbols", 7)),
+    ("clock", UPSERT_CLOCK),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The row of table `archive`: whose it is and how far it goes."""
+
+    exchange_id: int
+    epoch: int
+    position: int
+    position_crc: int
+    position_ns: int
+    complete_from: int
+    kept_from: int
+    money_decimals: int
+
+
+class Writer:
+    """See the module. Attributes: path, place (None: the database is new)."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.place: Place | None = None
+        self._db: Any = None
+
+    @property
+    def db(self) -> Any:
+        if self._db is None:
+            raise sqlite3.ProgrammingError(f"{self.path} is not open")
+        return self._db
+
+    async def open(self) -> None:
+        """Open, make or migrate the file. Raises ArchiveRefused, sqlite3.Error."""
+        self._db = await aiosqlite.connect(self.path, timeout=LOCK_WAIT_S, isolation_level=None)
+        try:
+            for pragma in (
+                "journal_mode = WAL", "synchronous = NORMAL", f"cache_size = -{CACHE_KIB}",
+                "wal_autocheckpoint = 0", "journal_size_limit = 268435456",
+            ):  # fmt: skip
+                await self._db.execute(f"PRAGMA {pragma}")
+            await migrate(self._db, self.path)
+            rows = await self._all("SELECT * FROM archive")
+            self.place = Place(*rows[0][1:]) if rows else None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close what is open; what was not committed is gone."""
+        db, self._db = self._db, None
+        if db is not None:
+            await db.close()
+
+    async def _all(self, sql: str, *args: Any) -> list[Any]:
+        async with self.db.execute(sql, args) as cursor:
+            return list(await cursor.fetchall())
+
+    async def books(self) -> Books:
+        """The running state as of the position."""
+        books = Books()
+        books.load(
+            await self._all("SELECT * FROM accounts"), await self._all("SELECT * FROM positions"),
+            await self._all("SELECT * FROM symbols"),
+        )  # fmt: skip
+        return books
+
+    async def begin(self, place: Place, seed: Any = None) -> None:
+        """The first transaction of a new file: where it begins, and from what (AR-5)."""
+        await self._transact(self._begin, place, seed)
+
+    async def _begin(self, place: Place, seed: Any) -> None:
+        await self._put_place(place)
+        if seed is not None:
+            for table, columns, rows in seed.tables():
+                await self.db.executemany(replace(table, columns), rows)
+
+    async def _put_place(self, place: Place) -> None:
+        values = [getattr(place, name) for name in Place.__slots__]
+        await self.db.execute(replace("archive", 9), (1, *values))
+        self.place = place
+
+    async def _transact(self, work: Any, *args: Any) -> None:
+        before = self.place
+        await self.db.execute("BEGIN IMMEDIATE")
+        try:
+            await work(*args)
+            await self.db.execute("COMMIT")
+        except BaseException:
+            self.place = before
+            if self._db is not None and self._db.in_transaction:
+                await self._db.execute("ROLLBACK")
+            raise
+
+    async def write(self, batch: Any) -> None:
+        """A batch and the position behind it (AR-2)."""
+        await self._transact(self._write, batch)
+
+    async def _write(self, batch: Any) -> None:
+        place = self.place
+        if place is None:
+            raise ArchiveRefused(f"{self.path}: nothing says where it begins")
+        for name, sql in INSERTS:
+            rows = getattr(batch, name)
+            if rows:
+                await self.db.executemany(sql, rows)
+        candles = rows_of(*batch.candles)
+        if candles:
+            await self.db.executemany(UPSERT_CANDLE, candles)
+        await self._put_place(Place(
+            batch.exchange_id or place.exchange_id, batch.epoch, batch.position,
+            batch.position_crc, batch.position_ns or place.position_ns, place.complete_from,
+            place.kept_from, place.money_decimals,
+        ))  # fmt: skip
+
+    async def checkpoint(self) -> int:
+        """Make what is committed durable (AR-3); returns the position that now is."""
+        position = self.place.position if self.place is not None else 0
+        await self._all("PRAGMA wal_checkpoint(PASSIVE)")
+        return position
