@@ -2,7 +2,7 @@
 
 accept   risk_matching -> matching tile -> matching_wal -> wal tile -> three released rings
          client id remembered, order rests, record numbered, sealed, written (write(2)), fanned out;
-         512 orders to a duty cycle, no fsync is waited for
+         256 orders to a duty cycle, no fsync is waited for
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from harness import Figure
 from perf import build
 from rsx import records
 
-BATCH = 512
+BATCH = 256  # as many as matching takes from one ring in a duty cycle
+COUNT = 200 * BATCH
 
 
 def orders(first: int, count: int) -> bytes:
@@ -38,18 +39,19 @@ def cancels(first: int, count: int) -> bytes:
     )
 
 
-def measure_accept(rounds: int = 6, count: int = 100 * BATCH) -> list[float]:
+def measure_accept(rounds: int = 6, count: int = COUNT) -> list[float]:
     """ns for one resting order with a client id, in batches; one figure for each round.
 
     Between rounds everything is cancelled. The first rounds touch the memory and go on until the
-    memory of client ids has turned over once; they are left out.
+    memory of client ids, five rounds of them, has turned over once; they are left out.
     """
     kernels = build.kernels()
+    remembered = 1 << (5 * count).bit_length()
     config = harness.bench_config(
-        matching={"orders_max": 130_000, "triggers_max": 1024, "dedup_orders_max": 1 << 18,
-                  "open_orders_per_user_max": 1 << 17},
+        matching={"orders_max": remembered // 2 - 1024, "triggers_max": 1024,
+                  "dedup_orders_max": remembered, "open_orders_per_user_max": 1 << 17},
     )  # fmt: skip
-    warm = (1 << 18) // count + 1
+    warm = remembered // count + 1
     figures = []
     with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as folder:
         rig = harness.EngineRig(config, Path(folder))
@@ -71,7 +73,9 @@ def measure_accept(rounds: int = 6, count: int = 100 * BATCH) -> list[float]:
 
 
 def measure(scale: float = 1.0) -> list[Figure]:
-    accept = harness.median(measure_accept(max(3, int(7 * scale))))
+    size = min(1.0, 10 * scale)
+    rounds = measure_accept(max(3, int(7 * scale)), int(200 * size) * BATCH)
+    accept = harness.median(rounds)
     figures = [Figure("accept path: dedup, match, log, fan-out", accept, "ns", "<= 130 ns",
                       detail=f"{BATCH} orders to a duty cycle, write(2) included")]  # fmt: skip
     return figures
@@ -79,5 +83,5 @@ def measure(scale: float = 1.0) -> list[Figure]:
 
 if __name__ == "__main__":
     harness.pyperf_main(
-        "accept_path", lambda loops: 100e-9 * BATCH * sum(measure_accept(loops)), 100 * BATCH
+        "accept_path", lambda loops: 1e-9 * COUNT * sum(measure_accept(loops)), COUNT
     )

@@ -190,15 +190,20 @@ def measure_recentring(levels: int) -> list[int]:
 
 
 def measure(scale: float = 1.0) -> list[Figure]:
-    """match, one fill of a sweep, a cleared level and mixed, beside the C++ floor."""
+    """match, one fill of a sweep, a cleared level and mixed, beside the C++ floor.
+
+    Below a tenth the books are smaller too, and the figures show no more than that it runs.
+    """
     kernels = build.kernels()
     figures = []
-    for resting, levels, aim in ((200_000, 5_000, "<= 18 ns"), (100, 100, "flat"),
+    size = min(1.0, 10 * scale)
+    deep, sweeps = int(200_000 * size), int(2000 * size)
+    for resting, levels, aim in ((deep, 5_000, "<= 18 ns"), (100, 100, "flat"),
                                  (1_000_000, 5_000, "flat")):  # fmt: skip
         if scale < 1 and resting > 200_000:
             continue
         mean, samples = measure_match(resting, levels)
-        shape = (resting, levels, max(resting, 200_000))
+        shape = (resting, levels, max(resting, deep))
         figures.append(
             Figure(
                 f"match, one lot, {resting:,} resting a side", mean, "ns", aim,
@@ -206,17 +211,17 @@ def measure(scale: float = 1.0) -> list[Figure]:
                 harness.spread(samples) + with_events("events", *shape),
             )
         )  # fmt: skip
-    mean, samples = measure_sweep(100, 2000)
+    mean, samples = measure_sweep(100, sweeps)
     figures.append(
         Figure("one fill of a sweep of 100 makers", mean, "ns", "<= 18 ns",
-               floor("sweep", 100, 2000), "C++ map of lists", harness.spread(samples))
+               floor("sweep", 100, sweeps), "C++ map of lists", harness.spread(samples))
     )  # fmt: skip
     mean, samples = measure_gap(GAP_LEVELS, GAP)
     figures.append(
         Figure(f"clear a level, next {GAP} ticks away", mean, "ns", "<= 100 ns",
                floor("gap", GAP_LEVELS, GAP), "C++ map of lists", harness.spread(samples))
     )  # fmt: skip
-    samples = measure_recentring(10_000)
+    samples = measure_recentring(int(10_000 * size))
     figures.append(
         Figure("recentring, work in one order", harness.percentiles(samples)["p99.9"], "ns",
                "<= 5,000 ns", None, "", harness.spread(samples))

@@ -19,8 +19,8 @@ from rsx.book.matching cimport engine_request
 from rsx.book.recentre cimport book_recentre_move
 from rsx.core.clock cimport monotonic_ns
 from rsx.core.ring cimport (
-    Ring, ring_available, ring_claim, ring_commit, ring_peek, ring_release, ring_t, ring_wake,
-    rsx_pause,
+    Ring, ring_available, ring_claim, ring_commit, ring_free, ring_peek, ring_release, ring_t,
+    ring_wake, rsx_pause,
 )
 from rsx.core.tile cimport Tile
 from rsx.records_c cimport *
@@ -277,12 +277,15 @@ def accept_path(MatchingTile matching, WalTile wal, Tile wal_sync, Ring risk_mat
 
     Dedup, match, number, checksum, write(2), fan-out to three rings; no fsync is waited for.
     Returns ns in all; syncs run and the released rings are emptied between batches, outside the
-    time.
+    time. Raises RuntimeError when a duty cycle leaves some of a batch, which the next would find.
     """
     cdef uint64_t count = requests.shape[0] // 128, at = 0, part, began, took = 0
     cdef ring_t* source = risk_matching.ring
     cdef Ring ring
     while at < count:
+        batch = min(batch, count - at)
+        if ring_available(source) or ring_free(source, batch) < batch:
+            raise RuntimeError(f"{ring_available(source)} requests are left at {at} of {count}")
         for part in range(batch):
             memcpy(ring_claim(source), &requests[(at + part) * 128], 128)
         with nogil:

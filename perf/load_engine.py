@@ -23,6 +23,7 @@ from perf import build
 RICH = 1 << 55
 # Segments zeroed before a throughput run; a GiB less the one in use, so the run stays short.
 AHEAD = 15
+SECONDS = 1.5  # of a throughput run
 
 
 def fdatasync_samples(folder: Path, count: int = 500) -> list[int]:
@@ -56,8 +57,8 @@ def groups_for(layout: str, tiles: Any) -> list[tuple[str, list[Any]]]:
     ]
 
 
-def rig_with_users(folder: Path, users: int, **changes: Any) -> Any:
-    config = harness.bench_config(matching={"open_orders_per_user_max": 1 << 18}, **changes)
+def rig_with_users(folder: Path, users: int, **wal: int) -> Any:
+    config = harness.bench_config(matching={"open_orders_per_user_max": 1 << 18}, wal=wal)
     rig = harness.EngineRig(config, folder)
     rig.begin_stepping()
     for user in range(1, users + 1):
@@ -77,11 +78,11 @@ def rest(rig: Any, side: int, level: int, orders: int, lots: int, user: int = 1)
     rig.drain()
 
 
-def measure_round_trip(layout: str, crossing: bool, count: int) -> list[int]:
+def measure_round_trip(layout: str, crossing: bool, count: int, **wal: int) -> list[int]:
     """ns of each round trip; the first tenth is warm-up."""
     kernels = build.kernels()
     with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as name:
-        rig = rig_with_users(Path(name), 2)
+        rig = rig_with_users(Path(name), 2, **wal)
         if crossing:
             rest(rig, 1, 50_000, 1, 1 << 24)
             template = rig.order(2, 0, 500_000, 100, tif=1)
@@ -104,14 +105,16 @@ def measure_round_trip(layout: str, crossing: bool, count: int) -> list[int]:
     return list(samples[count // 10 :])
 
 
-def measure_durable_fills(layout: str, fills_each: int, seconds: float) -> tuple[float, str]:
+def measure_durable_fills(
+    layout: str, fills_each: int, seconds: float, **wal: int
+) -> tuple[float, str]:
     """(durable fills a second, counters): one-lot takers of 56 users meet huge makers of 8 users.
 
     fills_each: lots of a taker
     """
     kernels = build.kernels()
     with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as name:
-        rig = rig_with_users(Path(name), 64, wal={"segments_ahead": AHEAD})
+        rig = rig_with_users(Path(name), 64, **wal)
         for user in range(1, 9):
             rest(rig, 1, 50_001, 1, 1 << 22, user)
             rest(rig, 0, 50_000, 1, 1 << 22, user)
@@ -131,7 +134,10 @@ def measure_durable_fills(layout: str, fills_each: int, seconds: float) -> tuple
         cpus = sorted(os.sched_getaffinity(0))
         rig.start(groups, idle="backoff", cpus={"engine": cpus[-1], "wal": cpus[0]})
         deadline = time.monotonic() + 30
-        while rig.tiles.wal.counters()["segments_ready"] < AHEAD and time.monotonic() < deadline:
+        while (
+            rig.tiles.wal.counters()["segments_ready"] < wal["segments_ahead"]
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         fills = sink.fills
         began = time.perf_counter()
@@ -157,9 +163,12 @@ def measure(scale: float = 1.0) -> list[Figure]:
     figures = []
     with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as name:
         floor = fdatasync_samples(Path(name))
-    count = int(20_000 * scale)
+    count = max(200, int(20_000 * scale))
+    share = min(1.0, 10 * scale)
+    small = {"segment_mib": 4} if share < 1 else {}
+    wal = {"segments_ahead": max(1, int(AHEAD * share)), **small}
     for layout in ("one", "two"):
-        samples = measure_round_trip(layout, False, count)
+        samples = measure_round_trip(layout, False, count, **small)
         figures.append(
             Figure(
                 f"gateway -> engine -> gateway, no fsync, {layout} thread(s), p50",
@@ -167,7 +176,8 @@ def measure(scale: float = 1.0) -> list[Figure]:
                 detail=harness.spread(samples, "us", 1e3),
             )
         )  # fmt: skip
-    samples = measure_round_trip("one", True, max(1000, count // 20))
+    crossings = max(200, int(1000 * share), count // 20)
+    samples = measure_round_trip("one", True, crossings, **small)
     figures.append(
         Figure(
             "crossing order -> durable fill, in process, p50",
@@ -177,7 +187,7 @@ def measure(scale: float = 1.0) -> list[Figure]:
         )
     )  # fmt: skip
     for layout in ("one", "two"):
-        rate, detail = measure_durable_fills(layout, 1, 1.5)
+        rate, detail = measure_durable_fills(layout, 1, SECONDS * share, **wal)
         figures.append(
             Figure(f"durable fills a second, whole engine, {layout} thread(s)", rate / 1e6, "M/s",
                    ">= 2 M/s", detail=detail)

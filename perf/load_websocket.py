@@ -197,7 +197,7 @@ def measure_rate(link: RawSocket, frames: list[bytes], key: bytes, window: int =
 
 
 def measure(scale: float = 1.0) -> list[Figure]:
-    count = int(5000 * scale)
+    count = max(200, int(5000 * scale))
     with tempfile.TemporaryDirectory(dir=harness.ROOT / "build") as name:
         folder = Path(name)
         with servers(folder) as (port, echo_port, deposit):
@@ -206,7 +206,9 @@ def measure(scale: float = 1.0) -> list[Figure]:
             acks, echoes = measure_ack(taker, echo, count)
             maker.socket.sendall(RawSocket.frame(b'{"N":[1,1,5010000,900000000,"m",0]}'))
             maker.answer(b'{"U"')
-            crossings = measure_crossing(taker, max(1000, count // 2))
+            crossings = measure_crossing(
+                taker, max(200, int(1000 * min(1, 10 * scale)), count // 2)
+            )
             floor = fdatasync_samples(folder)
             maker.socket.close()
             frames = [RawSocket.frame(b'{"N":[2,0,%d,1000,"r%d",0]}' % (100_000 + i % 5000, i))
