@@ -65,13 +65,16 @@ def make_config(*markets: SymbolConfig, **sections: dict[str, Any]) -> Config:
 
 
 class World:
-    """Args  folder: the data folder, made if missing; markets and sections as in make_config."""
+    """Args  folder: the data folder, made if missing; markets and sections as in make_config;
+    disk: in place of the real one; sync_marks: with LOG_SYNCED records (L-17)
+    """
 
     def __init__(
         self, folder: Path, *markets: SymbolConfig, disk: Disk | None = None,
-        **sections: dict[str, Any],
+        sync_marks: bool = False, **sections: dict[str, Any],
     ):  # fmt: skip
         self.disk = disk or Disk()
+        self.sync_marks = sync_marks
         self.folder = folder / "wal"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = make_config(*markets, **sections)
@@ -95,6 +98,7 @@ class World:
             self.rings, self.recovered, self.folder, b"s" * 32, self.clock, self.disk
         )
         self.wal, self.wal_sync, self.risk = self.tiles.wal, self.tiles.wal_sync, self.tiles.risk
+        self.wal.sync_marks = self.sync_marks
         self.stepper = topology.Stepper(self.tiles.compiled)
         for tile in self.tiles.compiled:
             tile.on_start()

@@ -45,13 +45,20 @@ cdef class WalTile(Tile):
     cdef readonly uint64_t written
     cdef readonly uint64_t durable
     cdef readonly uint64_t released
-    cdef uint64_t sync_asked            # the last record the running sync covers
     cdef bint is_syncing
     cdef bint has_failed                # the disk; nothing more is written (L-14)
     cdef bint is_held_up                # a released ring is full
     cdef public bint sync_inline        # sync on this thread when nothing else is to be done
     cdef uint64_t unsynced_since        # monotonic ns of the oldest unsynced append; 0 = none
     cdef uint64_t asked_since           # the same for what the running sync covers
+
+    # Sync marks (L-17). Content is every record that is no mark.
+    cdef public bint sync_marks         # False: none are written
+    cdef uint64_t content               # the last one appended
+    cdef uint64_t content_asked         # ... that the running sync covers
+    cdef uint64_t content_marked        # ... that a mark covers
+    cdef uint64_t mark_due_since        # monotonic ns; 0 = none is due
+    cdef uint64_t marks
 
     # The segment written to.
     cdef int fd
@@ -74,11 +81,15 @@ cdef class WalTile(Tile):
     cdef uint64_t lapped
     cdef uint64_t segments_unprepared
 
-    cdef int hear_sync(self) except -1 nogil
+    cdef int hear_sync(self, uint64_t mono) except -1 nogil
     cdef int sync(self, int fd) except -1 nogil
     cdef int broken(self, int error, str what) except -1 nogil
     cdef int append_inputs(self, uint64_t mono, uint64_t wall) except -1 nogil
+    cdef int append_mark(self, uint64_t mono, uint64_t wall) except -1 nogil
+    cdef int64_t make_room(self, uint64_t wall) except -1 nogil
     cdef int append(self, const void* record) except -1 nogil
+    cdef int append_sealed(self, const void* record) except -1 nogil
+    cdef void note_durable(self, uint64_t seq, uint64_t content, uint64_t mono) noexcept nogil
     cdef int write_tail(self) except -1 nogil
     cdef int open_next_segment(self, uint64_t wall) except -1 nogil
     cdef int ask_sync(self, uint64_t mono, bint is_forced) except -1 nogil

@@ -76,6 +76,7 @@ cdef class WalTile(Tile):
             raise MemoryError("log tail")
         self.fd = -1
         self.retired_fd = -1
+        self.sync_marks = True
 
     def __dealloc__(self):
         free(self.tail)
@@ -86,7 +87,8 @@ cdef class WalTile(Tile):
         self.epoch = start.epoch
         self.exchange_id = start.exchange_id
         last = start.next_seq - 1
-        self.appended = self.written = self.durable = self.released = self.sync_asked = last
+        self.appended = self.written = self.durable = self.released = last
+        self.content = self.content_asked = self.content_marked = last
         if start.path is not None:
             self.fd = self.disk.open_file(start.path, DISK_WRITE)
             self.segment_first = start.segment_first
@@ -110,15 +112,23 @@ cdef class WalTile(Tile):
         if self.has_failed:
             self._close_files()
             return
-        self.write_tail()
-        if self.retired_fd >= 0:
-            self.sync(self.retired_fd)
-        self.sync(self.fd)
-        self.disk.sync_path(self.folder)
-        self.durable = self.written
+        self._sync_all()
+        if self.sync_marks and self.content > self.content_marked:
+            self.append_mark(self.clock.mono(), self.clock.now())
+            self._sync_all()
         for index in range(self.ready_count):
             self.disk.remove(self.folder / f"ahead-{self.ready_numbers[index]}.tmp")
         self._close_files()
+
+    def _sync_all(self):
+        self.write_tail()
+        if self.retired_fd >= 0:
+            self.sync(self.retired_fd)
+            self.disk.close(self.retired_fd)
+            self.retired_fd = -1
+        self.sync(self.fd)
+        self.disk.sync_path(self.folder)
+        self.durable = self.written
 
     def _close_files(self):
         for fd in (self.retired_fd, self.fd):
@@ -132,7 +142,7 @@ cdef class WalTile(Tile):
     cdef int do_work(self) except -1 nogil:
         cdef uint64_t mono = self.clock.mono()
         cdef uint64_t released = self.released
-        cdef int work = self.hear_sync()
+        cdef int work = self.hear_sync(mono)
         cdef bint is_late = self.unsynced_since != 0 and self.is_syncing and (
             mono - self.unsynced_since > 2 * self.flush_ns)
         if is_late:
@@ -143,14 +153,16 @@ cdef class WalTile(Tile):
         self.release_records()
         self.sync_here(mono)
         self.ask_sync(mono, False)
-        self.due_ns = self.unsynced_since + self.flush_ns // 2 if self.unsynced_since else 0
+        self.due_ns = self.unsynced_since or self.mark_due_since
+        if self.due_ns:
+            self.due_ns += self.flush_ns // 2
         if self.is_held_up:
             self.due_ns = mono + RETRY_NS
         return work + <int>(self.released - released)
 
     # --- sync -----------------------------------------------------------------------------
 
-    cdef int hear_sync(self) except -1 nogil:
+    cdef int hear_sync(self, uint64_t mono) except -1 nogil:
         cdef ring_t* ring = self.sync_wal.ring
         cdef uint64_t count = ring_available(ring), at
         cdef const rsx_sync_done_t* done
@@ -166,7 +178,7 @@ cdef class WalTile(Tile):
             if done.error:
                 return self.broken(-done.error, "fsync of the log")
             self.is_syncing = False
-            self.durable = done.seq
+            self.note_durable(done.seq, self.content_asked, mono)
             self.syncs += 1
             self.sync_ns += done.elapsed_ns
             self.sync_ns_max = max(self.sync_ns_max, done.elapsed_ns)
@@ -204,6 +216,7 @@ cdef class WalTile(Tile):
             self.retired_fd = -1
             self.is_syncing = True
             self.asked_since = self.unsynced_since
+            self.content_asked = min(self.content, request.seq)
             return 0
         request = <rsx_sync_request_t*>ring_claim(self.wal_sync.ring)
         if request == NULL:
@@ -220,6 +233,7 @@ cdef class WalTile(Tile):
         self.folder_dirty = False
         self.is_syncing = True
         self.asked_since = mono  # whatever comes now waits for the sync after this one
+        self.content_asked = self.content
         return 0
 
     cdef int sync_here(self, uint64_t mono) except -1 nogil:
@@ -241,13 +255,18 @@ cdef class WalTile(Tile):
                 return 0
         self.sync(self.fd)
         elapsed = self.clock.mono() - mono
-        self.durable = self.written
+        self.note_durable(self.written, self.content, mono)
         self.unsynced_since = 0
         self.syncs += 1
         self.syncs_inline += 1
         self.sync_ns += elapsed
         self.sync_ns_max = max(self.sync_ns_max, elapsed)
         return self.release_records()
+
+    cdef void note_durable(self, uint64_t seq, uint64_t content, uint64_t mono) noexcept nogil:
+        self.durable = seq
+        if content > self.content_marked and self.mark_due_since == 0 and self.sync_marks:
+            self.mark_due_since = mono
 
     cdef int sync(self, int fd) except -1 nogil:
         cdef int done = self.disk.sync(fd)
@@ -267,7 +286,7 @@ cdef class WalTile(Tile):
         """
         cdef int index, turn, first = self.first_source, total = 0
         cdef bint is_stuck = False
-        cdef uint64_t count, at
+        cdef uint64_t count, at, room
         cdef ring_t* ring
         self.first_source = 0
         for turn in range(self.source_count):
@@ -277,15 +296,16 @@ cdef class WalTile(Tile):
             ring = self.sources[index]
             count = min(ring_available(ring), <uint64_t>DRAIN_LIMIT)
             at = 0
-            # Two places: a record may have to open a segment first.
-            while at < count and self.appended - self.released <= TAIL_RECORDS - 2:
-                if self.appended + 1 - self.segment_first >= self.segment_records:
-                    if self.retired_fd >= 0:
-                        break  # the segment before this one first (L-3); its sync comes next
-                    self.write_tail()
-                    self.open_next_segment(wall)
-                self.append(ring_peek(ring, at))
-                at += 1
+            if count and self.mark_due_since:
+                total += self.append_mark(mono, wall)
+            while at < count:
+                room = self.make_room(wall)
+                if room == 0:
+                    break
+                room = min(count, at + <uint64_t>room)
+                while at < room:
+                    self.append(ring_peek(ring, at))
+                    at += 1
             if at < count and not is_stuck:
                 is_stuck = True
                 self.first_source = (index + (at != 0)) % self.source_count
@@ -295,9 +315,45 @@ cdef class WalTile(Tile):
                 self.unsynced_since = mono
             ring_release(ring, at)
             total += <int>at
+        if self.mark_due_since and mono - self.mark_due_since >= self.flush_ns // 2:
+            total += self.append_mark(mono, wall)
         return total
 
+    cdef int64_t make_room(self, uint64_t wall) except -1 nogil:
+        """How many records may be appended; a full segment is left for a new one first."""
+        # A place is left for the first record of a segment.
+        cdef int64_t room = TAIL_RECORDS - 2 - <int64_t>(self.appended - self.released)
+        if room <= 0:
+            return 0
+        if self.appended + 1 - self.segment_first >= self.segment_records:
+            if self.retired_fd >= 0:
+                return 0  # the segment before this one first (L-3); its sync comes next
+            self.write_tail()
+            self.open_next_segment(wall)
+        return min(room, <int64_t>(self.segment_first + self.segment_records - 1 - self.appended))
+
+    cdef int append_mark(self, uint64_t mono, uint64_t wall) except -1 nogil:
+        """LOG_SYNCED (L-17), where there is room; returns how many records that makes."""
+        cdef rsx_log_synced_t mark
+        if self.make_room(wall) == 0:
+            return 0
+        rsx_record_init(&mark, RSX_LOG_SYNCED, STREAM_LOG)
+        mark.ts_ns = wall
+        mark.durable_seq = self.durable
+        mark.header_flags = RSX_GROUP_END
+        self.content_marked = min(self.content, self.durable)
+        self.mark_due_since = 0
+        self.marks += 1
+        if self.unsynced_since == 0:
+            self.unsynced_since = mono
+        return 1 + self.append_sealed(&mark)
+
     cdef int append(self, const void* record) except -1 nogil:
+        self.append_sealed(record)
+        self.content = self.appended
+        return 0
+
+    cdef int append_sealed(self, const void* record) except -1 nogil:
         """Number a record, seal it, and put it into the tail (INV-5)."""
         cdef rsx_record_t* slot
         self.appended += 1
@@ -421,4 +477,5 @@ cdef class WalTile(Tile):
             "marketdata_lapped": self.lapped,
             "segments_unprepared": self.segments_unprepared,
             "segments_ready": self.ready_count,
+            "sync_marks": self.marks,
         }
