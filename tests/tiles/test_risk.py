@@ -372,6 +372,21 @@ def test_marks_wait_for_their_symbols_ring(desk: Desk) -> None:
 # --- fired triggers ------------------------------------------------------------------------------
 
 
+def test_an_order_sees_the_margin_that_was_freed_in_the_same_duty_cycle(desk: Desk) -> None:
+    """PRE-18: what the log released is settled before requests are judged."""
+    qty = (1 << 40) // 19  # at 100 and 10 % more than half of what there is
+    desk.order(1, qty=qty)
+    desk.order(2, qty=qty)
+    desk.tile.step()
+    (sent,) = desk.sent()
+    assert [view.oid for view in desk.answers()] == [2]
+
+    desk.order(3, qty=qty)
+    desk.release("ORDER_REJECTED", oid=1, user_id=1, side=BUY, qty=qty, reason=3001,
+                 released=sent.reserved)  # fmt: skip
+    assert [view.oid for view in desk.sent()] == [3]
+
+
 def test_a_fired_trigger_becomes_an_order_of_its_own_kind_id_and_flags(desk: Desk) -> None:
     """V-14."""
     desk.release("TRIGGER_FIRED", **desk.fired(9, flags=32, stp=1))
