@@ -145,6 +145,7 @@ def _print_banner(exchange: Exchange, as_json: bool) -> None:
             "threads": rows, "data": str(config.data.dir), "demo": config.demo.enabled,
             "epoch": exchange.recovered.start.epoch,
             "rules_held_back": exchange.recovered.held_back,
+            "remarks": list(exchange.recovered.remarks),
         })  # fmt: skip
         print(line.decode(), flush=True)
         return
@@ -160,7 +161,7 @@ def _print_banner(exchange: Exchange, as_json: bool) -> None:
         f"  durability  {config.wal.durability}, flush {config.wal.flush_ms} ms\n"
         f"  cores       {cores}\n"
         f"  data        {data_summary(exchange)}",
-        *(f"  rules       {line}" for line in exchange.recovered.held_back),
+        *(f"  remark      {line}" for line in exchange.recovered.remarks),
         sep="\n",
         flush=True,
     )

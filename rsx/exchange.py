@@ -84,7 +84,9 @@ class Exchange:
         self.folder, self.lock_fd = open_data_folder(self.config.data.dir)
         try:
             self.secret = auth.load_secret(self.config.data.dir)
-            self.recovered: Recovered = recover(self.config, self.folder, self.clock, self.progress)
+            self.recovered: Recovered = recover(
+                self.config, self.folder, self.clock, self.progress, self.disk
+            )
             self.config = self.recovered.config  # with the rules that hold (SY-6)
             self._build()
             sys.setswitchinterval(self.config.tiles.switch_interval_us / 1e6)
@@ -246,8 +248,11 @@ def data_summary(exchange: Exchange) -> str:
     folder = Path(exchange.config.data.dir).resolve()
     if seq == 0:
         return f"{folder} (new)"
-    text = f"{folder} (start {recovered.start.epoch}, {seq:,} records read in "
+    read = recovered.state.next_seq - recovered.first_seq
+    text = f"{folder} (start {recovered.start.epoch}, {read:,} records read in "
     text += f"{recovered.seconds:.1f} s"
+    if recovered.snapshot is not None:
+        text += f" behind snapshot {recovered.first_seq - 1}"
     if recovered.torn_bytes:
         text += f", torn tail of {recovered.torn_bytes} bytes cut"
     return text + ")"

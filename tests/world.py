@@ -89,7 +89,7 @@ class World:
     # --- life -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.recovered = recover(self.config, self.folder, self.clock)
+        self.recovered = recover(self.config, self.folder, self.clock, disk=self.disk)
         self.oid = max(self.oid, self.recovered.state.oid_max)
         self.due = self.recovered.start.next_seq  # the next number to be released
         self.config = self.recovered.config

@@ -123,13 +123,17 @@ def _chunks(directory: Path, last: int | None, follow: bool) -> Iterator[tuple[i
     reader = LogReader(directory)
     if not reader.segments and not follow:
         raise Failure(f"{reader.folder}: no log here (no segment files)")
-    seq = 1
+    seq = reader.first_seq
     for chunk in reader.chunks():
         yield seq, chunk
         seq += len(chunk) // RECORD_SIZE
         if last is not None and seq > last:
             return
     follower = LogFollower(reader.folder, seq)
+    end = reader.end()
+    if end.unsynced and not follow:
+        where = f"{reader.folder}: the log ends before record {end.next_seq}"
+        click.echo(f"rsx: {where}; {end.unsynced} behind it were never promised", err=True)
     while follow:
         while chunk := follower.read():
             yield seq, chunk
@@ -315,6 +319,7 @@ def verify(directory: Path, as_json: bool) -> int:
                 "folder": str(found.folder), "status": found.status,
                 "records": sum(found.counts.values()), "last_seq": found.last_seq,
                 "segments": len(found.segments), "torn_bytes": found.torn_bytes,
+                "unsynced": found.unsynced,
                 "findings": places, "findings_left_out": found.findings_left_out,
                 "state_hash": f"{state.state_hash():016x}",
             }).decode())  # fmt: skip
@@ -324,7 +329,7 @@ def verify(directory: Path, as_json: bool) -> int:
             if found.findings_left_out:
                 click.echo(f"... and {found.findings_left_out} more")
             if torn:
-                click.echo(f"{torn}: torn tail of {found.torn_bytes} bytes; the next start cuts it")
+                click.echo(f"{torn}: {found.torn_bytes} bytes; the next start cuts them")
             click.echo(
                 f"{found.folder}: {found.status}, {sum(found.counts.values()):,} valid records in "
                 f"{len(found.segments)} segment(s), sound up to record {found.last_seq}, "

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from rsx.errors import StartError
-from rsx.wal.reader import LogDamaged
-from rsx.wal.segments import FILES, RECORD_SIZE, segment_firsts, segment_name, wal_folder
+from rsx.core.disk import Disk
+from rsx.wal.reader import LogDamaged, LogPruned
+from rsx.wal.segments import DISK, RECORD_SIZE, segment_firsts, segment_name, wal_folder
 from rsx.wal.slots import Place, to_present, version_text
+
+__all__ = ["LogDamaged", "LogFollower", "LogPruned"]
 
 # Looks at a slot that should hold a record before it is called damaged: the file may be renamed,
 # or a record may be half written, while it is read.
 LOOKS_MAX = 4
 # So far behind a bad record a valid one is looked for.
 LOOK_RECORDS = 8192
-
-
-class LogPruned(StartError):
-    """The record asked for is no longer in the log."""
-
-    def __init__(self, folder: Path, next_seq: int, oldest_seq: int):
-        super().__init__(f"{folder}: record {next_seq} is pruned, the log begins at {oldest_seq}")
-        self.next_seq = next_seq
-        self.oldest_seq = oldest_seq
 
 
 class LogFollower:
@@ -44,12 +36,12 @@ class LogFollower:
 
     def __init__(
         self, folder: str | Path, next_seq: int, limit: Callable[[], int] | None = None,
-        disk: Any = None,
+        disk: Disk | None = None,
     ):  # fmt: skip
         if next_seq < 1:
             raise ValueError(f"next_seq = {next_seq}: records are numbered from 1")
-        self.folder = wal_folder(folder)
-        self.disk = disk or FILES
+        self.disk = DISK if disk is None else disk
+        self.folder = wal_folder(folder, self.disk)
         self.limit = limit
         self.first = 0  # of the segment that next_seq is in, or will be; 0 = look
         self.place = Place(next_seq)

@@ -32,6 +32,7 @@ from rsx.records import (
     decode,
 )
 from rsx.rules import RULE_RECORDS, from_records
+from rsx.wal.reader import LogDamaged, LogEnd, LogReader
 from rsx.wal.segments import Segment, list_segments, wal_folder
 from rsx.wal.slots import Place, to_present, version_text
 from rsx.wal.state import State
@@ -53,7 +54,7 @@ MAY_DO_EITHER = frozenset(
 STARTS_REQUEST = OF_A_SYMBOL - GOES_ON - MAY_DO_EITHER
 WHOLE_REQUEST = STARTS_REQUEST | MAY_DO_EITHER
 ENDS = int(HeaderFlag.GROUP_END)
-LOOKED_INTO = tuple(TYPE[n] for n in (*RULES, "LOG_STARTED", "SEGMENT_STARTED"))
+LOOKED_INTO = tuple(TYPE[n] for n in (*RULES, "LOG_STARTED", "SEGMENT_STARTED", "LOG_SYNCED"))
 LOGGED = frozenset(record.type for record in BY_TYPE.values() if record.kind is Kind.LOGGED)
 
 
@@ -109,6 +110,7 @@ class Inspection:
     last_seq: int = 0
     torn: Finding | None = None
     torn_bytes: int = 0
+    unsynced: int = 0  # valid records behind the end, which were never promised (L-21)
     exchange_id: int = 0
     money_decimals: int = 0
 
@@ -143,20 +145,42 @@ def inspect(folder: str | Path, *, thorough: bool = False) -> Inspection:
     if not segments:
         raise StartError(f"{path}: no log here (no segment files)")
     walk = _Walk(Inspection(path, segments), thorough)
-    for number, segment in enumerate(segments):
-        later = segments[number + 1].first if number + 1 < len(segments) else None
-        walk.segment(segment, later)
-        if walk.foreign:
-            break
+    walk.run()
+    if walk.has_hole and (end := _end_of(path)) is not None:
+        walk = _Walk(Inspection(path, segments), thorough, end.next_seq)
+        walk.run()
+        found = walk.found
+        found.unsynced, found.torn_bytes = end.unsynced, end.torn_bytes
+        text = f"no valid record; {end.unsynced} behind it were written and never promised"
+        file = end.path or segments[0].path
+        offset = (end.next_seq - int(file.stem)) * RECORD_SIZE
+        found.torn = Finding(str(file), offset, end.next_seq, text)
     return walk.found
 
 
-class _Walk:
-    """Where the walk is: the next number due, the epoch, which requests are not ended."""
+def _end_of(folder: Path) -> LogEnd | None:
+    """Where the next start would let the log end; None where it would refuse it."""
+    reader = LogReader(folder)
+    try:
+        for _ in reader.chunks():
+            pass
+    except LogDamaged:
+        return None
+    return reader.end()
 
-    def __init__(self, found: Inspection, thorough: bool):
+
+class _Walk:
+    """Where the walk is: the next number due, the epoch, which requests are not ended.
+
+    until: ends before this number. has_hole: there are valid records behind a place without one.
+    """
+
+    def __init__(self, found: Inspection, thorough: bool, until: int = 1 << 63):
         self.found = found
         self.thorough = thorough
+        self.until = until
+        self.has_hole = False
+        self.promised = 0  # by the newest mark
         self.place = Place()
         self.open: set[int] = set()  # streams in the middle of a request
         self.coming: dict[int, list[View]] = {}  # sets of rules that are not whole
@@ -164,6 +188,22 @@ class _Walk:
         self.path = Path()
         self.first = 0
         self.foreign = False  # the records from here on are of another version
+
+    def run(self) -> None:
+        segments = self.found.segments
+        for number, segment in enumerate(segments):
+            later = segments[number + 1].first if number + 1 < len(segments) else None
+            if segment.first >= self.until:
+                break
+            self.segment(segment, later)
+            if self.foreign:
+                break
+
+    def missing(self, seq: int, text: str) -> None:
+        """No valid record where one is due, with valid ones behind it."""
+        self.wrong(seq, text)
+        self.has_hole = True
+        self.open.clear()
 
     def wrong(self, seq: int, text: str) -> None:
         offset = max(0, seq - self.first) * RECORD_SIZE
@@ -178,9 +218,8 @@ class _Walk:
             return
         if segment.first != self.place.seq:
             due = self.place.seq
-            self.wrong(segment.first, f"the file begins at {segment.first}, {due} is due")
+            self.missing(segment.first, f"the file begins at {segment.first}, {due} is due")
             self.place = Place(segment.first, self.place.epoch, self.place.version)
-            self.open.clear()
         if segment.slots == 0:
             self._end(0, 0, later)  # made, and never written to
             return
@@ -194,8 +233,8 @@ class _Walk:
         at, used = 0, 0
         while at < slots:
             at += self._valid(data, at)
-            if at == slots or self.first + at == later:
-                break
+            if at == slots or self.first + at in (later, self.until):
+                return
             if self._other_version(data, at):
                 continue
             if self.foreign:
@@ -204,12 +243,11 @@ class _Walk:
             if behind < 0:
                 break
             if behind > at:
-                self.wrong(
+                self.missing(
                     self.first + at,
                     f"no valid record in {behind - at} slot(s); valid again from record "
                     f"{self.first + behind} on",
                 )
-                self.open.clear()
                 at = behind
                 self.place = Place(self.first + at, self.place.epoch)
         if at < slots and not self.foreign:
@@ -287,6 +325,7 @@ class _Walk:
                 f"{segment.path.name}",
             ))  # fmt: skip
             self.place = Place(segment.first, self.place.epoch, self.place.version)
+            self.has_hole = True
             self.open.clear()
             self.segment(segment, later)
 
@@ -344,6 +383,9 @@ class _Walk:
         if name in RULES:
             self._rules(view, seq)
             return
+        if name == "LOG_SYNCED":
+            self._mark(view, seq)
+            return
         if found.exchange_id and view.exchange_id != found.exchange_id:
             self.wrong(seq, f"{name} of another exchange ({view.exchange_id:#x}, not "
                        f"{found.exchange_id:#x})")  # fmt: skip
@@ -359,6 +401,13 @@ class _Walk:
             self.opening = seq + 1
         elif seq != self.first:
             self.wrong(seq, "SEGMENT_STARTED in the middle of a file")
+
+    def _mark(self, view: View, seq: int) -> None:
+        """L-17: what was on disk was written before, and never becomes less."""
+        if not self.promised <= view.durable_seq < seq:
+            self.wrong(seq, f"LOG_SYNCED says {view.durable_seq}, {self.promised} was on disk and "
+                       f"{seq - 1} written")  # fmt: skip
+        self.promised = max(self.promised, min(view.durable_seq, seq - 1))
 
     def _rules(self, view: View, seq: int) -> None:
         """SY-1, SY-4: four records in a row, each set with the next version; a start may skip."""
@@ -462,6 +511,11 @@ def fold(found: Inspection) -> State:
                     state.apply(to_present(file.read(left * RECORD_SIZE)))
         path = found.folder
         state.audit()
+        if state.mismatch:
+            seq = state.digests.seq
+            where = [s for s in found.segments if s.first <= seq][-1]
+            offset = (seq - where.first) * RECORD_SIZE
+            found.add(Finding(str(where.path), offset, seq, state.mismatch))
     except (InvariantError, RecordError) as error:
         seq = state.next_seq - 1
         offset = max(0, seq - first) * RECORD_SIZE

@@ -1,18 +1,15 @@
-# cython: boundscheck=False
 """Reading the log: verified chunks of records, its end, and damage told apart from a torn tail.
 
 Source: specs/wal.md section 3; INV-5.
 """
 
-from libc.stdint cimport uint64_t
-
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from rsx.errors import StartError
+from rsx.records import BY_TYPE, decode
 from rsx.records_c cimport RSX_RECORD_SIZE
-from rsx.wal.segments import list_segments, sync_folder, wal_folder
+from rsx.wal.segments import DISK, list_segments, wal_folder
 from rsx.wal.slots import Place, to_present, version_text
 
 CHUNK_RECORDS = 8192
@@ -23,8 +20,9 @@ class LogEnd:
     """Where the log ends.
 
     next_seq: number of the next record; epoch: of the last record, 0 = empty log; path: the
-    segment to go on in, None = empty log; torn_bytes: bytes behind the end up to the last one
-    that is not zero; surplus: segment files behind the end, made and never written to.
+    segment to go on in, None = none; torn_bytes: bytes behind the end up to the last one that is
+    not zero, of every file; unsynced: valid records behind the end, written and never promised;
+    surplus: segment files behind the end.
     """
 
     next_seq: int
@@ -32,23 +30,34 @@ class LogEnd:
     path: Path | None
     torn_bytes: int
     surplus: tuple[Path, ...] = ()
+    unsynced: int = 0
 
 
 class LogDamaged(StartError):
-    """Valid records after a bad one: file, offset and number are in the message."""
+    """What must be there is not: file, offset and number are in the message."""
+
+
+class LogPruned(StartError):
+    """The record asked for is no longer in the log."""
+
+    def __init__(self, folder, next_seq, oldest_seq):
+        super().__init__(f"{folder}: record {next_seq} is pruned, the log begins at {oldest_seq}")
+        self.next_seq = next_seq
+        self.oldest_seq = oldest_seq
 
 
 class LogReader:
-    """Reads a log folder from its first record on.
+    """Reads a log folder.
 
     `chunks()` yields bytes of whole verified records in order and stops at the end, which
-    `end()` then describes. Raises LogDamaged (L-21, L-22). Only reads; several may run at once,
-    and while the log is being written.
+    `end()` then describes. Raises LogDamaged (L-21, L-22), LogPruned. Only reads; several may run
+    at once, and while the log is being written.
     """
 
-    def __init__(self, folder):
-        self.folder = wal_folder(folder)
-        self.segments = list_segments(self.folder)
+    def __init__(self, folder, disk=None):
+        self.disk = DISK if disk is None else disk
+        self.folder = wal_folder(folder, self.disk)
+        self.segments = list_segments(self.folder, self.disk)
         self._end = None
 
     @property
@@ -56,96 +65,131 @@ class LogReader:
         """Slots in all segments: the most records there can be."""
         return sum([segment.slots for segment in self.segments])
 
-    def chunks(self, first_seq=1):
-        """Yield verified records from number first_seq on, as bytes of whole records.
+    @property
+    def first_seq(self):
+        """Number that the log begins with; 1 without any file."""
+        return self.segments[0].first if self.segments else 1
 
-        Records of an older version come in the form of the present one.
+    def record(self, seq):
+        """The record with this number in the present form, b"" where there is no valid one."""
+        segment = self._segment_of(seq)
+        if segment is None:
+            return b""
+        slot = self._read(segment, seq, 1)
+        return to_present(slot) if Place(seq).take(slot) else b""
+
+    def exchange_id(self):
+        """That of the first record there is; 0 = none."""
+        record = self.record(self.first_seq)
+        if not record or BY_TYPE[record[2]].name not in ("SEGMENT_STARTED", "LOG_STARTED"):
+            return 0
+        return decode(record).exchange_id
+
+    def _segment_of(self, seq):
+        own = [segment for segment in self.segments if segment.first <= seq]
+        return own[-1] if own else None
+
+    def _read(self, segment, seq, records):
+        offset = (seq - segment.first) * RSX_RECORD_SIZE
+        return self.disk.read_file(segment.path, offset, records * RSX_RECORD_SIZE)
+
+    def chunks(self, first_seq=0):
+        """Yield verified records from number first_seq on (0: the oldest), as bytes of whole
+        records, those of an older version in the form of the present one.
         """
-        place = Place()
-        self._end = LogEnd(1, 0, None, 0)
-        for number, segment in enumerate(self.segments):
-            if segment.first != place.seq:
-                raise LogDamaged(
-                    f"{segment.path}: begins at {segment.first}, {place.seq} is due; "
-                    f"records are missing (rsx wal verify {self.folder})")
-            following = (self.segments[number + 1].first if number + 1 < len(self.segments)
-                         else None)
-            if following is not None and following <= first_seq:
-                place = Place(following)
-                continue
+        place = self._begin(first_seq)
+        self._end = LogEnd(place.seq, 0, None, 0)
+        number = self.segments.index(self._segment_of(place.seq)) if self.segments else 0
+        while number < len(self.segments):
+            segment = self.segments[number]
+            number += 1
+            if segment.first <= place.seq:
+                yield from self._valid(segment, place)
             end = None
-            while end is None:
-                yield from self._valid(segment, place, first_seq)
-                if place.seq == following:
+            while number == len(self.segments) or self.segments[number].first != place.seq:
+                end = self._end_at(number - 1, place)
+                if end is not None:
                     break
-                end = self._end_at(number, place)
+                yield from self._valid(segment, place)
             if end is not None:
                 self._end = end
                 return
 
-    def _valid(self, segment, place, first_seq):
+    def _begin(self, first_seq):
+        """The place before first_seq; the record before it says which epoch is due."""
+        if not self.segments or first_seq == 0:
+            return Place(first_seq or self.first_seq)
+        if first_seq < self.first_seq:
+            raise LogPruned(self.folder, first_seq, self.first_seq)
+        before = self._segment_of(first_seq - 1)
+        place = Place(max(1, first_seq - 1))
+        if before is not None and place.take(self._read(before, place.seq, 1)):
+            return place if first_seq > 1 else Place()
+        return Place(first_seq)
+
+    def _valid(self, segment, place):
         """Yield the run of valid records that is due at the place, which goes behind it."""
-        with open(segment.path, "rb") as file:
-            file.seek((place.seq - segment.first) * RSX_RECORD_SIZE)
-            while True:
-                data = file.read(CHUNK_RECORDS * RSX_RECORD_SIZE)
-                at = place.seq
-                count = place.take(data)
-                skip = min(max(0, first_seq - at), count)
-                if count > skip:
-                    yield to_present(data[skip * RSX_RECORD_SIZE:count * RSX_RECORD_SIZE])
-                if count < CHUNK_RECORDS:
-                    return
+        while True:
+            data = self._read(segment, place.seq, CHUNK_RECORDS)
+            count = place.take(data)
+            if count:
+                yield to_present(data[:count * RSX_RECORD_SIZE])
+            if count < CHUNK_RECORDS:
+                return
 
     def _end_at(self, number, place):
-        """The end of the log at the place; None when what is due there was written meanwhile.
+        """The end of the log at the place, in segment `number`, or the hole there; None when what
+        is due there was written meanwhile.
 
-        Raises LogDamaged when a valid record lies behind it, or one of another version there.
+        Raises LogDamaged when it is neither a torn tail nor the unsynced end of a power cut.
         """
         segment, seq = self.segments[number], place.seq
         offset = (seq - segment.first) * RSX_RECORD_SIZE
-        version = 0
-        with open(segment.path, "rb") as file:
-            file.seek(offset)
-            version = place.other_version(file.read(RSX_RECORD_SIZE))
+        version = place.other_version(self._read(segment, seq, 1))
         if version:
             raise LogDamaged(f"{segment.path}: {version_text(version, seq, offset)}")
-        torn = 0
+        torn, unsynced, found = 0, 0, ""
         for later in self.segments[number:]:
             begin = seq if later is segment else later.first
-            found, used = self._behind(later, begin, place)
-            if found is not None:
-                with open(segment.path, "rb") as file:
-                    file.seek(offset)
-                    if place.copy().take(file.read(RSX_RECORD_SIZE)):
-                        return None
-                what = (f"no valid record {seq} at offset {offset}" if offset < segment.size
-                        else f"the file ends before record {seq}")
-                raise LogDamaged(
-                    f"{segment.path}: {what}, but {found} in {later.path.name} is valid: the log "
-                    f"is damaged in the middle (rsx wal verify {self.folder})")
+            valid, count, promised, used = self._behind(later, begin, place)
             torn += used
+            unsynced += count
+            found = found or (f"{valid} in {later.path.name}" if valid else "")
+            if count and place.copy().take(self._read(segment, seq, 1)):
+                return None
+            if promised >= seq:
+                self._refuse(segment, seq, found, promised)
         kept = number if seq > segment.first else number - 1
         return LogEnd(seq, place.epoch, self.segments[kept].path if kept >= 0 else None, torn,
-                      tuple([later.path for later in self.segments[kept + 1:]]))
+                      tuple([later.path for later in self.segments[kept + 1:]]), unsynced)
+
+    def _refuse(self, segment, seq, found, promised):
+        offset = (seq - segment.first) * RSX_RECORD_SIZE
+        what = (f"no valid record {seq} at offset {offset}" if offset < segment.size
+                else f"the file ends before record {seq}")
+        raise LogDamaged(
+            f"{segment.path}: {what}, but {found} is valid, and {promised} was promised: "
+            f"the log is damaged in the middle (rsx wal verify {self.folder})")
 
     def _behind(self, segment, seq, place):
-        """(first valid record from seq on or None, bytes up to the last that is not zero)."""
-        used = 0
+        """(first valid record from seq on or 0, how many, promised, bytes up to the last that is
+        not zero); the search ends where it is clear that seq was promised.
+        """
+        used, first, total, most = 0, 0, 0, 0
         at = seq
-        with open(segment.path, "rb") as file:
-            file.seek((seq - segment.first) * RSX_RECORD_SIZE)
-            while True:
-                data = file.read(CHUNK_RECORDS * RSX_RECORD_SIZE)
-                if not data:
-                    return None, used
-                found = place.find(data, at)
-                if found >= 0:
-                    return at + found, used
-                filled = len(data.rstrip(b"\0"))
-                if filled:
-                    used = (at - seq) * RSX_RECORD_SIZE + filled
-                at += len(data) // RSX_RECORD_SIZE
+        while most < place.seq:
+            data = self._read(segment, at, CHUNK_RECORDS)
+            if not data:
+                break
+            found, count, promised = place.behind(data, at, segment.first)
+            first, total, most = first or found, total + count, max(most, promised)
+            filled = len(data.rstrip(b"\0"))
+            if filled:
+                used = (at - seq) * RSX_RECORD_SIZE + filled
+            at += len(data) // RSX_RECORD_SIZE
+            if len(data) < CHUNK_RECORDS * RSX_RECORD_SIZE:
+                break
+        return first, total, most, used
 
     def end(self):
         """The end of the log; after `chunks` has been read through."""
@@ -154,45 +198,61 @@ class LogReader:
         return self._end
 
 
-def read_range(folder, uint64_t first_seq, uint64_t last_seq):
+def read_range(folder, first_seq, last_seq, disk=None):
     """Yield the records first_seq..last_seq as bytes, by arithmetic, without reading others.
 
-    For a reader that knows they are there (a lapped tile). Raises LogDamaged when one is not.
+    For a reader that knows they are there (a lapped tile). Raises LogDamaged when one is not,
+    LogPruned when the first is no longer there.
     """
-    segments = list_segments(Path(folder))
+    disk = DISK if disk is None else disk
+    segments = list_segments(Path(folder), disk)
+    if segments and first_seq < segments[0].first:
+        raise LogPruned(folder, first_seq, segments[0].first)
     for number, segment in enumerate(segments):
         end = segments[number + 1].first if number + 1 < len(segments) else last_seq + 1
         begin = max(first_seq, segment.first)
         end = min(end, last_seq + 1)
-        with open(segment.path, "rb") as file:
-            while begin < end:
-                file.seek((begin - segment.first) * RSX_RECORD_SIZE)
-                data = file.read(min(CHUNK_RECORDS, end - begin) * RSX_RECORD_SIZE)
-                count = Place(begin).take(data)
-                if count == 0 or count * RSX_RECORD_SIZE < len(data):
-                    raise LogDamaged(
-                        f"{segment.path}: no valid record {begin + count} at offset "
-                        f"{(begin + count - segment.first) * RSX_RECORD_SIZE}")
-                yield to_present(data)
-                begin += count
-                first_seq = begin
+        while begin < end:
+            offset = (begin - segment.first) * RSX_RECORD_SIZE
+            size = min(CHUNK_RECORDS, end - begin) * RSX_RECORD_SIZE
+            data = disk.read_file(segment.path, offset, size)
+            count = Place(begin).take(data)
+            if count == 0 or count * RSX_RECORD_SIZE < len(data):
+                raise LogDamaged(
+                    f"{segment.path}: no valid record {begin + count} at offset "
+                    f"{(begin + count - segment.first) * RSX_RECORD_SIZE}")
+            yield to_present(data)
+            begin += count
+            first_seq = begin
 
 
-def cut_tail(end: LogEnd):
-    """Zero and sync what lies behind the end of the log, so that it never comes back (L-21)."""
-    for path in end.surplus:
-        path.unlink()
-    if end.surplus:
-        sync_folder(end.surplus[0].parent)
-    if end.path is None or end.torn_bytes == 0:
-        return
-    at = (end.next_seq - int(end.path.stem)) * RSX_RECORD_SIZE
-    fd = os.open(end.path, os.O_RDWR)
+def cut_tail(end: LogEnd, disk=None):
+    """Zero and sync what lies behind the end of the log, so that it never comes back (L-21).
+
+    A file that the log is to begin with stays, however empty: its name says where (L-22).
+    """
+    disk = DISK if disk is None else disk
+    is_begun = end.path is not None or end.next_seq == 1
+    surplus = [path for path in end.surplus if is_begun or int(path.stem) != end.next_seq]
+    for path in surplus:
+        disk.remove(path)
+    if surplus:
+        disk.sync_path(surplus[0].parent)
+    for path in {end.path, *end.surplus} - {None, *surplus}:
+        _zero(disk, path, max(0, end.next_seq - int(path.stem)) * RSX_RECORD_SIZE)
+
+
+def _zero(disk, path, at):
+    """Zero a file from `at` on, where it is not zero; synced."""
+    changed = False
+    fd = disk.open_file(path, 1)
     try:
-        while data := os.pread(fd, 1 << 20, at):
+        while data := disk.read_at(fd, 1 << 20, at):
             if data.strip(b"\0"):
-                os.pwrite(fd, bytes(len(data)), at)
+                disk.write_at(fd, bytes(len(data)), at)
+                changed = True
             at += len(data)
-        os.fsync(fd)
+        if changed:
+            disk.sync_file(fd)
     finally:
-        os.close(fd)
+        disk.close_file(fd)

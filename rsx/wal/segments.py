@@ -14,10 +14,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from rsx.core.disk import Disk
 from rsx.errors import StartError
 
+DISK = Disk()  # the operating system's
 RECORD_SIZE = 128
 NAME = re.compile(r"^(\d{20})\.wal$")
 AHEAD = re.compile(r"^ahead-(\d+)\.tmp$")
@@ -40,39 +41,20 @@ def segment_name(first: int) -> str:
     return f"{first:020d}.wal"
 
 
-def wal_folder(folder: str | Path) -> Path:
+def wal_folder(folder: str | Path, disk: Disk = DISK) -> Path:
     """The folder that holds segments, given it or the data folder around it."""
     path = Path(folder)
     inner = path / "wal"
-    return inner if inner.is_dir() else path
+    return inner if disk.is_folder(str(inner)) else path
 
 
-def list_segments(folder: Path) -> list[Segment]:
+def list_segments(folder: Path, disk: Disk = DISK) -> list[Segment]:
     """Segments in order of their first number; other files are left out."""
-    found = []
-    for entry in os.scandir(folder):
-        match = NAME.match(entry.name)
-        if match:
-            found.append(Segment(Path(entry.path), int(match.group(1)), entry.stat().st_size))
-    return sorted(found, key=lambda segment: segment.first)
+    paths = [folder.joinpath(segment_name(first)) for first in segment_firsts(disk, folder)]
+    return [Segment(path, int(path.stem), disk.file_size(str(path))) for path in paths]
 
 
-class Files:
-    """The files of the operating system, as the readers of the log ask for them."""
-
-    def list(self, folder: str) -> list[str]:
-        return sorted(os.listdir(folder))
-
-    def read_file(self, path: str, offset: int = 0, size: int = -1) -> bytes:
-        with open(path, "rb", buffering=0) as file:
-            file.seek(offset)
-            return file.read(size) or b""
-
-
-FILES = Files()
-
-
-def segment_firsts(disk: Any, folder: Path) -> list[int]:
+def segment_firsts(disk: Disk, folder: Path) -> list[int]:
     """Numbers that the segments in a folder begin with, ascending."""
     matches = (NAME.match(name) for name in disk.list(str(folder)))
     return sorted(int(match.group(1)) for match in matches if match)

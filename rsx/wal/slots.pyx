@@ -9,9 +9,14 @@ from libc.string cimport memcmp
 
 from rsx.core.crc cimport rsx_crc_init, rsx_crc_record
 from rsx.records import BY_TYPE, READABLE
-from rsx.records_c cimport RSX_RECORD_SIZE, RSX_VERSION, rsx_record_t
+from rsx.records_c cimport (
+    RSX_LOG_STARTED, RSX_LOG_SYNCED, RSX_RECORD_SIZE, RSX_VERSION, rsx_log_synced_t, rsx_record_t,
+)
 
 rsx_crc_init()
+
+cdef enum:
+    MARKED_SINCE = 4    # the version from which on the log says what was on disk
 
 cdef uint8_t[128] ZEROS
 cdef uint8_t[256] USED_BYTES    # of a record of this type, the rest is padding; 0 = no such type
@@ -50,6 +55,19 @@ cdef uint64_t take_valid(const uint8_t* slots, uint64_t count, place_t* place) n
         place.version = record.version
         at += 1
     return at
+
+
+cdef uint64_t promise_of(const rsx_record_t* record, uint64_t segment_first) noexcept nogil:
+    """Up to which number a record says that all was on disk when it was written; 0 = nothing."""
+    cdef uint64_t durable
+    if record.version < MARKED_SINCE:
+        return record.seq  # no marks then: whatever lies before it counts as promised
+    if record.type == RSX_LOG_SYNCED:
+        durable = (<const rsx_log_synced_t*>record).durable_seq
+        return min(durable, record.seq)
+    if record.type == RSX_LOG_STARTED:  # a start has synced what it found
+        return record.seq - 1 - (record.seq == segment_first + 1)
+    return 0
 
 
 cdef class Place:
@@ -106,6 +124,29 @@ cdef class Place:
                 at += 1
                 place.seq += 1
         return at if at < slots else -1
+
+    def behind(self, const uint8_t[:] data, first_seq, segment_first):
+        """(number of the first valid record or 0, how many are valid, promised) in slots from
+        first_seq on, wherever they stand; promised: see L-21.
+        """
+        cdef uint64_t slots = data.shape[0] // RSX_RECORD_SIZE
+        cdef uint64_t at, found = 0, count = 0, promised = 0, segment = segment_first
+        cdef place_t place = self.place
+        cdef const rsx_record_t* record
+        place.seq = first_seq
+        place.epoch = max(place.epoch, 1)
+        place.version = 0
+        if slots == 0:
+            return 0, 0, 0
+        with nogil:
+            for at in range(slots):
+                record = <const rsx_record_t*>&data[at * RSX_RECORD_SIZE]
+                if is_valid(&data[at * RSX_RECORD_SIZE], &place):
+                    count += 1
+                    found = found or place.seq
+                    promised = max(promised, promise_of(record, segment))
+                place.seq += 1
+        return found, count, promised
 
     def other_version(self, const uint8_t[:] slot):
         """Version of a sealed record that is due here but for its version (L-26); else 0."""

@@ -1,14 +1,15 @@
 """Recovery: from the files to the state that the tiles start with.
 
-Reads the log through, folds it, cuts a torn tail, audits the result, and says how the log goes on.
-Source: specs/wal.md section 3.
+    newest snapshot that loads -> fold of the log behind it -> audit -> cut of a torn end -> opening
+
+Source: specs/wal.md section 3, specs/replica.md section 4.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,11 @@ import msgspec
 from rsx import records
 from rsx.config import Config
 from rsx.core.clock import Clock
+from rsx.core.disk import Disk
 from rsx.errors import StartError
 from rsx.rules import SymbolConfig, differences, to_records, to_table
 from rsx.wal.reader import LogReader, cut_tail
-from rsx.wal.segments import RECORD_SIZE, Segment, sync_folder
+from rsx.wal.segments import DISK, Segment
 from rsx.wal.state import State
 
 SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals")
@@ -48,7 +50,11 @@ class Recovered:
     """What recovery found. torn_bytes: cut from the end; seconds: what reading took.
 
     config: with the rules of markets that hold from here on; held_back: lines that say which rules
-    of the configuration do not, since the log's version is no lower (SY-6).
+    of the configuration do not, since the log's version is no lower (SY-6); unsynced: records cut
+    that were written and never promised (L-21); first_seq: number that the fold of the log began
+    with, snapshot: file that it began from, None = the log alone; passed_over: why younger ones
+    were not used, a line each; mismatch: the difference of folds that nobody has answered (RP-31),
+    "" = none.
     """
 
     state: State
@@ -57,6 +63,21 @@ class Recovered:
     seconds: float
     config: Config
     held_back: tuple[str, ...] = ()
+    unsynced: int = 0
+    first_seq: int = 1
+    snapshot: Path | None = None
+    passed_over: tuple[str, ...] = ()
+    mismatch: str = ""
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """What an operator should know, a line each."""
+        yield from self.held_back
+        yield from (f"snapshot passed over: {line}" for line in self.passed_over)
+        if self.unsynced:
+            yield f"{self.unsynced} records behind the end of the log were never promised: cut"
+        if self.mismatch:
+            yield f"every market is cancel-only, since two folds of the log differ: {self.mismatch}"
 
 
 def _config_check(config: Config, folder: Path) -> Callable[[records.View], None]:
@@ -149,34 +170,118 @@ def _apply_opening(state: State, symbols: tuple[SymbolConfig, ...]) -> None:
             state.engines[symbol.id].configure(b"".join(to_records(symbol)))
 
 
-def recover(
-    config: Config,
-    folder: Path,
-    clock: Clock,
-    progress: Callable[[int, int], None] | None = None,
-) -> Recovered:
-    """Fold the log in `folder`. progress(records read, slots in all) is called now and then.
+# --- where the fold begins (L-30) ---------------------------------------------------------------
 
-    Raises StartError (LogDamaged, another exchange's folder) or InvariantError; nothing is
-    changed on disk before the log has been read to its end and audited.
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The state that the fold begins with; path: of the snapshot it is from."""
+
+    state: State
+    path: Path | None = None
+    passed_over: tuple[str, ...] = ()
+
+
+def _begin(
+    config: Config, reader: LogReader, snapshots: Path, check: Callable[[records.View], None]
+) -> _Base:
+    """The newest snapshot that can be used, else an empty state.
+
+    Raises StartError where the log alone does not do.
+    """
+    found = []
+    if reader.disk.is_folder(str(snapshots)):
+        from rsx.wal.snapshot import list_snapshots, load_snapshot
+
+        found = list_snapshots(snapshots, reader.disk)
+    if found and not reader.segments:
+        raise StartError(
+            f"{reader.folder} is empty, but there is {found[-1].path}: what came after it is lost"
+        )
+    passed: list[str] = []
+    for snapshot in reversed(found):
+        if snapshot.seq + 1 < reader.first_seq:
+            passed.append(f"{snapshot.path} ends before the log begins ({reader.first_seq})")
+            break
+        try:
+            state = load_snapshot(
+                snapshot.path, config, reader.disk, exchange_id=reader.exchange_id(),
+                on_config=check,
+            )  # fmt: skip
+        except StartError as error:
+            passed.append(str(error))
+            continue
+        _check_joins(reader, state, snapshot.path)
+        return _Base(state, snapshot.path, tuple(passed))
+    if reader.first_seq > 1:
+        why = "; ".join(passed) or f"what came before is pruned, and no snapshot is in {snapshots}"
+        raise StartError(f"the log in {reader.folder} begins with record {reader.first_seq}: {why}")
+    return _Base(State(config, check), None, tuple(passed))
+
+
+def _check_joins(reader: LogReader, state: State, path: Path) -> None:
+    """The log must have been there when the snapshot was taken, and still be there (L-31)."""
+    seq = state.next_seq - 1
+    own = reader.record(seq)
+    if own:
+        epoch = records.decode(own).epoch
+        if epoch != state.epoch:
+            raise StartError(
+                f"{path} is of start {state.epoch} of the log, whose record {seq} is of start "
+                f"{epoch}: it belongs to another log"
+            )
+    elif seq + 1 != reader.first_seq and not reader.record(seq + 1):
+        raise StartError(
+            f"{path}: the log in {reader.folder} has no record {seq}, nor any behind it: it has "
+            "lost its end"
+        )
+
+
+def _modes(state: State, ts_ns: int) -> Iterator[bytes]:
+    """A difference that nobody has answered: every market is closed but for cancels (RP-31)."""
+    for symbol_id, engine in sorted(state.engines.items()):
+        if engine.mode < records.Mode.CANCEL_ONLY:
+            record = records.TRADING_MODE.pack(
+                ts_ns=ts_ns, symbol_id=symbol_id, mode=records.Mode.CANCEL_ONLY,
+                previous=engine.mode, stream=symbol_id, header_flags=records.HeaderFlag.GROUP_END,
+            )  # fmt: skip
+            engine.apply(record)
+            yield record
+
+
+def recover(
+    config: Config, folder: Path, clock: Clock, progress: Callable[[int, int], None] | None = None,
+    disk: Disk = DISK, snapshots: Path | None = None,
+) -> Recovered:  # fmt: skip
+    """Fold the log in `folder`, from the newest snapshot on.
+
+    Args    progress: called with (records read, slots in all) now and then; snapshots: folder,
+            None = `snapshots` beside that of the log
+    Raises  StartError (LogDamaged, another exchange's folder) or InvariantError; nothing is
+            changed on disk before the log has been read to its end and audited
     """
     began = time.monotonic()
-    reader = LogReader(folder)
-    state = State(config, _config_check(config, folder))
-    read = 0
-    for chunk in reader.chunks():
+    reader = LogReader(folder, disk)
+    base = _begin(config, reader, snapshots or folder.parent.joinpath("snapshots"),
+                  _config_check(config, folder))  # fmt: skip
+    state, first_seq = base.state, base.state.next_seq
+    slots = reader.size - (first_seq - reader.first_seq)
+    for chunk in reader.chunks(first_seq if reader.segments else 0):
         state.apply(chunk)
-        read += len(chunk) // RECORD_SIZE
         if progress is not None:
-            progress(read, reader.size)
+            progress(state.next_seq - first_seq, slots)
     state.audit()
     logged = [(symbol, state.rules.get(symbol.id)) for symbol in config.symbols]
     symbols = tuple(_effective(*pair) for pair in logged)
     end = reader.end()
-    cut_tail(end)
-    _make_durable(reader.segments, end.path)
-    _apply_opening(state, symbols)
+    cut_tail(end, disk)
+    _make_durable(reader.segments, end.path, disk)
     exchange_id = state.exchange_id or int.from_bytes(os.urandom(7), "little") | 1
+    opening = _opening(config, state, symbols, exchange_id, clock.now_ns())
+    _apply_opening(state, symbols)
+    mismatch = state.mismatch or ""
+    if mismatch:
+        opening += tuple(_modes(state, clock.now_ns()))
     path = end.path
     start = LogStart(
         next_seq=state.next_seq,
@@ -184,16 +289,18 @@ def recover(
         exchange_id=exchange_id,
         path=path,
         segment_first=int(path.stem) if path is not None else 0,
-        opening_records=_opening(config, state, symbols, exchange_id, clock.now_ns()),
+        opening_records=opening,
     )
     return Recovered(
         state, start, end.torn_bytes, time.monotonic() - began,
         config=msgspec.structs.replace(config, symbols=symbols),
         held_back=tuple(line for pair in logged for line in _held_back(*pair)),
+        unsynced=end.unsynced, first_seq=first_seq, snapshot=base.path,
+        passed_over=base.passed_over, mismatch=mismatch,
     )  # fmt: skip
 
 
-def _make_durable(segments: list[Segment], path: Path | None) -> None:
+def _make_durable(segments: list[Segment], path: Path | None, disk: Disk) -> None:
     """Sync the segment that the log ends in and the one before it.
 
     A killed process can leave records of both in the page cache only. They are part of what is
@@ -201,10 +308,6 @@ def _make_durable(segments: list[Segment], path: Path | None) -> None:
     """
     kept = [segment.path for segment in segments if path and segment.path <= path]
     for unsynced in kept[-2:]:
-        fd = os.open(unsynced, os.O_RDWR)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        disk.sync_path(str(unsynced))
     if path is not None:
-        sync_folder(path.parent)
+        disk.sync_path(str(path.parent))

@@ -71,20 +71,6 @@ def with_rules(symbol: Any, parts: dict[str, dict[str, Any]]) -> SimpleNamespace
     )
 
 
-def with_rules(symbol: Any, parts: dict[str, dict[str, Any]]) -> SimpleNamespace:
-    """The market as SYMBOL_CONFIG, SYMBOL_LIMITS, SYMBOL_RISK say: what matching goes by."""
-    config, limits, risk = (parts[n] for n in ("SYMBOL_CONFIG", "SYMBOL_LIMITS", "SYMBOL_RISK"))
-    table = tuple(
-        (limits[f"tick_from_{n}"], limits[f"tick_{n}"])
-        for n in (1, 2, 3, 4) if limits[f"tick_from_{n}"]
-    )  # fmt: skip
-    taken = {name: value for part in (config, limits, risk) for name, value in part.items()
-             if hasattr(symbol, name) and name not in ("id", "name", "version")}  # fmt: skip
-    return SimpleNamespace(
-        **{**vars(symbol), **taken, "tick_table": table, "version": config["config_version"]}
-    )
-
-
 def rules_records(symbol: Any, version: int = 1, ts_ns: int = 0) -> list[bytes]:
     """SY-1: the four records that carry a market's rules."""
     limits = {"notional_min": symbol.notional_min}

@@ -12,9 +12,10 @@ import pytest
 from world import BUY, IOC, SELL, World, make_config, make_market
 
 from rsx.core.clock import Clock
-from rsx.core.crc import record_crc
+from rsx.core.crc import record_crc, sealed
+from rsx.core.disk import Disk
 from rsx.errors import StartError
-from rsx.records import RECORD_SIZE, decode, iterate
+from rsx.records import LOG_SYNCED, RECORD_SIZE, decode, iterate
 from rsx.wal import inspect as inspection
 from rsx.wal.reader import LogDamaged, LogReader, read_range
 from rsx.wal.segments import list_segments, open_data_folder
@@ -61,6 +62,23 @@ def segment_with(folder: Path, data: bytes, size: int = 1 << 16) -> Path:
     folder.mkdir(parents=True)
     (folder / f"{1:020d}.wal").write_bytes(data + bytes(max(0, size - len(data))))
     return folder
+
+
+def marked(data: bytes) -> bytes:
+    """The log with a word at its end that all of it was on disk."""
+    seq = len(data) // RECORD_SIZE + 1
+    mark = LOG_SYNCED.pack(durable_seq=seq - 1, stream=65534, header_flags=1)
+    return data + sealed(mark, seq, decode(data, len(data) - RECORD_SIZE).epoch)
+
+
+def add_mark(folder: Path) -> None:
+    """The same, at the end of the log in this folder, in its last file."""
+    reader = LogReader(folder)
+    data = b"".join(reader.chunks())
+    last = reader.segments[-1]
+    with open(last.path, "r+b") as file:
+        file.seek(len(data) - (last.first - 1) * RECORD_SIZE)
+        file.write(marked(data)[-RECORD_SIZE:])
 
 
 def whole_records(data: bytes, cut: int) -> int:
@@ -166,7 +184,7 @@ def test_client_ids_are_remembered_over_a_start(world: World) -> None:
 def test_a_bit_flipped_anywhere_is_found_or_cuts_the_last_record(
     world: World, tmp_path: Path
 ) -> None:
-    data = small_log(world)
+    data = marked(small_log(world))
     last = len(data) - RECORD_SIZE
     folder = segment_with(tmp_path / "flip", data, 1 << 13)
     path = folder / f"{1:020d}.wal"
@@ -187,7 +205,7 @@ def test_a_bit_flipped_anywhere_is_found_or_cuts_the_last_record(
 def test_a_valid_record_behind_a_bad_one_is_refused_and_nothing_is_changed(
     world: World, tmp_path: Path
 ) -> None:
-    data = bytearray(busy_log(world))
+    data = bytearray(marked(busy_log(world)))
     data[20 * RECORD_SIZE + 50] ^= 4
     folder = segment_with(tmp_path / "damaged", bytes(data))
     path = folder / f"{1:020d}.wal"
@@ -236,6 +254,92 @@ def test_dirt_in_the_padding_under_a_good_seal_is_no_record(world: World, tmp_pa
     assert read(folder) == (data[:-RECORD_SIZE], RECORD_SIZE)
 
 
+# --- what a power cut leaves (L-21) -------------------------------------------------------------
+
+
+def spoiled(data: bytes, seq: int) -> bytes:
+    at = (seq - 1) * RECORD_SIZE
+    return data[:at] + bytes(RECORD_SIZE) + data[at + RECORD_SIZE :]
+
+
+def test_records_that_were_never_promised_are_cut_and_counted(world: World, tmp_path: Path) -> None:
+    """WAL-32: pages reach the disk in any order; what was not synced may have holes."""
+    data = small_log(world)
+    records = len(data) // RECORD_SIZE
+    for seq in range(1, records):
+        folder = segment_with(tmp_path / "window", spoiled(data, seq), 1 << 13)
+        started = next(view.seq for view in iterate(data) if view.record.name == "LOG_STARTED")
+        if seq < started - 1:
+            continue
+        recovered = recover(world.config, folder, CLOCK)
+        assert recovered.start.next_seq == seq
+        assert recovered.unsynced == records - seq
+        assert read(folder) == (data[: (seq - 1) * RECORD_SIZE], 0)
+
+
+@pytest.mark.parametrize("behind", [0, 1, 5])
+def test_a_mark_behind_tells_damage_from_a_power_cut(
+    world: World, tmp_path: Path, behind: int
+) -> None:
+    """A hole at what the mark names is damage; the first one behind that is not."""
+    data = small_log(world)
+    seq = len(data) // RECORD_SIZE - 6
+    mark = LOG_SYNCED.pack(durable_seq=seq, stream=65534, header_flags=1)
+    at = (seq + behind) * RECORD_SIZE
+    data = data[:at] + sealed(mark, seq + behind + 1, 1) + data[at + RECORD_SIZE :]
+    folder = segment_with(tmp_path / "mark", spoiled(data, seq), 1 << 13)
+    with pytest.raises(LogDamaged) as refused:
+        recover(world.config, folder, CLOCK)
+    assert f"no valid record {seq} at offset {(seq - 1) * RECORD_SIZE}" in str(refused.value)
+    assert f"and {seq} was promised" in str(refused.value)
+    assert inspection.inspect(folder).status == "damaged"
+    if behind:
+        folder = segment_with(tmp_path / "mark", spoiled(data, seq + 1), 1 << 13)
+        found = inspection.inspect(folder)
+        assert (found.status, found.last_seq, found.unsynced) == ("torn", seq, 5)
+        assert "5 behind it were written and never promised" in str(found.torn)
+        assert recover(world.config, folder, CLOCK).start.next_seq == seq + 1
+
+
+def test_a_later_start_promises_what_it_found(make_world: Callable[..., World]) -> None:
+    """A start syncs what it goes on from: a hole before it is damage, with marks or without."""
+    world = make_world()
+    small_log(world)
+    world.restart()
+    world.run()
+    data, folder = world.log(), world.folder
+    world.close()
+    started = [view.seq for view in iterate(data) if view.record.name == "LOG_STARTED"][1]
+    for seq in range(1, started):
+        segment_with(folder, spoiled(data, seq), 1 << 20)
+        with pytest.raises(LogDamaged, match=f"no valid record {seq} at"):
+            recover(world.config, folder, CLOCK)
+    segment_with(folder, data + b"", 1 << 20)
+    world.start()
+
+
+def test_a_power_cut_leaves_the_unsynced_end_of_two_files(three_segments: World) -> None:
+    """The end of one file is lost, the beginning of the next one is there, unpromised."""
+    world = three_segments
+    world.close()
+    second, third = list_segments(world.folder)[1:]
+    data = second.path.read_bytes()
+    cut = second.first + SEGMENT_RECORDS - 10
+    at = (cut - second.first) * RECORD_SIZE
+    second.path.write_bytes(data[:at] + bytes(3 * RECORD_SIZE) + data[at + 3 * RECORD_SIZE :])
+    log = b"".join(LogReader(world.folder).chunks())
+    assert len(log) == (cut - 1) * RECORD_SIZE
+    found = inspection.inspect(world.folder, thorough=True)
+    assert (found.status, found.last_seq) == ("torn", cut - 1), found.findings
+    world.start()
+    assert world.recovered.start.next_seq == cut
+    assert world.recovered.unsynced > 90 + 7
+    assert not third.path.exists() and read(world.folder) == (log, 0)
+    world.due = cut
+    world.run()
+    assert world.fold().state_hash() == world.live_hash()
+
+
 # --- segments ---------------------------------------------------------------------------------
 
 
@@ -252,6 +356,7 @@ def three_segments(world: World) -> World:
 def test_a_missing_segment_is_named(three_segments: World) -> None:
     world = three_segments
     world.close()
+    add_mark(world.folder)
     second, third = list_segments(world.folder)[1:]
     hidden = second.path.rename(second.path.with_suffix(".away"))
     with pytest.raises(LogDamaged, match=f"ends before record {second.first}, but {third.first}"):
@@ -260,7 +365,8 @@ def test_a_missing_segment_is_named(three_segments: World) -> None:
 
     first = list_segments(world.folder)[0]
     hidden = first.path.rename(first.path.with_suffix(".away"))
-    with pytest.raises(LogDamaged, match=f"begins at {second.first}, 1 is due"):
+    text = f"begins with record {second.first}: what came before is pruned, and no snapshot is in"
+    with pytest.raises(StartError, match=text):
         recover(world.config, world.folder, CLOCK)
     hidden.rename(first.path)
     world.start()
@@ -269,6 +375,7 @@ def test_a_missing_segment_is_named(three_segments: World) -> None:
 def test_damage_at_the_end_of_a_full_segment_is_no_torn_tail(three_segments: World) -> None:
     world = three_segments
     world.close()
+    add_mark(world.folder)
     first = list_segments(world.folder)[0].path
     good = first.read_bytes()
     first.write_bytes(good[:-RECORD_SIZE] + bytes(RECORD_SIZE))
@@ -334,18 +441,22 @@ def test_files_of_other_names_are_left_alone(world: World) -> None:
 
 
 def test_what_a_killed_process_left_in_the_page_cache_is_synced_at_the_start(
-    three_segments: World, monkeypatch: pytest.MonkeyPatch
+    three_segments: World,
 ) -> None:
     """Else a fill of the last segment but one could be shown, and lost after all."""
     world = three_segments
     world.close()
     synced = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
-    recover(world.config, world.folder, CLOCK)
-    monkeypatch.undo()
 
-    paths = [str(segment.path.resolve()) for segment in list_segments(world.folder)]
-    assert synced == [*paths[-2:], str(world.folder.resolve())]
+    class Listening(Disk):
+        def sync_path(self, path: str) -> None:
+            synced.append(path)
+            super().sync_path(path)
+
+    recover(world.config, world.folder, CLOCK, disk=Listening())
+
+    paths = [str(segment.path) for segment in list_segments(world.folder)]
+    assert synced == [*paths[-2:], str(world.folder)]
     world.start()
 
 
