@@ -91,7 +91,7 @@ cdef class OrderRow:
     cdef int64_t profit
     cdef int64_t amends
 
-    cdef tuple inserted(self):
+    def inserted(self):
         """In the order of the table's columns."""
         return (
             self.oid, self.user_id, self.symbol_id, self.seq, self.cid or "", self.side,
@@ -101,7 +101,7 @@ cdef class OrderRow:
             self.profit, self.amends, self.placed_ns, self.ts_ns, self.last_seq, self.ended_ns,
         )
 
-    cdef tuple updated(self):
+    def updated(self):
         """Parameters of UPDATE_ORDER (rsx/store/writer.py)."""
         return (
             self.px if self.sets_px else None, self.qty if self.sets_qty else None,
@@ -187,12 +187,12 @@ cdef class Extractor:
                 self.candles.append((market.symbol_id, market.take_candle()))
         batch = Batch()
         batch.accounts, batch.positions, batch.markets = self.books.take_changes()
-        batch.new_orders, batch.order_changes = [], []
+        begun, changed = [], []
         for order in self.orders.values():
-            if order.is_new:
-                batch.new_orders.append(order.inserted())
-            else:
-                batch.order_changes.append(order.updated())
+            (begun if order.is_new else changed).append(order)
+        # Made one by one while they are written: all at once would hold the GIL for long.
+        batch.new_orders = map(OrderRow.inserted, begun) if begun else None
+        batch.order_changes = map(OrderRow.updated, changed) if changed else None
         batch.fills = self.fills
         batch.balances = self.balances
         batch.funding = self.funding

@@ -1,0 +1,106 @@
+"""Where an archive begins that cannot begin with the first record: a state of the exchange.
+
+Accounts with their balances, positions, live orders and triggers as of one log number.
+Source: specs/archive.md AR-5, AR-6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rsx.records import FUND_USER_BASE, TRIGGER_FIRED, MarginMode, OrderStatus
+from rsx.units import PPM
+
+FIRED = 4  # of a row of Engine.triggers
+# Order ids have their time: ms since 2024-01-01 above 12 bits (specs/wire.md W-3).
+EPOCH_MS, MS_SHIFT = 1_704_067_200_000, 12
+
+Row = tuple[Any, ...]
+
+
+def time_of(oid: int) -> int:
+    return ((oid >> MS_SHIFT) + EPOCH_MS) * 1_000_000
+
+
+class Seed:
+    """Rows of a State, for the first transaction of an archive that goes on behind it.
+
+    Args  state: rsx.wal.state.State; symbols: of the configuration; money_decimals: of the log
+    """
+
+    def __init__(self, state: Any, symbols: Any):
+        self.seq = state.next_seq - 1
+        self.exchange_id = state.exchange_id
+        self.epoch = state.epoch
+        self._tables = [
+            ("accounts", 2, list(_accounts(state, symbols))),
+            ("positions", 9, list(_positions(state, symbols))),
+            ("symbols", 7, list(_symbols(state, symbols))),
+            ("orders", 30, [*_orders(state), *_triggers(state)]),
+        ]
+
+    def tables(self) -> list[tuple[str, int, list[Row]]]:
+        """(table, columns, rows) ..."""
+        return self._tables
+
+    def live(self) -> set[int]:
+        """Ids of the orders that live."""
+        return {row[0] for row in self._tables[-1][2]}
+
+
+def _users(state: Any, symbols: Any) -> list[int]:
+    return [*state.ledger.users(), *(FUND_USER_BASE + symbol.id for symbol in symbols)]
+
+
+def _accounts(state: Any, symbols: Any) -> Iterator[Row]:
+    for user in _users(state, symbols):
+        account = state.ledger.account(user)
+        if account is not None:
+            yield user, account["collateral"]
+
+
+def _positions(state: Any, symbols: Any) -> Iterator[Row]:
+    for user in _users(state, symbols):
+        for (symbol_id, leg), p in state.ledger.positions(user).items():
+            is_isolated = p["margin_mode"] == MarginMode.ISOLATED
+            leverage_ppm = -(-PPM // p["leverage"]) if p["leverage"] else 0
+            yield (user, symbol_id, leg, p["net_qty"], p["entry_cost"], p["wallet"],
+                   p["margin_mode"], leverage_ppm, int(is_isolated and p["stage"] != 0))  # fmt: skip
+
+
+def _symbols(state: Any, symbols: Any) -> Iterator[Row]:
+    """Rules that hold; a set that is not whole begins anew with its first record, or at a start."""
+    for symbol in symbols:
+        rules = state.rules.get(symbol.id, symbol)
+        yield (symbol.id, symbol.name, symbol.price_decimals, symbol.qty_decimals,
+               rules.initial_margin_ppm, -1, -1)  # fmt: skip
+
+
+def _orders(state: Any) -> Iterator[Row]:
+    """Resting orders; sums over fills of before are not known and begin at 0."""
+    seq = state.next_seq - 1
+    for symbol_id, engine in state.engines.items():
+        for row in engine.orders():
+            (
+                oid, user, px, remaining, _, side, tif, flags, qty, cid, expire_s, kind, stp,
+            ) = row  # fmt: skip
+            cut = state.cuts.get(oid, 0)
+            placed = time_of(oid)
+            yield (oid, user, symbol_id, seq, cid, side, kind, tif, flags, stp, px, qty + cut,
+                   qty - remaining, cut, int(OrderStatus.RESTING), 0, expire_s, 0, 0, 0, 0, 0, 0,
+                   0, 0, 0, placed, placed, seq, 0)  # fmt: skip
+
+
+def _triggers(state: Any) -> Iterator[Row]:
+    seq = state.next_seq - 1
+    for symbol_id, engine in state.engines.items():
+        fired = {view.oid: view.fired_px for view in map(TRIGGER_FIRED.unpack, engine.fired())}
+        for row in engine.triggers():
+            oid = row["oid"]
+            status = OrderStatus.PENDING if row["state"] == FIRED else OrderStatus.WAITING
+            placed = time_of(oid)
+            yield (oid, row["user_id"], symbol_id, seq, row["cid"], row["side"], row["kind"],
+                   row["tif"], row["flags"], row["stp"], row["px"], row["qty"], 0, 0, int(status),
+                   0, row["expire_s"], row["trigger_px"], row["trail_px"], row["trail_ppm"],
+                   fired.get(oid, 0), 0, 0, 0, 0, 0, placed, placed, seq, 0)  # fmt: skip
