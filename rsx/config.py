@@ -80,6 +80,16 @@ class Replica(Section, frozen=True):
     check_ms: Annotated[int, _within(0, 3_600_000)] = 1000
 
 
+class Archive(Section, frozen=True):
+    enabled: bool = True
+    batch_records: Annotated[int, _within(1024, 1 << 18)] = 32_768
+    batch_ms: Annotated[int, _within(10, 5000)] = 100
+    checkpoint_s: Annotated[int, _within(1, 300)] = 5
+    lag_mib: Annotated[int, _within(1, 1 << 30)] = 16_384
+    keep_days: Annotated[int, _within(0, 100_000)] = 0
+    lag_warn_s: Annotated[int, _within(1, 86_400)] = 30
+
+
 class Tiles(Section, frozen=True):
     layout: Literal["auto", "shared", "dedicated"] = "auto"
     idle: Literal["backoff", "spin"] = "backoff"
@@ -250,6 +260,7 @@ class _File(Section, frozen=True, kw_only=True):
     mark: Mark = Mark()
     edge: Edge = Edge()
     replica: Replica = Replica()
+    archive: Archive = Archive()
     dxs: Dxs = Dxs()
     standby: Standby = Standby()
     demo: Demo = Demo()
@@ -269,6 +280,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     mark: Mark
     edge: Edge
     replica: Replica
+    archive: Archive
     dxs: Dxs
     standby: Standby
     demo: Demo

@@ -157,6 +157,8 @@ class Exchange:
             reasons.append(f"{waiting} records wait for release since over a second")
         unready, warnings = self.tiles.mark.troubles(self.clock.now_ns())
         warnings = [*warnings, *self._broke_funds()]
+        if self.tiles.archive is not None:
+            warnings += self.tiles.archive.troubles(self.clock.now_ns())
         return {
             "status": "failed" if reasons else "unready" if unready else "ok",
             "reasons": reasons + unready,
@@ -224,7 +226,8 @@ class Exchange:
 
     def _stop_threads(self) -> None:
         # Edges first, so that what was acknowledged has been released; the log last.
-        order = {"demo": 0, "gateway": 1, "mark": 1, "marketdata": 2, "wal_sync": 9, "wal": 8}
+        order = {"demo": 0, "gateway": 1, "mark": 1, "marketdata": 2, "wal": 8, "wal_sync": 9,
+                 "archive": 10}  # fmt: skip
         for runner in sorted(self.runners, key=lambda r: order.get(r.name, 5)):
             if self.failure is not None and isinstance(runner, Runner):
                 runner.abandon(STOP_S)

@@ -30,6 +30,8 @@ from rsx.edge.recovery import load_arguments
 from rsx.errors import ConfigError
 from rsx.mark.pricing import Last
 from rsx.records import decode
+from rsx.store.seed import from_snapshots
+from rsx.tiles.archive import ArchiveTile
 from rsx.tiles.mark import Mark
 from rsx.tiles.marketdata import MarketData
 from rsx.tiles.matching import MatchingTile
@@ -151,6 +153,7 @@ class Tiles:
     gateway: Any
     marketdata: MarketData
     mark: Mark
+    archive: ArchiveTile | None = None
 
     @property
     def risk(self) -> RiskTile:
@@ -165,7 +168,8 @@ class Tiles:
     @property
     def asynchronous(self) -> list[AsyncTile]:
         """In the order in which they start; they close the other way round."""
-        return [self.marketdata, self.gateway, *([self.mark] if self.mark.active else [])]
+        archive = [self.archive] if self.archive is not None else []
+        return [*archive, self.marketdata, self.gateway, *([self.mark] if self.mark.active else [])]
 
 
 def build_risks(rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTile]:
@@ -242,6 +246,21 @@ def build_marketdata(
     return marketdata
 
 
+def build_archive(
+    recovered: Recovered, folder: Path, clock: Clock, wal: WalTile
+) -> ArchiveTile | None:
+    """The follower of the log that keeps histories, unless it is off (AR-1)."""
+    config, data = recovered.config, folder.parent
+    if not config.archive.enabled:
+        return None
+    exchange_id = recovered.start.exchange_id
+    return ArchiveTile(
+        config.archive, folder, data.joinpath("archive.db"), clock.copy(), lambda: wal.durable,
+        exchange_id, config.money_decimals,
+        from_snapshots(data.joinpath("snapshots"), config, exchange_id),
+    )  # fmt: skip
+
+
 def build_tiles(
     rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock,
     disk: Disk | None = None,
@@ -272,7 +291,9 @@ def build_tiles(
         config, config.symbols, clock.copy(), rings["mark_risk"], rings["marketdata_mark"],
         {symbol_id: Last(*prices) for symbol_id, prices in fed if prices is not None},
     )  # fmt: skip
-    return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark)
+    archive = build_archive(recovered, folder, clock, wal)
+    gateway.edge.archive = archive
+    return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark, archive)
 
 
 @dataclass(frozen=True, slots=True)

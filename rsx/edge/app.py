@@ -99,6 +99,7 @@ class Edge:
         self.health_source: Callable[[], dict[str, Any]] = _healthy
         self.metrics_source: Callable[[], Iterable[Row]] = self.metrics
         self.marketdata: Any = None
+        self.archive: Any = None
         self.refusals: Counter[int] = Counter()
         self.runner: web.AppRunner | None = None
         self.address: tuple[str, int] | None = None

@@ -32,7 +32,7 @@ class Migration:
 
 def migrations(folder: Path = FOLDER) -> tuple[Migration, ...]:
     """Those that this program knows, in order."""
-    found = []
+    found: list[Migration] = []
     for path in sorted(folder.glob("*.sql")):
         match = _NAME.fullmatch(path.name)
         if match is None or int(match[1]) != len(found) + 1:

@@ -6,12 +6,14 @@ Source: specs/archive.md AR-5, AR-6.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from rsx.errors import StartError
 from rsx.records import FUND_USER_BASE, TRIGGER_FIRED, MarginMode, OrderStatus
-from rsx.units import PPM
 
+PPM = 1_000_000
 FIRED = 4  # of a row of Engine.triggers
 # Order ids have their time: ms since 2024-01-01 above 12 bits (specs/wire.md W-3).
 EPOCH_MS, MS_SHIFT = 1_704_067_200_000, 12
@@ -21,6 +23,11 @@ Row = tuple[Any, ...]
 
 def time_of(oid: int) -> int:
     return ((oid >> MS_SHIFT) + EPOCH_MS) * 1_000_000
+
+
+def oid_at(ns: int) -> int:
+    """Order ids given before this time are below it."""
+    return max(0, ns // 1_000_000 - EPOCH_MS) << MS_SHIFT
 
 
 class Seed:
@@ -63,10 +70,10 @@ def _accounts(state: Any, symbols: Any) -> Iterator[Row]:
 def _positions(state: Any, symbols: Any) -> Iterator[Row]:
     for user in _users(state, symbols):
         for (symbol_id, leg), p in state.ledger.positions(user).items():
-            is_isolated = p["margin_mode"] == MarginMode.ISOLATED
+            stuck = p["margin_mode"] == MarginMode.ISOLATED and p["stage"] != 0
             leverage_ppm = -(-PPM // p["leverage"]) if p["leverage"] else 0
             yield (user, symbol_id, leg, p["net_qty"], p["entry_cost"], p["wallet"],
-                   p["margin_mode"], leverage_ppm, int(is_isolated and p["stage"] != 0))  # fmt: skip
+                   p["margin_mode"], leverage_ppm, int(stuck))  # fmt: skip
 
 
 def _symbols(state: Any, symbols: Any) -> Iterator[Row]:
@@ -104,3 +111,21 @@ def _triggers(state: Any) -> Iterator[Row]:
                    row["tif"], row["flags"], row["stp"], row["px"], row["qty"], 0, 0, int(status),
                    0, row["expire_s"], row["trigger_px"], row["trail_px"], row["trail_ppm"],
                    fired.get(oid, 0), 0, 0, 0, 0, 0, placed, placed, seq, 0)  # fmt: skip
+
+
+def from_snapshots(folder: Path, config: Any, exchange_id: int) -> Callable[[int], Seed]:
+    """Gives the Seed of the oldest snapshot from which a log that begins at `oldest` goes on.
+
+    Raises (when it is called) StartError where there is none; SnapshotRefused
+    """
+
+    def seeds(oldest: int) -> Seed:
+        from rsx.wal.snapshot import list_snapshots, load_snapshot
+
+        for snapshot in list_snapshots(folder):
+            if snapshot.seq >= oldest - 1:
+                state = load_snapshot(snapshot.path, config, exchange_id=exchange_id)
+                return Seed(state, config.symbols)
+        raise StartError(f"the log begins at {oldest}, and {folder} has no snapshot behind that")
+
+    return seeds

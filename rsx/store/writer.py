@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from dataclasses import replace as _replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import aiosqlite
 
 from rsx.store.books import Books
 from rsx.store.candles import rows_of
+from rsx.store.query import UNKNOWN_END
 from rsx.store.schema import ArchiveRefused, migrate
+from rsx.store.seed import oid_at
 
 CACHE_KIB = 65_536
 LOCK_WAIT_S = 1.0
@@ -192,3 +195,76 @@ class Writer:
         position = self.place.position if self.place is not None else 0
         await self._all("PRAGMA wal_checkpoint(PASSIVE)")
         return position
+
+    # --- what a hole or a date takes away -----------------------------------------------------
+
+    async def reseed(self, seed: Any) -> None:
+        """AR-6: go on behind a state that lies after a hole in what was archived."""
+        await self._transact(self._reseed, seed)
+
+    async def _reseed(self, seed: Any) -> None:
+        place = self.place
+        if place is None:
+            raise ArchiveRefused(f"{self.path}: nothing says where it begins")
+        await self.db.execute(
+            "INSERT OR REPLACE INTO holes VALUES (?, ?)", (place.position + 1, seed.seq)
+        )
+        lost = [row[0] for row in await self._all("SELECT oid FROM orders WHERE ended_ns = 0")]
+        known = set(lost)
+        live = seed.live()
+        await self.db.executemany(
+            "UPDATE orders SET status = ?, ended_ns = ? WHERE oid = ?",
+            [(UNKNOWN_END, place.position_ns, oid) for oid in lost if oid not in live],
+        )
+        for table in ("accounts", "positions"):
+            await self.db.execute(f"DELETE FROM {table}")
+        for table, columns, rows in seed.tables():
+            fresh = [row for row in rows if table != "orders" or row[0] not in known]
+            await self.db.executemany(replace(table, columns), fresh)
+            if table == "orders":  # sums over fills stay as far as they are known
+                await self.db.executemany(
+                    "UPDATE orders SET px = ?, qty = ?, filled = ?, cut = ?, status = ?,"
+                    " fired_px = ? WHERE oid = ?",
+                    [(*row[10:15], row[20], row[0]) for row in rows if row[0] in known],
+                )
+        await self._put_place(Place(
+            place.exchange_id, seed.epoch, seed.seq, 0, place.position_ns, seed.seq + 1,
+            place.kept_from, place.money_decimals,
+        ))  # fmt: skip
+
+    async def prune(self, cutoff_ns: int) -> int:
+        """AR-26: take away at most so many old rows; returns how many went, 0 = none is left."""
+        second = cutoff_ns // 1_000_000_000
+        ((cut,),) = await self._all("SELECT min(first_seq) FROM clock WHERE second >= ?", second)
+        place = self.place
+        if place is None or cut is None:
+            return 0
+        before = self.db.total_changes
+        await self._transact(self._prune, place, cut, second, cutoff_ns)
+        return int(self.db.total_changes) - before - 1  # one is the place
+
+    async def _prune(self, place: Place, cut: int, second: int, cutoff_ns: int) -> None:
+        await self._put_place(_replace(place, kept_from=max(place.kept_from, cut)))
+        for table, key, first in (
+            ("fills", "seq", cut), ("funding", "seq", cut), ("balances", "key", cut * 4),
+            ("liquidations", "key", cut * 2),
+        ):  # fmt: skip
+            await self.db.execute(
+                f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {key} < ?"
+                f" ORDER BY {key} LIMIT {PRUNED_ROWS})", (first,),
+            )  # fmt: skip
+        await self.db.execute(
+            "DELETE FROM orders WHERE oid IN (SELECT oid FROM orders WHERE ended_ns > 0"
+            f" AND ended_ns < ? AND oid < ? ORDER BY oid LIMIT {PRUNED_ROWS})",
+            (cutoff_ns, oid_at(cutoff_ns)),
+        )
+        for market in await self._all("SELECT symbol_id FROM symbols"):
+            where = "symbol_id = ? AND source = 0 AND interval_s = 1"
+            ((first,),) = await self._all(
+                f"SELECT min(start_s) FROM candles WHERE {where}", *market
+            )
+            if first is not None and first < second:
+                last = min(second, first + PRUNED_ROWS)
+                await self.db.execute(
+                    f"DELETE FROM candles WHERE {where} AND start_s < ?", (*market, last)
+                )
