@@ -73,6 +73,7 @@ class Wal(Section, frozen=True):
     flush_ms: Annotated[int, _within(1, 1000)] = 10
     segment_mib: Annotated[int, _within(1, 1024)] = 64
     segments_ahead: Annotated[int, _within(0, 15)] = 1
+    retain_mib: Annotated[int, _within(0, 1 << 24)] = 1024
 
 
 class Replica(Section, frozen=True):

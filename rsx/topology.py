@@ -38,7 +38,7 @@ from rsx.tiles.matching import MatchingTile
 from rsx.tiles.risk import RiskTile
 from rsx.tiles.wal import WalSync, WalTile
 from rsx.wal.reader import read_range
-from rsx.wal.segments import RECORD_SIZE
+from rsx.wal.segments import RECORD_SIZE, segment_firsts
 from rsx.wal.start import Recovered
 
 # With fewer cores, clients on the same machine need the one that a pinned engine would keep.
@@ -88,6 +88,7 @@ RINGS = (
     RingRow("marketdata", "mark",       "marketdata_mark", SKIP),
     RingRow("wal",        "sync",       8,                NEVER),
     RingRow("sync",       "wal",        64,               NEVER),
+    RingRow("replica",    "sync",       8,                SKIP),
 )  # fmt: skip
 
 
@@ -215,7 +216,10 @@ def build_log(
     )  # fmt: skip
     wal_sync = WalSync(
         "wal_sync", wal_sync=rings["wal_sync"], sync_wal=rings["sync_wal"], folder=folder,
-        segment_bytes=segment_records * RECORD_SIZE, ahead=config.wal.segments_ahead, disk=disk,
+        segment_bytes=segment_records * RECORD_SIZE, ahead=config.wal.segments_ahead,
+        firsts=segment_firsts(disk, folder) or [recovered.start.next_seq],
+        durable=recovered.start.next_seq - 1, replica_sync=rings["replica_sync"],
+        spare=config.wal.retain_mib // config.wal.segment_mib, disk=disk,
     )  # fmt: skip
     return wal, wal_sync
 

@@ -91,6 +91,7 @@ RANGES = [
     ("flush_ms", "wal", 1, 1000),
     ("segment_mib", "wal", 1, 1024),
     ("segments_ahead", "wal", 0, 15),
+    ("retain_mib", "wal", 0, 1 << 24),
     ("check_ms", "replica", 0, 3_600_000),
     ("batch_records", "archive", 1024, 1 << 18),
     ("batch_ms", "archive", 10, 5000),

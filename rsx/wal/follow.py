@@ -12,7 +12,7 @@ from pathlib import Path
 from rsx.core.disk import Disk
 from rsx.wal.reader import LogDamaged, LogPruned
 from rsx.wal.segments import DISK, RECORD_SIZE, segment_firsts, segment_name, wal_folder
-from rsx.wal.slots import Place, to_present, version_text
+from rsx.wal.slots import Place, to_present, used_bytes, version_text
 
 __all__ = ["LogDamaged", "LogFollower", "LogPruned"]
 
@@ -114,7 +114,7 @@ class LogFollower:
         """Whether the record due has just not been written yet, as far as a quick look can tell."""
         slot = self._bytes(self.first, self.next_seq, 1)
         firsts = segment_firsts(self.disk, self.folder)
-        return not any(slot) and bool(firsts) and firsts[-1] == self.first
+        return not used_bytes(slot, self.next_seq) and bool(firsts) and firsts[-1] == self.first
 
     def _nothing(self) -> bytes:
         """What it means that the record due is not there after several looks."""

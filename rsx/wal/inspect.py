@@ -34,7 +34,7 @@ from rsx.records import (
 from rsx.rules import RULE_RECORDS, from_records
 from rsx.wal.reader import LogDamaged, LogEnd, LogReader
 from rsx.wal.segments import Segment, list_segments, wal_folder
-from rsx.wal.slots import Place, to_present, version_text
+from rsx.wal.slots import Place, to_present, used_bytes, version_text
 from rsx.wal.state import State
 
 BLOCK_RECORDS = 8192
@@ -289,7 +289,7 @@ class _Walk:
         used = 0
         for wait_s in (LOOK_AGAIN_S, 0):
             rest = bytes(data[at * RECORD_SIZE :])
-            used = _used(rest)
+            used = used_bytes(rest, self.first + at)
             behind = self.place.find(rest, self.first + at)
             if behind >= 0:
                 with data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE] as slot:
@@ -316,7 +316,7 @@ class _Walk:
         torn = self.found.torn
         data = segment.path.read_bytes()
         behind = self.place.find(data, segment.first)
-        self.found.torn_bytes += _used(data)
+        self.found.torn_bytes += used_bytes(data, segment.first)
         if behind >= 0 and torn is not None:
             self.found.torn = None
             self.found.add(Finding(
@@ -455,11 +455,6 @@ class _Walk:
         started = self.found.epochs[-1].number if self.found.epochs else 0
         if epoch > started and types[-1] != TYPE["SEGMENT_STARTED"]:
             self.wrong(first + last // RECORD_SIZE, f"epoch {epoch} without a LOG_STARTED")
-
-
-def _used(data: bytes) -> int:
-    """Bytes up to the last one that is not zero."""
-    return len(data.rstrip(b"\0"))
 
 
 # --- the fold ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from rsx.errors import StartError
 from rsx.records import BY_TYPE, decode
 from rsx.records_c cimport RSX_RECORD_SIZE
 from rsx.wal.segments import DISK, list_segments, wal_folder
-from rsx.wal.slots import Place, to_present, version_text
+from rsx.wal.slots import Place, to_present, used_bytes, version_text
 
 CHUNK_RECORDS = 8192
 
@@ -20,8 +20,8 @@ class LogEnd:
     """Where the log ends.
 
     next_seq: number of the next record; epoch: of the last record, 0 = empty log; path: the
-    segment to go on in, None = none; torn_bytes: bytes behind the end up to the last one that is
-    not zero, of every file; unsynced: valid records behind the end, written and never promised;
+    segment to go on in, None = none; torn_bytes: bytes behind the end up to the last one in
+    use, of every file; unsynced: valid records behind the end, written and never promised;
     surplus: segment files behind the end.
     """
 
@@ -172,8 +172,8 @@ class LogReader:
             f"the log is damaged in the middle (rsx wal verify {self.folder})")
 
     def _behind(self, segment, seq, place):
-        """(first valid record from seq on or 0, how many, promised, bytes up to the last that is
-        not zero); the search ends where it is clear that seq was promised.
+        """(first valid record from seq on or 0, how many, promised, bytes up to the last in
+        use); the search ends where it is clear that seq was promised.
         """
         used, first, total, most = 0, 0, 0, 0
         at = seq
@@ -183,7 +183,7 @@ class LogReader:
                 break
             found, count, promised = place.behind(data, at, segment.first)
             first, total, most = first or found, total + count, max(most, promised)
-            filled = len(data.rstrip(b"\0"))
+            filled = used_bytes(data, at)
             if filled:
                 used = (at - seq) * RSX_RECORD_SIZE + filled
             at += len(data) // RSX_RECORD_SIZE
@@ -243,12 +243,12 @@ def cut_tail(end: LogEnd, disk=None):
 
 
 def _zero(disk, path, at):
-    """Zero a file from `at` on, where it is not zero; synced."""
+    """Zero a file from `at` on, where it is in use; synced."""
     changed = False
     fd = disk.open_file(path, 1)
     try:
         while data := disk.read_at(fd, 1 << 20, at):
-            if data.strip(b"\0"):
+            if used_bytes(data, int(path.stem) + at // RSX_RECORD_SIZE):
                 disk.write_at(fd, bytes(len(data)), at)
                 changed = True
             at += len(data)

@@ -6,6 +6,7 @@ ctypedef struct place_t:
     uint32_t version    # likewise
 
 cdef bint is_valid(const uint8_t* slot, const place_t* place) noexcept nogil
+cdef bint is_stale(const uint8_t* slot, uint64_t seq) noexcept nogil
 cdef uint64_t take_valid(const uint8_t* slots, uint64_t count, place_t* place) noexcept nogil
 
 

@@ -44,6 +44,13 @@ cdef bint is_valid(const uint8_t* slot, const place_t* place) noexcept nogil:
             and record.crc == rsx_crc_record(slot))
 
 
+cdef bint is_stale(const uint8_t* slot, uint64_t seq) noexcept nogil:
+    """Of the life before of a recycled file: sealed, and older than its place (L-7)."""
+    cdef const rsx_record_t* record = <const rsx_record_t*>slot
+    return (0 < record.seq < seq and record.length == 112
+            and record.crc == rsx_crc_record(slot))
+
+
 cdef uint64_t take_valid(const uint8_t* slots, uint64_t count, place_t* place) noexcept nogil:
     """How many leading slots hold the records due; moves the place behind them."""
     cdef uint64_t at = 0
@@ -163,6 +170,28 @@ cdef class Place:
                     or (record.version > due and record.epoch > self.place.epoch)):
                 return 0
         return record.version
+
+
+def used_bytes(const uint8_t[:] data, uint64_t first_seq):
+    """Bytes up to the last one in use. data begins at the place of number first_seq.
+
+    Zeros are not in use, nor is a stale slot: a sealed record with a number below its place (L-7).
+    """
+    cdef uint64_t used = data.shape[0]
+    cdef uint64_t at, end
+    with nogil:
+        while used:
+            at = (used - 1) // RSX_RECORD_SIZE * RSX_RECORD_SIZE
+            end = used
+            if end - at < RSX_RECORD_SIZE or not is_stale(&data[at],
+                                                          first_seq + at // RSX_RECORD_SIZE):
+                while end > at and data[end - 1] == 0:
+                    end -= 1
+                if end > at:
+                    used = end
+                    break
+            used = at
+    return used
 
 
 def version_text(version, seq, offset):
