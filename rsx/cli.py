@@ -33,6 +33,7 @@ LAZY = {
     "watch": "rsx.commands.remote",
     "wal": "rsx.commands.wal",
     "replay": "rsx.commands.replay",
+    "follow": "rsx.commands.follow",
     "perf": "rsx.commands.perf",
 }
 
@@ -130,7 +131,7 @@ def _progress_bar() -> Any:
 def _print_banner(exchange: Exchange, as_json: bool) -> None:
     from rsx.exchange import data_summary
 
-    config = exchange.config
+    config, dxs = exchange.config, exchange.tiles.dxs
     names = [symbol.name for symbol in config.symbols]
     threads = [
         (plan.name, [t.name for t in plan.tiles], sorted(plan.cpus) if plan.cpus else None)
@@ -146,6 +147,7 @@ def _print_banner(exchange: Exchange, as_json: bool) -> None:
             "epoch": exchange.recovered.start.epoch,
             "rules_held_back": exchange.recovered.held_back,
             "remarks": list(exchange.recovered.remarks),
+            "dxs": f"{dxs.address[0]}:{dxs.address[1]}" if dxs is not None else None,
         })  # fmt: skip
         print(line.decode(), flush=True)
         return
@@ -161,6 +163,7 @@ def _print_banner(exchange: Exchange, as_json: bool) -> None:
         f"  durability  {config.wal.durability}, flush {config.wal.flush_ms} ms\n"
         f"  cores       {cores}\n"
         f"  data        {data_summary(exchange)}",
+        *([f"  dxs         {dxs.address[0]}:{dxs.address[1]}"] if dxs is not None else []),
         *(f"  remark      {line}" for line in exchange.recovered.remarks),
         sep="\n",
         flush=True,

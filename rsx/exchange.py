@@ -159,6 +159,8 @@ class Exchange:
         warnings = [*warnings, *self._broke_funds()]
         if self.tiles.archive is not None:
             warnings += self.tiles.archive.troubles(self.clock.now_ns())
+        if self.tiles.dxs is not None:
+            warnings += self.tiles.dxs.troubles()
         return {
             "status": "failed" if reasons else "unready" if unready else "ok",
             "reasons": reasons + unready,
@@ -193,6 +195,8 @@ class Exchange:
             for name, value in tile.counters().items():
                 yield f"rsx_{name}", "gauge", f"{name} of a tile", {"tile": tile.name}, value
         yield from self.tiles.mark.metrics(self.clock.now_ns())
+        if self.tiles.dxs is not None:
+            yield from self.tiles.dxs.metrics()
         for name, ring in self.rings.by_name.items():
             for key, value in ring.counters().items():
                 yield f"rsx_ring_{key}", "gauge", f"ring {key}", {"ring": name}, value

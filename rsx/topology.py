@@ -29,6 +29,8 @@ from rsx.edge.public_ws import PublicEdge
 from rsx.edge.recovery import load_arguments
 from rsx.errors import ConfigError
 from rsx.mark.pricing import Last
+from rsx.net.dxs import DxsTile
+from rsx.net.wire import load_token
 from rsx.records import decode
 from rsx.store.seed import from_snapshots
 from rsx.tiles.archive import ArchiveTile
@@ -155,6 +157,7 @@ class Tiles:
     marketdata: MarketData
     mark: Mark
     archive: ArchiveTile | None = None
+    dxs: DxsTile | None = None
 
     @property
     def risk(self) -> RiskTile:
@@ -169,8 +172,9 @@ class Tiles:
     @property
     def asynchronous(self) -> list[AsyncTile]:
         """In the order in which they start; they close the other way round."""
-        archive = [self.archive] if self.archive is not None else []
-        return [*archive, self.marketdata, self.gateway, *([self.mark] if self.mark.active else [])]
+        some = [self.archive, self.marketdata, self.gateway]
+        some += [self.mark if self.mark.active else None, self.dxs]
+        return [tile for tile in some if tile is not None]
 
 
 def build_risks(rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTile]:
@@ -265,6 +269,17 @@ def build_archive(
     )  # fmt: skip
 
 
+def build_dxs(recovered: Recovered, folder: Path, wal: WalTile) -> DxsTile | None:
+    """The log over TCP, where it is wanted (specs/dxs.md)."""
+    config = recovered.config
+    if config.dxs.port == 0:
+        return None
+    return DxsTile(
+        config.dxs, folder, lambda: int(wal.durable), recovered.start.exchange_id,
+        load_token(folder.parent),
+    )  # fmt: skip
+
+
 def build_tiles(
     rings: Rings, recovered: Recovered, folder: Path, secret: bytes, clock: Clock,
     disk: Disk | None = None,
@@ -297,7 +312,8 @@ def build_tiles(
     )  # fmt: skip
     archive = build_archive(recovered, folder, clock, wal)
     gateway.edge.archive = archive
-    return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark, archive)
+    dxs = build_dxs(recovered, folder, wal)
+    return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark, archive, dxs)
 
 
 @dataclass(frozen=True, slots=True)

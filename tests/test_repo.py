@@ -71,10 +71,10 @@ LAYERS: dict[str, set[str]] = {
     "edge": BASE | {"tiles", "store"},
     "net": BASE | {"book", "risk", "wal", "edge"},
     "client": {"errors", "config"},
-    "topology": BASE | {"book", "risk", "wal", "store", "mark", "tiles", "edge"},
-    "exchange": BASE | {"book", "risk", "wal", "tiles", "edge", "topology", "client"},
+    "topology": BASE | {"book", "risk", "wal", "store", "mark", "tiles", "edge", "net"},
+    "exchange": BASE | {"book", "risk", "wal", "tiles", "edge", "topology", "client", "net"},
     "sim": BASE | {"book", "risk", "wal", "tiles", "topology"},
-    "commands": BASE | {"book", "risk", "wal", "store", "edge", "client", "sim"},
+    "commands": BASE | {"book", "risk", "wal", "store", "edge", "client", "net", "sim"},
     "cli": BASE | {"exchange", "commands", "bootstrap"},
     "bootstrap": set(),
 }

@@ -173,6 +173,9 @@ class DxsTile(AsyncTile):
         self.connections.add(connection)
         try:
             await connection.run()
+        except Exception:  # the exchange goes on, whatever is wrong here
+            self.dropped["failed"] += 1
+            log.exception("dxs: %s", connection.label)
         finally:
             self.connections.discard(connection)
 
@@ -255,6 +258,14 @@ class DxsTile(AsyncTile):
             holder.is_warned = False
             least = min(least or holder.tip + 1, holder.tip + 1)
         return least
+
+    def troubles(self) -> list[str]:
+        """Warnings for /health."""
+        return [
+            f"dxs: {name} is too far behind: the log is no longer kept for it"
+            for name, holder in list(self._holders.items())
+            if holder.is_warned
+        ]
 
     # --- figures --------------------------------------------------------------------------
 
