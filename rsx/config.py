@@ -76,6 +76,12 @@ class Wal(Section, frozen=True):
     retain_mib: Annotated[int, _within(0, 1 << 24)] = 1024
 
 
+class Snapshot(Section, frozen=True):
+    every_s: Annotated[int, _within(0, 86_400 * 7)] = 600
+    every_mib: Annotated[int, _within(0, 1 << 20)] = 256
+    keep: Annotated[int, _within(1, 1000)] = 2
+
+
 class Replica(Section, frozen=True):
     enabled: bool = True
     check_ms: Annotated[int, _within(0, 3_600_000)] = 1000
@@ -260,6 +266,7 @@ class _File(Section, frozen=True, kw_only=True):
     matching: Matching = Matching()
     mark: Mark = Mark()
     edge: Edge = Edge()
+    snapshot: Snapshot = Snapshot()
     replica: Replica = Replica()
     archive: Archive = Archive()
     dxs: Dxs = Dxs()
@@ -280,6 +287,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     matching: Matching
     mark: Mark
     edge: Edge
+    snapshot: Snapshot
     replica: Replica
     archive: Archive
     dxs: Dxs

@@ -161,6 +161,10 @@ class Exchange:
             warnings += self.tiles.archive.troubles(self.clock.now_ns())
         if self.tiles.dxs is not None:
             warnings += self.tiles.dxs.troubles()
+        replica = self.tiles.replica
+        if replica is not None:
+            differing, more = replica.troubles()
+            unready, warnings = [*unready, *differing], [*warnings, *more]
         return {
             "status": "failed" if reasons else "unready" if unready else "ok",
             "reasons": reasons + unready,
@@ -168,6 +172,7 @@ class Exchange:
             "seq": wal["released_seq"],
             "durable_seq": wal["durable_seq"],
             "epoch": self.recovered.start.epoch,
+            "replica": None if replica is None else replica.health(),
             "uptime_s": (time.monotonic_ns() - self.started_ns) // 1_000_000_000,
         }
 

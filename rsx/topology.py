@@ -37,6 +37,7 @@ from rsx.tiles.archive import ArchiveTile
 from rsx.tiles.mark import Mark
 from rsx.tiles.marketdata import MarketData
 from rsx.tiles.matching import MatchingTile
+from rsx.tiles.replica import ReplicaTile
 from rsx.tiles.risk import RiskTile
 from rsx.tiles.wal import WalSync, WalTile
 from rsx.wal.reader import read_range
@@ -90,6 +91,7 @@ RINGS = (
     RingRow("marketdata", "mark",       "marketdata_mark", SKIP),
     RingRow("wal",        "sync",       8,                NEVER),
     RingRow("sync",       "wal",        64,               NEVER),
+    RingRow("replica",    "risk",       128,              SKIP),
     RingRow("replica",    "sync",       8,                SKIP),
 )  # fmt: skip
 
@@ -156,6 +158,7 @@ class Tiles:
     gateway: Any
     marketdata: MarketData
     mark: Mark
+    replica: ReplicaTile | None = None
     archive: ArchiveTile | None = None
     dxs: DxsTile | None = None
 
@@ -165,9 +168,16 @@ class Tiles:
         return self.risks[0]
 
     @property
+    def serving(self) -> list[Tile]:
+        """Those that an order passes, in the order in which one thread runs them best: requests
+        before their effects."""
+        return [*self.risks, *self.matching, self.wal]
+
+    @property
     def compiled(self) -> list[Tile]:
-        """In the order in which one thread runs them best: requests before their effects."""
-        return [*self.risks, *self.matching, self.wal, self.wal_sync]
+        """All compiled ones, those of the disk last."""
+        behind = [self.wal_sync] if self.replica is None else [self.wal_sync, self.replica]
+        return [*self.serving, *behind]
 
     @property
     def asynchronous(self) -> list[AsyncTile]:
@@ -187,6 +197,7 @@ def build_risks(rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTi
             "risk" if shards.count == 1 else f"risk[{shard}]", clock.copy(), ledger,
             gateway_risk=rings.of_shard("gateway_risk", shard),
             mark_risk=rings["mark_risk"] if shard == 0 else None,
+            replica_risk=rings["replica_risk"] if shard == 0 else None,
             wal_risk=rings.of_shard("wal_risk", shard),
             risk_gateway=rings.of_shard("risk_gateway", shard),
             risk_wal=rings.of_shard("risk_wal", shard),
@@ -226,6 +237,18 @@ def build_log(
         spare=config.wal.retain_mib // config.wal.segment_mib, disk=disk,
     )  # fmt: skip
     return wal, wal_sync
+
+
+def build_replica(
+    rings: Rings, recovered: Recovered, folder: Path, clock: Clock, disk: Disk, wal: WalTile
+) -> ReplicaTile | None:
+    """The second fold, unless it is off (specs/replica.md RP-10)."""
+    if not recovered.config.replica.enabled:
+        return None
+    return ReplicaTile(
+        "replica", clock.copy(), wal, config=recovered.config, folder=folder, disk=disk,
+        replica_risk=rings["replica_risk"], replica_sync=rings["replica_sync"],
+    )  # fmt: skip
 
 
 def build_marketdata(
@@ -297,7 +320,9 @@ def build_tiles(
         for symbol in config.symbols
     ]  # fmt: skip
     risks = build_risks(rings, recovered, clock)
-    wal, wal_sync = build_log(rings, recovered, folder, clock, disk or Disk())
+    disk = disk or Disk()
+    wal, wal_sync = build_log(rings, recovered, folder, clock, disk)
+    replica = build_replica(rings, recovered, folder, clock, disk, wal)
     gateway = make_gateway(
         config, config.symbols, secret, clock.copy(), rings.of_shards("gateway_risk"),
         rings.of_shards("risk_gateway"), rings["wal_gateway"],
@@ -305,6 +330,7 @@ def build_tiles(
     gateway.load(**load_arguments(recovered))
     marketdata = build_marketdata(rings, recovered, folder, clock, wal)
     gateway.marketdata = marketdata
+    gateway.edge.replica = replica
     fed = ((symbol.id, recovered.state.ledger.fed(symbol.id)) for symbol in config.symbols)
     mark = Mark(
         config, config.symbols, clock.copy(), rings["mark_risk"], rings["marketdata_mark"],
@@ -313,7 +339,11 @@ def build_tiles(
     archive = build_archive(recovered, folder, clock, wal)
     gateway.edge.archive = archive
     dxs = build_dxs(recovered, folder, wal)
-    return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark, archive, dxs)
+    if replica is not None and archive is not None:
+        replica.holders["archive"] = lambda: archive.position + 1
+    if replica is not None and dxs is not None:
+        replica.holders["dxs"] = lambda: dxs.needed_seq
+    return Tiles(risks, matching, wal, wal_sync, gateway, marketdata, mark, replica, archive, dxs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,11 +370,11 @@ def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPl
     groups: list[tuple[str, tuple[Any, ...]]]
     layout = config.tiles.layout
     if layout == "auto":
-        layout = "dedicated" if len(cpus) >= len(tiles.compiled) + 2 else "shared"
+        layout = "dedicated" if len(cpus) >= len(tiles.serving) + 3 else "shared"
     if layout == "shared":
-        groups = [("engine", (*tiles.risks, *tiles.matching, tiles.wal))]
+        groups = [("engine", tuple(tiles.serving))]
     else:
-        groups = [(tile.name, (tile,)) for tile in tiles.compiled if tile is not tiles.wal_sync]
+        groups = [(tile.name, (tile,)) for tile in tiles.serving]
     edges = [(tile.name, (tile,)) for tile in tiles.asynchronous]
     wanted = config.tiles.cpus
     if wanted == "none" or (wanted == "auto" and len(cpus) < PINNING_CORES_MIN):
@@ -362,6 +392,8 @@ def plan_threads(config: Config, tiles: Tiles, cpus: list[int]) -> list[ThreadPl
         plans.append(ThreadPlan(name, members, pinned))
     shared = rest if own else None
     plans.append(ThreadPlan("wal_sync", (tiles.wal_sync,), shared))
+    if tiles.replica is not None:
+        plans.append(ThreadPlan("replica", (tiles.replica,), shared))
     return plans + [ThreadPlan(name, members, shared) for name, members in edges]
 
 
@@ -370,14 +402,17 @@ def build_runners(
 ) -> list[Runner | AsyncRunner]:
     """A runner for each planned thread, not yet started."""
     idle = Idle(config.tiles.idle, config.tiles.spin_us, config.tiles.yield_us)
-    asleep = Idle("backoff", 0, 0)  # wal_sync sleeps in the disk; spinning would only burn
+    asleep = Idle("backoff", 0, 0)  # they sleep in the disk; spinning would only burn
     runners: list[Runner | AsyncRunner] = []
     for plan in plans:
         if isinstance(plan.tiles[0], AsyncTile):
             cpus = set(plan.cpus) if plan.cpus else None
             runners.append(AsyncRunner(plan.name, list(plan.tiles), cpus, on_failure))
             continue
-        strategy = asleep if isinstance(plan.tiles[0], WalSync) else idle
+        strategy = asleep if isinstance(plan.tiles[0], WalSync | ReplicaTile) else idle
+        for tile in plan.tiles:
+            if isinstance(tile, ReplicaTile):
+                tile.is_background = True
         runners.append(
             Runner(plan.name, list(plan.tiles), strategy, cpus=plan.cpus, on_failure=on_failure)
         )

@@ -19,14 +19,18 @@ def tile(name: str) -> SimpleNamespace:
     return SimpleNamespace(name=name)
 
 
-def tiles(symbols: int = 3, mark: bool = False, shards: int = 1) -> SimpleNamespace:
+def tiles(
+    symbols: int = 3, mark: bool = False, shards: int = 1, replica: bool = False
+) -> SimpleNamespace:
     """Names only: planning looks at nothing else."""
     risks = [tile("risk" if shards == 1 else f"risk[{i}]") for i in range(shards)]
     wal, wal_sync = tile("wal"), tile("wal_sync")
     matching = [tile(f"matching[{i}]") for i in range(symbols)]
     return SimpleNamespace(
         risks=risks, matching=matching, wal=wal, wal_sync=wal_sync,
-        compiled=[*risks, *matching, wal, wal_sync],
+        serving=[*risks, *matching, wal],
+        compiled=[*risks, *matching, wal, wal_sync, *([tile("replica")] if replica else [])],
+        replica=tile("replica") if replica else None,
         asynchronous=[tile("marketdata"), tile("gateway"), *([tile("mark")] if mark else [])],
     )  # fmt: skip
 
@@ -106,7 +110,7 @@ def test_three_risk_tiles_have_rings_of_their_own_one_has_names_without_a_number
     rings = build_rings(CONFIG.replace(risk={"shards": 3}))
 
     names = {name for name in rings.by_name if "risk" in name}
-    assert names == {"mark_risk"} | {
+    assert names == {"mark_risk", "replica_risk"} | {
         f"{name}[{shard}]"
         for name in ("gateway_risk", "risk_gateway", "risk_wal", "wal_risk") for shard in range(3)
     } | {
@@ -203,7 +207,7 @@ def test_dedicated_on_four_cores_pins_what_it_can_and_leaves_one_core_for_the_re
 @pytest.mark.parametrize("cores", [1, 2, 4, 16])
 def test_every_tile_runs_on_exactly_one_thread_within_the_allowed_cores(cores, layout):
     cpus = [2 * core + 1 for core in range(cores)]  # as a container may be given them
-    world = tiles(symbols=5, mark=True)
+    world = tiles(symbols=5, mark=True, replica=True)
     planned = plan_threads(CONFIG.replace(tiles={"layout": layout}), world, cpus)
 
     names = [t.name for p in planned for t in p.tiles]

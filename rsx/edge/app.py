@@ -100,6 +100,7 @@ class Edge:
         self.metrics_source: Callable[[], Iterable[Row]] = self.metrics
         self.marketdata: Any = None
         self.archive: Any = None
+        self.replica: Any = None
         self.refusals: Counter[int] = Counter()
         self.runner: web.AppRunner | None = None
         self.address: tuple[str, int] | None = None

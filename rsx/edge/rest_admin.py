@@ -5,6 +5,8 @@ Source: specs/wire.md section 5, W-40; specs/matching.md MO-1, ST-1.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -41,6 +43,7 @@ class AdminRoutes:
             web.post("/v1/admin/mode", self.post_mode),
             web.post("/v1/admin/accounts", self.post_account),
             web.post("/v1/admin/cancel", self.post_cancel),
+            web.post("/v1/admin/snapshot", self.post_snapshot),
         ]
 
     def _admin(self, request: web.Request) -> int:
@@ -136,6 +139,27 @@ class AdminRoutes:
             ), body,
         )  # fmt: skip
         return reply({"user": user, "cancelled": cancelled})
+
+    async def post_snapshot(self, request: web.Request) -> web.Response:
+        """Write a snapshot now; answered when it is there (specs/replica.md RP-23)."""
+        self._admin(request)
+        replica = self.edge.replica
+        if replica is None:
+            detail = "replica.enabled = false: nothing writes snapshots while the exchange runs"
+            raise RequestError(Reason.NOT_FOUND, "snapshot", None, detail=detail)
+        loop, written = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(written.set)
+
+        ticket = replica.request_snapshot(wake)
+        if replica.answer(ticket) is None:
+            await written.wait()
+        seq, path, error = replica.answer(ticket)
+        if error:
+            raise RequestError(Reason.OVERLOADED, "snapshot", None, detail=error)
+        return reply({"seq": seq, "file": str(path)})
 
 
 def _client(body: dict[str, Any]) -> int:

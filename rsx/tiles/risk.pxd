@@ -27,6 +27,7 @@ cdef class RiskTile(Tile):
     cdef readonly Ledger ledger
     cdef Ring gateway_risk
     cdef Ring mark_risk
+    cdef Ring replica_risk
     cdef Ring wal_risk
     cdef ring_t* marks              # NULL but in shard 0
     cdef Outbox out
@@ -54,6 +55,7 @@ cdef class RiskTile(Tile):
     # inputs
     cdef int take_marks(self, uint64_t now) except -1 nogil
     cdef int take_fired(self, uint64_t now) except -1 nogil
+    cdef int take_modes(self, uint64_t now) except -1 nogil
     cdef int take_requests(self, uint64_t now) except -1 nogil
     cdef int take_request(self, const rsx_record_t* request, uint64_t now) except -1 nogil
     # what goes on as it is

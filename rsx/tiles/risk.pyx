@@ -1,7 +1,8 @@
 # cython: boundscheck=False
 """risk tile: margin before the match, settlement after it, liquidation, answers to queries.
 
-Reads   wal_risk (released records), gateway_risk (requests of every kind), mark_risk (shard 0)
+Reads   wal_risk (released records), gateway_risk (requests of every kind); shard 0: mark_risk,
+        replica_risk (modes that the replica asks for)
 Writes  risk_matching[symbol] (orders, triggers, amendments, cancels, modes, marks, rules),
         risk_gateway (refusals, account states, margin calls), risk_wal (what it decides itself)
 Owns    accounts, positions, live orders, what is reserved, fired triggers on their way back
@@ -43,13 +44,15 @@ cdef class RiskTile(Tile):
     """Args  matching_rings: Ring per symbol, in the order of ledger.symbols; next_seq: number of
     the first record that will be released; shard, shards: which users it decides for, of which
     table (rsx.shards.Shards, None = it alone); mark_risk: None but for shard 0 (SH-3);
-    check_ns: from one round of digests to the next (RP-5), 0 = none."""
+    replica_risk: for shard 0, None = there is no replica; check_ns: from one round of digests to
+    the next (RP-5), 0 = none."""
 
     def __init__(self, str name, Clock clock, Ledger ledger, *, Ring gateway_risk, Ring mark_risk,
                  Ring wal_risk, Ring risk_gateway, Ring risk_wal, list matching_rings,
-                 uint64_t next_seq, int shard=0, shards=None, uint64_t check_ns=0):
-        marks = [] if mark_risk is None else [mark_risk]
-        super().__init__(name, [gateway_risk, *marks, wal_risk])
+                 uint64_t next_seq, int shard=0, shards=None, Ring replica_risk=None,
+                 uint64_t check_ns=0):
+        others = [ring for ring in (mark_risk, replica_risk) if ring is not None]
+        super().__init__(name, [gateway_risk, *others, wal_risk])
         self.clock = clock
         self.ledger = ledger
         ledger.ledger.shard = <uint8_t>shard
@@ -60,6 +63,7 @@ cdef class RiskTile(Tile):
         self.gateway_risk = gateway_risk
         self.mark_risk = mark_risk
         self.marks = mark_risk.ring if mark_risk is not None else NULL
+        self.replica_risk = replica_risk
         self.wal_risk = wal_risk
         self.out = Outbox(ledger, risk_gateway, risk_wal, matching_rings)
         self.orders = OrderDesk(self.out)
@@ -93,6 +97,8 @@ cdef class RiskTile(Tile):
         sent += self.keeper.work(now)
         sent += self.liquidator.work(now)
         sent += self.take_fired(now)
+        if self.replica_risk is not None:
+            sent += self.take_modes(now)
         if not self.is_stalled and self.fired_first == self.fired_end:
             sent += self.take_requests(now)
         sent += self.digester.work(now)
@@ -202,6 +208,18 @@ cdef class RiskTile(Tile):
         rsx_record_copy(&self.fired[self.fired_end % self.fired_capacity], fired)
         self.fired_end += 1
         return 0
+
+    cdef int take_modes(self, uint64_t now) except -1 nogil:
+        """RP-12: as an admin's; ahead of the clients."""
+        cdef ring_t* ring = self.replica_risk.ring
+        cdef int done = 0
+        while ring_available(ring):
+            if self.take_request(<const rsx_record_t*>ring_peek(ring, 0), now) == BUSY:
+                self.is_stalled = True
+                break
+            ring_release(ring, 1)
+            done += 1
+        return done
 
     cdef int take_requests(self, uint64_t now) except -1 nogil:
         cdef ring_t* ring = self.gateway_risk.ring
@@ -324,7 +342,8 @@ for _type in range(128):
     WATCHED[_type] = _type in (
         RSX_TRIGGER_FIRED, RSX_MARGIN_CONFIG, RSX_LEDGER_MARK, RSX_MARK_PRICE, RSX_FILL,
         RSX_TRADING_MODE, RSX_SYMBOL_BRACKETS, RSX_ORDER_CANCELLED, RSX_ORDER_REJECTED,
-        RSX_CANCEL_ALL_DONE, RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED, RSX_LIQUIDATION_SETTLED,
+        RSX_CANCEL_ALL_DONE, RSX_LIQUIDATION_STEP, RSX_POSITION_TRANSFERRED,
+        RSX_LIQUIDATION_SETTLED,
         RSX_FUNDING_SETTLED, RSX_FUNDING_PAYMENT, RSX_FUNDING_DONE)
     IS_A_MARK[_type] = _type in (
         RSX_ENGINE_DIGEST, RSX_LEDGER_MARK, RSX_LEDGER_DIGEST, RSX_LOG_SYNCED)
