@@ -1,5 +1,5 @@
 # cython: boundscheck=False
-"""A disk in memory that can be killed, cut off, filled up, and made to lie (specs/sim.md section 2).
+"""A disk in memory that can be killed, cut off, filled up, and made to lie (specs/sim.md 2).
 
 A file has what every reader sees (the page cache) and what the medium has, by sectors of 512
 bytes; names have the same two sides. A sync moves one file, or the names of one folder, to the
