@@ -214,12 +214,28 @@ def build_risks(rings: Rings, recovered: Recovered, clock: Clock) -> list[RiskTi
     return risks
 
 
-def build_log(
-    rings: Rings, recovered: Recovered, folder: Path, clock: Clock, disk: Disk
-) -> tuple[WalTile, WalSync]:
-    """The two tiles that write the log."""
+def build_matching(rings: Rings, recovered: Recovered, clock: Clock) -> list[MatchingTile]:
+    """A matching tile for each symbol."""
     config = recovered.config
-    segment_records = config.wal.segment_mib * (1 << 20) // RECORD_SIZE
+    return [
+        MatchingTile(
+            f"matching[{symbol.name}]", clock.copy(), recovered.state.engines[symbol.id],
+            risk_matching=[
+                rings.risk_matching(shard, symbol.id) for shard in range(config.risk.shards)
+            ],
+            matching_wal=rings[f"matching_wal[{symbol.id}]"],
+        )
+        for symbol in config.symbols
+    ]  # fmt: skip
+
+
+def build_log(
+    rings: Rings, recovered: Recovered, folder: Path, clock: Clock, disk: Disk,
+    segment_records: int = 0,
+) -> tuple[WalTile, WalSync]:  # fmt: skip
+    """The two tiles that write the log. segment_records: 0 = as the configuration says."""
+    config = recovered.config
+    segment_records = segment_records or config.wal.segment_mib * (1 << 20) // RECORD_SIZE
     engines = [rings[f"matching_wal[{symbol.id}]"] for symbol in config.symbols]
     wal = WalTile(
         "wal", clock.copy(), [*rings.of_shards("risk_wal"), *engines],
@@ -309,16 +325,7 @@ def build_tiles(
 ) -> Tiles:  # fmt: skip
     """Give every tile its rings and its part of the recovered state, with the rules that hold."""
     config = recovered.config
-    matching = [
-        MatchingTile(
-            f"matching[{symbol.name}]", clock.copy(), recovered.state.engines[symbol.id],
-            risk_matching=[
-                rings.risk_matching(shard, symbol.id) for shard in range(config.risk.shards)
-            ],
-            matching_wal=rings[f"matching_wal[{symbol.id}]"],
-        )
-        for symbol in config.symbols
-    ]  # fmt: skip
+    matching = build_matching(rings, recovered, clock)
     risks = build_risks(rings, recovered, clock)
     disk = disk or Disk()
     wal, wal_sync = build_log(rings, recovered, folder, clock, disk)

@@ -319,6 +319,12 @@ cdef class SimDisk(Disk):
 
     # --- ends -----------------------------------------------------------------------------
 
+    def heal(self):
+        """Nothing more that was planned goes wrong."""
+        self.dies_at = self.sync_fails_at = self.loses_at = 0
+        self.lies = self.forgets = False
+        self.capacity = -1
+
     def kill(self):
         """The process ends: its descriptors are closed, the machine goes on."""
         self.files.clear()
@@ -383,6 +389,9 @@ cdef class SimDisk(Disk):
         for image in (inode.cache, inode.durable):
             if offset < len(image):
                 image[offset] ^= 1 << bit
+
+    def used_bytes(self):
+        return self.used()
 
     def files_of(self, folder):
         """{name: bytes} of a folder, as readers see it."""

@@ -163,9 +163,10 @@ class Auditor(RuleChecks):
 
     def on_amend_rejected(self, r: View) -> None:
         row = self.rows.get(r.oid)
-        known = row is not None and not row.ended and row.user == r.user_id
+        who = (r.user_id, r.symbol_id)
+        known = row is not None and not row.ended and (row.user, row.symbol) == who
         trigger = self.triggers.get(r.oid)
-        waits = trigger is not None and not trigger.ended and trigger.user == r.user_id
+        waits = trigger is not None and not trigger.ended and (trigger.user, trigger.symbol) == who
         if (r.reason == 3007 and (known or waits)) or (r.reason == 3018 and not waits):
             self.wrong("AM-1", f"an amendment of {r.oid} is refused with {r.reason}")
 

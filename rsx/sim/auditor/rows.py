@@ -19,13 +19,13 @@ def _client_id(row: Any) -> str:
     return bytes(row.cid[: row.cid_len]).decode("utf-8", "replace")
 
 
-def _make(record: Any) -> type:
+def _make(record: Any) -> Any:
     names = (*HEADER, *(f.name for f in record.fields))
     members = {"__slots__": (), "record": record, "client_id": property(_client_id)}
-    return type(record.name, (namedtuple(record.name, names),), members)  # type: ignore[misc]
+    return type(record.name, (namedtuple(record.name, names),), members)
 
 
-ROWS = {number: (_make(record)._make, record.codec.unpack_from)  # type: ignore[attr-defined]
+ROWS: dict[int, Any] = {number: (_make(record)._make, record.codec.unpack_from)
         for number, record in BY_TYPE.items()}  # fmt: skip
 USED = {number: HEADER_SIZE + PAYLOAD_SIZE - record.padding for number, record in BY_TYPE.items()}
 

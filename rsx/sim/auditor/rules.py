@@ -74,6 +74,10 @@ class TriggerRow:
         return int(self.placed.user_id)
 
     @property
+    def symbol(self) -> int:
+        return int(self.placed.symbol_id)
+
+    @property
     def terms(self) -> tuple[int, int, int, int, int]:
         p = self.placed
         return p.user_id, p.side, p.qty, p.kind, p.tif
@@ -225,7 +229,8 @@ class RuleChecks:
     def on_cancel_rejected(self, r: View) -> None:
         """C-1: nothing of this user was there to cancel."""
         found: Any = self.rows.get(r.oid) or self.triggers.get(r.oid)
-        if r.oid and found is not None and not found.ended and found.user == r.user_id:
+        here = found is not None and (found.user, found.symbol) == (r.user_id, r.symbol_id)
+        if r.oid and here and not found.ended:
             self.wrong("C-1", f"the cancel of {r.oid}, which lives, is refused with {r.reason}")
 
     def on_cancel_all_done(self, r: View) -> None:
