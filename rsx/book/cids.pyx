@@ -177,3 +177,19 @@ cdef uint32_t cids_put(cids_t* cids, uint8_t live, uint32_t user_id, const uint8
     entry.live = live
     place_entry(cids, tag, place)
     return place + 1
+
+
+cdef cid_entry_t* cids_restore(cids_t* cids, uint64_t at, uint32_t user_id, const uint8_t* cid,
+                               uint8_t cid_len) noexcept nogil:
+    """The entry at the at-th place of a circle that is being filled from a snapshot, 1 = the
+    oldest, with its key; the caller fills in the rest. NULL: no such place, taken, or not new."""
+    cdef cid_entry_t* entry = &cids.entries[at - 1]
+    if at == 0 or at > cids.newest or cids.oldest or cid_len == 0 or cid_len > CID_BYTES:
+        return NULL
+    if entry.cid_len or cids_find(cids, user_id, cid, cid_len) != NULL:
+        return NULL
+    entry.user_id = user_id
+    entry.cid_len = cid_len
+    memcpy(entry.cid, cid, CID_BYTES)
+    place_entry(cids, cid_tag(cids, user_id, cid, cid_len), <uint32_t>(at - 1))
+    return entry

@@ -19,6 +19,7 @@ cdef class State:
     cdef readonly uint64_t next_seq
     cdef readonly uint32_t epoch
     cdef readonly uint64_t exchange_id
+    cdef readonly int money_decimals
     cdef readonly uint64_t oid_max
     cdef readonly uint64_t own_oid_max
     cdef readonly dict rules

@@ -52,6 +52,7 @@ cdef class State:
     """Engines by symbol, one ledger, and what the log knows of itself.
 
     Attributes: engines {symbol id: Engine}; ledger; next_seq; epoch; exchange_id (0 = new log);
+    money_decimals of the configuration;
     rules {symbol id: SymbolConfig of the newest whole set of four records}, insurance_seed 0;
     seeded: ids of markets whose fund got its first balance; oid_max, the highest order id that a
     gateway made, own_oid_max, the highest of the risk tiles (LQ-7); cuts {order id: quantity cut
@@ -66,6 +67,7 @@ cdef class State:
         matching = config.matching
         memset(self.by_symbol, 0, sizeof(self.by_symbol))
         self.on_config = on_config
+        self.money_decimals = config.money_decimals
         self.engines = {}
         self.rules = {}
         self.rules_coming = {}
