@@ -30,7 +30,8 @@ cdef void ledger_save_position(const ledger_t* ledger, uint64_t slot,
 
 # loading, into a ledger that was never used
 cdef int ledger_load_state(ledger_t* ledger, const rsx_row_state_t* row) noexcept nogil
-cdef void ledger_load_market(ledger_t* ledger, int index, const rsx_row_market_t* row) noexcept nogil
+cdef void ledger_load_market(ledger_t* ledger, int index,
+                             const rsx_row_market_t* row) noexcept nogil
 cdef void ledger_load_funding(ledger_t* ledger, int index,
                               const rsx_row_funding_t* row) noexcept nogil
 cdef int ledger_load_account(ledger_t* ledger, const rsx_row_account_t* row) noexcept nogil

@@ -1,8 +1,8 @@
 """Snapshots of a State: written, listed, loaded. Interface and rules: specs/snapshots.md.
 
-    writer = SnapshotWriter(state, folder)      the state must stand still
-    while not writer.step(256 << 10): ...
-    state = load_snapshot(list_snapshots(folder)[-1].path, config)
+writer = SnapshotWriter(state, folder)      the state must stand still
+while not writer.step(256 << 10): ...
+state = load_snapshot(list_snapshots(folder)[-1].path, config)
 """
 
 from __future__ import annotations

@@ -62,11 +62,11 @@ def list_snapshots(folder: str | Path, disk: Disk | None = None) -> list[Snapsho
     path = Path(folder)
     if not disk.is_folder(path):
         return []
-    names = [match for match in map(NAME.match, disk.list(path)) if match]
-    return [
-        Snapshot(path / match[0], int(match[1]), disk.file_size(path / match[0]))
-        for match in names
-    ]  # fmt: skip
+    found = []
+    for name in filter(NAME.match, disk.list(path)):
+        file = path.joinpath(name)
+        found.append(Snapshot(file, int(file.stem), disk.file_size(file)))
+    return found
 
 
 def remove_leftovers(folder: str | Path, disk: Disk | None = None) -> list[str]:
@@ -77,7 +77,7 @@ def remove_leftovers(folder: str | Path, disk: Disk | None = None) -> list[str]:
         return []
     names = [name for name in disk.list(path) if LEFTOVER.match(name)]
     for name in names:
-        disk.remove(path / name)
+        disk.remove(path.joinpath(name))
     return names
 
 
@@ -110,4 +110,3 @@ def snapshot_head(path: str | Path, disk: Disk | None = None) -> SnapshotHead:
         return check_head(path, (disk or Disk()).read_file(path, 0, ROW_SIZE))
     except OSError as error:
         raise SnapshotRefused(path, 0, error.strerror or str(error)) from None
-

@@ -76,8 +76,8 @@ cdef class SnapshotWriter:
         self.disk = disk if disk is not None else Disk()
         self.seq = state.next_seq - 1
         folder = Path(folder)
-        self.path = folder / snapshot_name(self.seq)
-        self.temp_path = folder / (self.path.name + ".tmp")
+        self.path = folder.joinpath(snapshot_name(self.seq))
+        self.temp_path = folder.joinpath(self.path.name + ".tmp")
         self.refuse()
         self.temp_name = os.fsencode(self.temp_path)
         self.final_name = os.fsencode(self.path)
