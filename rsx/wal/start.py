@@ -249,6 +249,38 @@ def _modes(state: State, ts_ns: int) -> Iterator[bytes]:
             yield record
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a log folder adds up to, audited. first_seq, snapshot, passed_over: as of Recovered."""
+
+    state: State
+    reader: LogReader
+    first_seq: int
+    snapshot: Path | None
+    passed_over: tuple[str, ...]
+
+
+def fold_log(
+    config: Config, folder: Path, progress: Callable[[int, int], None] | None = None,
+    disk: Disk = DISK, snapshots: Path | None = None,
+) -> Folded:  # fmt: skip
+    """Fold the log in `folder` from the newest snapshot on and audit the result; only reads.
+
+    Args and Raises as of `recover`.
+    """
+    reader = LogReader(folder, disk)
+    base = _begin(config, reader, snapshots or folder.parent.joinpath("snapshots"),
+                  _config_check(config, folder))  # fmt: skip
+    state, first_seq = base.state, base.state.next_seq
+    slots = reader.size - (first_seq - reader.first_seq)
+    for chunk in reader.chunks(first_seq if reader.segments else 0):
+        state.apply(chunk)
+        if progress is not None:
+            progress(state.next_seq - first_seq, slots)
+    state.audit()
+    return Folded(state, reader, first_seq, base.path, base.passed_over)
+
+
 def recover(
     config: Config, folder: Path, clock: Clock, progress: Callable[[int, int], None] | None = None,
     disk: Disk = DISK, snapshots: Path | None = None,
@@ -261,16 +293,8 @@ def recover(
             changed on disk before the log has been read to its end and audited
     """
     began = time.monotonic()
-    reader = LogReader(folder, disk)
-    base = _begin(config, reader, snapshots or folder.parent.joinpath("snapshots"),
-                  _config_check(config, folder))  # fmt: skip
-    state, first_seq = base.state, base.state.next_seq
-    slots = reader.size - (first_seq - reader.first_seq)
-    for chunk in reader.chunks(first_seq if reader.segments else 0):
-        state.apply(chunk)
-        if progress is not None:
-            progress(state.next_seq - first_seq, slots)
-    state.audit()
+    folded = fold_log(config, folder, progress, disk, snapshots)
+    state, reader = folded.state, folded.reader
     logged = [(symbol, state.rules.get(symbol.id)) for symbol in config.symbols]
     symbols = tuple(_effective(*pair) for pair in logged)
     end = reader.end()
@@ -295,8 +319,8 @@ def recover(
         state, start, end.torn_bytes, time.monotonic() - began,
         config=msgspec.structs.replace(config, symbols=symbols),
         held_back=tuple(line for pair in logged for line in _held_back(*pair)),
-        unsynced=end.unsynced, first_seq=first_seq, snapshot=base.path,
-        passed_over=base.passed_over, mismatch=mismatch,
+        unsynced=end.unsynced, first_seq=folded.first_seq, snapshot=folded.snapshot,
+        passed_over=folded.passed_over, mismatch=mismatch,
     )  # fmt: skip
 
 
