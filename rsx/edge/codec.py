@@ -25,7 +25,7 @@ ITEM_BYTES_MAX = 512  # of a batch, in either dialect
 VALUE_CHARS_MAX = 64
 PRIVATE_FRAMES = frozenset({
     "AUTH", "N", "TN", "C", "R", "CA", "BN", "BC", "BR", "CD", "DM", "AS", "Q", "O", "P", "A",
-    "FL", "M", "H", "BYE", "MC", "MT", "WD", "AW", "FH", "LH",
+    "FL", "M", "H", "BYE", "MC", "MT", "WD", "AW", "FH", "LH", "HQ",
 })  # fmt: skip
 PUBLIC_FRAMES = frozenset({"S", "X", "M", "H"})
 KNOWN_FRAMES = PRIVATE_FRAMES | PUBLIC_FRAMES | {

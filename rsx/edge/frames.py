@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rsx.edge import codec
+from rsx.edge import codec, history
 from rsx.edge.answers import Settings
 from rsx.edge.orders import Order
 from rsx.edge.sessions import CLOSE_NORMAL, CLOSE_TOKEN
@@ -54,7 +54,7 @@ class Frames:
             "A": self.on_account, "FL": self.on_fills, "M": self.on_symbols,
             "MC": self.on_margin, "MT": self.on_transfer, "WD": self.on_withdrawal,
             "AW": self.on_watch, "FH": self.on_fundings, "LH": self.on_liquidations,
-            "AUTH": self.on_auth, "BYE": self.on_bye,
+            "HQ": self.on_history, "AUTH": self.on_auth, "BYE": self.on_bye,
         }  # fmt: skip
 
     # --- orders -----------------------------------------------------------------------------
@@ -217,6 +217,29 @@ class Frames:
         try:
             place = await self.edge.queue_place(order)
             session.send(codec.encode("Q", [order.oid, order.symbol_id, *place]))
+        except RequestError as error:
+            error.ref = ref
+            session.refuse(error)
+        session.sessions.flush()
+
+    def on_history(self, fields: codec.Fields) -> None:
+        ref = fields[2] if len(fields) > 2 else None
+        if ref is not None and type(ref) not in (int, str):
+            raise RequestError(Reason.INVALID_VALUE, "ref", ref, detail="a number or text is due")
+        try:
+            query = history.query_of_frame(fields, self.edge, self.session.account.user_id)
+        except RequestError as error:
+            error.ref = ref
+            raise
+        task = self.session.loop.create_task(self._history(query, ref))
+        self.asking.add(task)
+        task.add_done_callback(self.asking.discard)
+
+    async def _history(self, query: Any, ref: int | str | None) -> None:
+        session = self.session
+        try:
+            found = await history.answer(self.edge, session.account, query)
+            session.send(history.encode_answer(query.what, ref, found))
         except RequestError as error:
             error.ref = ref
             session.refuse(error)

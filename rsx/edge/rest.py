@@ -31,6 +31,7 @@ from rsx.edge.forms import (
 from rsx.edge.orders import Account
 from rsx.edge.rest_account import AccountRoutes
 from rsx.edge.rest_admin import AdminRoutes
+from rsx.edge.rest_history import HistoryRoutes
 from rsx.edge.rest_orders import OrderRoutes
 from rsx.errors import Reason, RequestError
 from rsx.records import FUND_USER_BASE
@@ -57,6 +58,7 @@ class Rest:
         self.markets = edge.events.notices.markets
         self.funds: tuple[int, Any] = (0, None)  # when asked, and the answer
         self.admin = AdminRoutes(self)
+        self.history = HistoryRoutes(self)
         self.symbols_body = b""
         self.symbols_of = b""  # the frame M that symbols_body says the same as
 
@@ -72,6 +74,7 @@ class Rest:
             *self.accounts.routes(),
             *self.orders.routes(),
             *self.admin.routes(),
+            *self.history.routes(),
             web.get("/health", self.get_health),
             web.get("/metrics", self.get_metrics),
         ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from rsx.edge import codec
+from rsx.edge import codec, history
 from rsx.edge.forms import (
     KINDS,
     SIDES,
@@ -100,14 +100,33 @@ class OrderRoutes:
             rows = [self._body(order) for order in self.entry.open_orders(account)]
             return reply({"orders": rows})
         symbol_id = self._query_symbol(request)
-        return reply(self._body(self.entry.order_by_cid(account, cid, symbol_id)))
+        try:
+            order = self.entry.order_by_cid(account, cid, symbol_id)
+        except RequestError as error:
+            order = await self._archived(error, account, 0, cid, symbol_id)
+        return reply(self._body(order))
 
     async def get_order(self, request: web.Request) -> web.Response:
         account = self.rest.account(request)
+        oid = path_oid(request)
         try:
-            return reply(self._body(self.entry.order(account, path_oid(request))))
+            try:
+                order = self.entry.order(account, oid)
+            except RequestError as error:
+                order = await self._archived(error, account, oid, "", None)
+            return reply(self._body(order))
         except RequestError as error:
             raise renamed(error, {}) from None
+
+    async def _archived(
+        self, error: RequestError, account: Account, oid: int, cid: str, symbol_id: int | None
+    ) -> Order:
+        """An order that the gateway does not know (AR-35); else the error."""
+        if error.code is Reason.ORDER_NOT_FOUND:
+            order = await history.find_order(self.edge, account, oid, cid, symbol_id)
+            if order is not None and order.symbol_id in self.entry.symbols:
+                return order
+        raise error
 
     async def get_queue(self, request: web.Request) -> web.Response:
         account = self.rest.account(request)

@@ -57,6 +57,8 @@ class ArchiveTile(AsyncTile):
     Thread: its loop's; `position`, `written`, `troubles` and `counters` from any.
     """
 
+    Unavailable = Unavailable
+
     def __init__(
         self, options: Any, folder: Path, path: Path, clock: Clock, durable: Callable[[], int],
         exchange_id: int, money_decimals: int, seeds: Seeds,
@@ -334,6 +336,9 @@ class ArchiveTile(AsyncTile):
             done(None, error)
         else:
             done(result, None)
+
+    def ask_order(self, user_id: int, oid: int, cid: str, symbol_id: int, done: Any) -> None:
+        self.ask(lambda reader: reader.order(user_id, oid, cid, symbol_id), done)
 
     def ask_query(self, query: Query, done: Any) -> None:
         self.ask(lambda reader: reader.answer(query), done)
