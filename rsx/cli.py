@@ -34,6 +34,8 @@ LAZY = {
     "wal": "rsx.commands.wal",
     "replay": "rsx.commands.replay",
     "follow": "rsx.commands.follow",
+    "standby": "rsx.commands.standby",
+    "promote": "rsx.commands.standby",
     "perf": "rsx.commands.perf",
 }
 

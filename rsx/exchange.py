@@ -27,6 +27,8 @@ from rsx.core.disk import Disk
 from rsx.core.tile import Runner
 from rsx.edge import auth
 from rsx.errors import StartError
+from rsx.net.lease import LeaseTile, lease_url
+from rsx.net.standby import refuse_standby
 from rsx.units import to_text
 from rsx.wal.segments import open_data_folder
 from rsx.wal.start import Recovered, recover
@@ -72,6 +74,7 @@ class Exchange:
         self.failure: BaseException | None = None
         self.failed_thread = ""
         self.runners: list[Runner | AsyncRunner] = []
+        self.lease_runner: AsyncRunner | None = None
         self.plans: list[topology.ThreadPlan] = []
         self.lock_fd = -1
         self._progress_seen = (-1, 0.0)  # released number, and when it was new
@@ -83,7 +86,9 @@ class Exchange:
         topology.validate()
         self.folder, self.lock_fd = open_data_folder(self.config.data.dir)
         try:
+            refuse_standby(self.config.data.dir)
             self.secret = auth.load_secret(self.config.data.dir)
+            self._take_lease()
             self.recovered: Recovered = recover(
                 self.config, self.folder, self.clock, self.progress, self.disk
             )
@@ -104,6 +109,15 @@ class Exchange:
             if isinstance(error, OSError) and not isinstance(error, StartError):
                 raise StartError(self._explain(error)) from error
             raise
+
+    def _take_lease(self) -> None:
+        """Before the log is read: nobody else runs while we do (specs/dxs.md DX-70)."""
+        url = lease_url(self.config.standby)
+        if url:
+            tile = LeaseTile(url, self.config.standby.lease_id)
+            runner = AsyncRunner("lease", [tile], None, self._on_failure)
+            runner.start()
+            self.lease_runner = runner
 
     def _build(self) -> None:
         config = self.config
@@ -246,6 +260,9 @@ class Exchange:
             except Exception as error:
                 print(f"rsx: {runner.name} did not stop cleanly: {error}", file=sys.stderr)
         self.runners = []
+        if self.lease_runner is not None:  # after the last record
+            self.lease_runner.stop(STOP_S)
+            self.lease_runner = None
 
     def _unlock(self) -> None:
         if self.lock_fd >= 0:

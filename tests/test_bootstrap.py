@@ -669,8 +669,8 @@ def test_the_project_names_the_versions_that_are_pinned():
 
     named = project["project"]["dependencies"] + project["build-system"]["requires"]
     assert {normal(name) for name in named} <= runtime
-    extra = project["project"]["optional-dependencies"]["dev"]
-    assert {normal(name) for name in extra} <= development
+    extras = project["project"]["optional-dependencies"]
+    assert {normal(name) for name in extras["dev"] + extras["postgres"]} <= development
     assert not runtime & development
 
 
