@@ -27,6 +27,7 @@ from rsx.errors import StartError
 from rsx.records import LOG_PRUNE, MODE_REQUEST, RECORD_SIZE, Mode
 from rsx.tiles.wal cimport WalTile
 from rsx.wal.follow import LogFollower
+from rsx.wal.snapshot import SnapshotWriter, list_snapshots, load_snapshot
 from rsx.wal.state cimport State
 
 cdef extern from *:
@@ -151,10 +152,10 @@ cdef class ReplicaTile(Tile):
     def begin(self, uint64_t now):
         """RP-10: from the newest snapshot that loads, or from the first record."""
         cdef State state = None
-        for found in reversed(self.list_snapshots()):
+        for found in reversed(list_snapshots(self.snapshots, self.disk)):
             if state is None:
                 try:
-                    state = self.load(found.path)
+                    state = load_snapshot(found.path, self.config, self.disk)
                 except (StartError, OSError) as error:
                     self.passed_over.append(str(error))
                     continue
@@ -166,18 +167,6 @@ cdef class ReplicaTile(Tile):
         self.follower = LogFollower(self.folder, self.next_seq, lambda: self.wal.durable, self.disk)
         self.snapshot_ns = self.goal_ns = now
         self.prune_ns = now
-
-    def list_snapshots(self):
-        if not self.disk.is_folder(str(self.snapshots)):
-            return []
-        from rsx.wal.snapshot import list_snapshots
-
-        return list_snapshots(self.snapshots, self.disk)
-
-    def load(self, path):
-        from rsx.wal.snapshot import load_snapshot
-
-        return load_snapshot(path, self.config, self.disk)
 
     def follow(self, uint64_t now):
         """Fold what there is, up to a limit."""
@@ -228,8 +217,6 @@ cdef class ReplicaTile(Tile):
             return 0
         self.snapshot_ns = self.began_ns = now
         self.tried_seq = self.next_seq - 1
-        from rsx.wal.snapshot import SnapshotWriter
-
         try:
             self.writer = SnapshotWriter(self.state, self.snapshots, self.disk)
         except OSError as error:
@@ -285,7 +272,7 @@ cdef class ReplicaTile(Tile):
     def remove_old(self):
         """RP-21. Also those that did not load, if they are older than what is kept."""
         self.kept = self.kept[-self.config.snapshot.keep:]
-        for found in self.list_snapshots():
+        for found in list_snapshots(self.snapshots, self.disk):
             if found.seq not in self.kept:
                 self.disk.remove(found.path)
 
