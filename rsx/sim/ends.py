@@ -207,6 +207,7 @@ def max_marked(log: bytearray) -> int:
 def restore(world: World) -> None:
     """The log as it was told, from a backup: every segment written anew."""
     log, disk = bytes(world.witness.log), world.disk
+    disk.heal()
     for name in disk.list(world.folder):
         disk.remove(world.folder / name)
     firsts = [seq for seq in range(1, len(log) // RECORD_SIZE + 1)

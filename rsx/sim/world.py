@@ -302,7 +302,7 @@ class World:
             if self.disk.is_dead:  # it died in what nobody looks at
                 machine |= self.again(end, OSError("died"))
                 continue
-            self.disk.dies_at = 0
+            self.disk.heal()
             return
         raise Broken("L-23", 0, f"no start in {STARTS_MAX} attempts")
 

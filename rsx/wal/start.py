@@ -21,12 +21,14 @@ from rsx.core.clock import Clock
 from rsx.core.disk import Disk
 from rsx.errors import StartError
 from rsx.rules import SymbolConfig, differences, to_records, to_table
-from rsx.wal.reader import LogReader, cut_tail
-from rsx.wal.segments import DISK, Segment
+from rsx.wal.reader import LogEnd, LogReader, cut_tail
+from rsx.wal.segments import DISK, RECORD_SIZE, Segment
 from rsx.wal.state import State
 
 SAME_FOR_EVER = ("name", "price_decimals", "qty_decimals")
 STREAM_LOG, STREAM_RISK = 65534, 65535
+# Records read at once while the newest mark is looked for.
+MARK_LOOK_RECORDS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +301,7 @@ def recover(
     symbols = tuple(_effective(*pair) for pair in logged)
     end = reader.end()
     cut_tail(end, disk)
-    _make_durable(reader.segments, end.path, disk)
+    _make_durable(reader.segments, end, disk)
     exchange_id = state.exchange_id or int.from_bytes(os.urandom(7), "little") | 1
     opening = _opening(config, state, symbols, exchange_id, clock.now_ns())
     _apply_opening(state, symbols)
@@ -324,14 +326,48 @@ def recover(
     )  # fmt: skip
 
 
-def _make_durable(segments: list[Segment], path: Path | None, disk: Disk) -> None:
+def _promised(segments: list[Segment], next_seq: int, disk: Disk) -> int:
+    """Up to which number the log itself says that it is on disk (L-17, L-21); 0 = it says nothing.
+
+    Args  segments: the last two; no others can have anything that is not
+    """
+    marks = (records.LOG_SYNCED.type, records.LOG_STARTED.type)
+    for segment in reversed(segments):
+        end = min(next_seq, segment.first + segment.slots)
+        while end > segment.first:
+            begin = max(segment.first, end - MARK_LOOK_RECORDS)
+            data = disk.read_file(
+                str(segment.path), (begin - segment.first) * RECORD_SIZE,
+                (end - begin) * RECORD_SIZE,
+            )  # fmt: skip
+            for at in range(len(data) - RECORD_SIZE, -1, -RECORD_SIZE):
+                if data[at] == records.VERSION and records.type_of(data, at) in marks:
+                    mark = records.decode(data, at)
+                    return int(getattr(mark, "durable_seq", mark.seq - 2))
+            end = begin
+    return 0
+
+
+def _make_durable(segments: list[Segment], end: LogEnd, disk: Disk) -> None:
     """Sync the segment that the log ends in and the one before it.
 
     A killed process can leave records of both in the page cache only. They are part of what is
-    recovered, so they must not be lost after it.
+    recovered, so they must not be lost after it. What no mark covers is written again first: a
+    sync that failed may have left pages that count as clean and are not on disk.
     """
-    kept = [segment.path for segment in segments if path and segment.path <= path]
-    for unsynced in kept[-2:]:
-        disk.sync_path(str(unsynced))
-    if path is not None:
-        disk.sync_path(str(path.parent))
+    if end.path is None:
+        return
+    kept = [segment for segment in segments if segment.path <= end.path][-2:]
+    begin = _promised(kept, end.next_seq, disk) + 1
+    for segment in kept:
+        first = max(begin, segment.first)
+        count = min(end.next_seq, segment.first + segment.slots) - first
+        if count > 0:
+            offset = (first - segment.first) * RECORD_SIZE
+            fd = disk.open_file(str(segment.path), 1)
+            try:
+                disk.write_at(fd, disk.read_at(fd, count * RECORD_SIZE, offset), offset)
+            finally:
+                disk.close_file(fd)
+        disk.sync_path(str(segment.path))
+    disk.sync_path(str(end.path.parent))

@@ -162,6 +162,8 @@ class Witness:
         self.log += found
         self.told = self.floor = end
         self.fed = min(self.fed, end)
+        if not trusted:
+            self.epoch_told = 0
         self.audit(end)
         return len(lost)
 
