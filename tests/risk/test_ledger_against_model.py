@@ -27,6 +27,8 @@ EVENTS = {record.name for record in records.RECORDS if record.kind is records.Ki
     # Those of tests/scenario and of test_risk_records.py:
     "MARGIN_TRANSFERRED", "FUNDING_SETTLED", "FUNDING_PAYMENT",
     "FUNDING_DONE", "LIQUIDATION_STEP", "POSITION_TRANSFERRED", "LIQUIDATION_SETTLED",
+    # Of tests/wal and tests/risk/test_digest.py:
+    "LOG_SYNCED", "ENGINE_DIGEST", "LEDGER_DIGEST", "LEDGER_MARK",
 }  # fmt: skip
 RESTS = 4
 RUNS = [("last", 1), ("feed", 2), ("feed", 3), ("last", 4)]
