@@ -21,6 +21,7 @@ from rsx.client.errors import (
     OrderRejected,
     RequestRefused,
 )
+from rsx.client.history_models import BalanceChange, Candle, PastFill, PastOrder, PastRate
 from rsx.client.market import MarketStream
 from rsx.client.models import (
     Account,
@@ -71,14 +72,15 @@ from rsx.client.models import (
 from rsx.client.orders_book import LocalOrders
 
 __all__ = [
-    "Account", "AccountSettings", "AccountUpdate", "Admin", "AuthenticationFailed", "Bbo",
-    "Book", "BookUpdate", "Client", "ClientClosed", "ClientError", "DeadMan", "Deposit",
-    "Disconnected", "Event", "EventStream", "EventsLost", "FateUnknown", "Fill", "Funding",
-    "FundingPayment", "FundingRate", "Gap", "InsuranceFund", "InvalidAmount", "Level",
-    "Liquidation", "LiquidationSettled", "LiquidationStep", "LocalBook", "LocalOrders",
-    "MarginCall", "MarginMoved", "MarginSettings", "Mark", "MarketEvent", "MarketMark",
-    "MarketStream", "ModeChanged", "ModeSet", "MoneyMoved", "NotConnected", "OpenInterest",
-    "Order", "OrderChange", "OrderRejected", "OrderUpdate", "OrdersUpdate", "Position",
-    "PositionTransferred", "QueuePosition", "RequestRefused", "Resumed", "RulesChanged",
-    "RulesSet", "Symbol", "Trade", "plain",
+    "Account", "AccountSettings", "AccountUpdate", "Admin", "AuthenticationFailed",
+    "BalanceChange", "Bbo", "Book", "BookUpdate", "Candle", "Client", "ClientClosed",
+    "ClientError", "DeadMan", "Deposit", "Disconnected", "Event", "EventStream", "EventsLost",
+    "FateUnknown", "Fill", "Funding", "FundingPayment", "FundingRate", "Gap", "InsuranceFund",
+    "InvalidAmount", "Level", "Liquidation", "LiquidationSettled", "LiquidationStep",
+    "LocalBook", "LocalOrders", "MarginCall", "MarginMoved", "MarginSettings", "Mark",
+    "MarketEvent", "MarketMark", "MarketStream", "ModeChanged", "ModeSet", "MoneyMoved",
+    "NotConnected", "OpenInterest", "Order", "OrderChange", "OrderRejected", "OrderUpdate",
+    "OrdersUpdate", "PastFill", "PastOrder", "PastRate", "Position", "PositionTransferred",
+    "QueuePosition", "RequestRefused", "Resumed", "RulesChanged", "RulesSet", "Symbol",
+    "Trade", "plain",
 ]  # fmt: skip

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import msgspec
 
-from rsx.client.accounts import Accounts
 from rsx.client.errors import NotConnected, RequestRefused
 from rsx.client.frames import (
     Symbols,
@@ -24,6 +23,7 @@ from rsx.client.frames import (
     symbols_of_rest,
     trade_of_rest,
 )
+from rsx.client.history import Histories
 from rsx.client.market import CHANNELS, DEFAULT_CHANNELS, MarketStream
 from rsx.client.models import (
     Book,
@@ -60,7 +60,7 @@ class EventStream(AsyncIterator[Event]):
         return event
 
 
-class Client(Accounts):
+class Client(Histories):
     """One user's connection to an exchange.
 
     Args  url: of the exchange, http or https;

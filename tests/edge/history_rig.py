@@ -38,7 +38,7 @@ class Rig:
 
     async def caught_up(self) -> None:
         for _ in range(1000):
-            if self.tile.written == self.world.wal.durable:
+            if self.tile.reader.is_open and self.tile.written == self.world.wal.durable:
                 return
             await asyncio.sleep(0.005)
         raise AssertionError(f"the archive stands at {self.tile.written}: {self.tile.trouble}")

@@ -26,7 +26,6 @@ def world(tmp_path):
 def talk(world, *frames):
     """What is answered to each frame, for user 1; one may be made of the answers before it."""
 
-
     async def main():
         async with running(world) as rig:
             url = rig.url.replace("http", "ws") + "/ws"
