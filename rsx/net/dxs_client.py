@@ -16,6 +16,7 @@ import logging
 import os
 import random
 import ssl
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -201,6 +202,8 @@ class DxsClient:
         self._tip_written = self.tip
         self._tip_written_at = 0.0
         self._tip_lock = asyncio.Lock()
+        self._file_lock = threading.Lock()  # a cancelled write runs on in its thread
+        self._stored_seq = self.tip.last.seq
 
     async def __aenter__(self) -> DxsClient:
         return self
@@ -239,9 +242,15 @@ class DxsClient:
                 return
             tip = self.tip
             if self.tip_file is not None:
-                await asyncio.to_thread(tip.write, self.tip_file)
+                await asyncio.to_thread(self._store_tip, self.tip_file, tip)
             self._tip_written, self._tip_written_at = tip, time.monotonic()
             self._say_tip()
+
+    def _store_tip(self, path: Path, tip: Tip) -> None:
+        with self._file_lock:
+            if tip.last.seq > self._stored_seq:
+                tip.write(path)
+                self._stored_seq = tip.last.seq
 
     def _say_tip(self) -> None:
         """DX-36."""
@@ -454,6 +463,7 @@ class DxsClient:
         if view.reason == Reason.NOT_FOUND:
             if self.exchange_id not in (0, view.exchange_id):
                 return OtherExchange(self._other_exchange(view.exchange_id), asked, oldest, newest)
+            self.newest_seq = max(self.newest_seq, newest)
             return Pruned(
                 f"record {asked} is pruned, the log begins at {oldest}", asked, oldest, newest
             )

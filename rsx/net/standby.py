@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ class Standby:
         self._ended = asyncio.Event()
         self.serves = asyncio.Event()  # url is known
         self._marked: Known | None = None
+        self._mark_lock = threading.Lock()
         self._promoting = asyncio.Lock()
 
     # --- opening --------------------------------------------------------------------------
@@ -216,10 +218,11 @@ class Standby:
             await asyncio.to_thread(self._mark)
 
     def _mark(self) -> None:
-        known = self.now_known()
-        if known != self._marked:
-            known.write(self.data)
-            self._marked = known
+        with self._mark_lock:  # a cancelled one runs on in its thread
+            known = self.now_known()
+            if known != self._marked and not self.promoted:
+                known.write(self.data)
+                self._marked = known
 
     def now_known(self) -> Known:
         return Known(
@@ -291,8 +294,9 @@ class Standby:
                     self._fail(f"the audit failed: {error}")
                     raise PromotionRefused(f"never: {self.failed}") from None
                 self.store.close()
-                self.promoted = True
-                release_folder(self.data)
+                with self._mark_lock:
+                    self.promoted = True
+                    release_folder(self.data)
             finally:
                 if lease is not None:
                     await lease.give_up()

@@ -59,6 +59,7 @@ class LogStore:
         self._segment_first = 0
         self._folder_is_synced = True
         self._lock = threading.Lock()
+        self._tip_lock = threading.Lock()
         self._tip_written_at = 0.0
         self.folder.mkdir(parents=True, exist_ok=True)
         self._open()
@@ -220,7 +221,8 @@ class LogStore:
         return last
 
     def write_tip(self) -> None:
-        Tip(self.synced, self.exchange_id).write(self.data / TIP_FILE)
+        with self._tip_lock:
+            Tip(self.synced, self.exchange_id).write(self.data / TIP_FILE)
 
     def close(self) -> None:
         """Sync and close; the tip says all of it."""
@@ -228,8 +230,9 @@ class LogStore:
             return
         self.sync()
         self.write_tip()
-        os.close(self._fd)
-        self._fd = -1
+        with self._lock:
+            os.close(self._fd)
+            self._fd = -1
 
     def tip(self) -> Tip:
         """Where a consumer goes on."""

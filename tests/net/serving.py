@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from world import World
@@ -13,7 +14,7 @@ from rsx.config import Dxs
 from rsx.net import wire
 from rsx.net.dxs import DxsTile
 from rsx.net.wire import NOTHING, Last
-from rsx.records import RECORD_SIZE, View, decode
+from rsx.records import RECORD_SIZE, REPLAY_BEGUN, View, decode
 
 QUICK: dict[str, Any] = {
     "handshake_ms": 300, "write_ms": 300, "heartbeat_ms": 50, "poll_ms": 1,
@@ -112,3 +113,33 @@ class Peer:
 
     def close(self) -> None:
         self.writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def a_server(*scripts: Callable[[int], bytes]) -> AsyncIterator[str]:
+    """A server that answers its n-th connection with the n-th script, then with the last."""
+    number = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal number
+        script = scripts[min(number, len(scripts) - 1)]
+        number += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            writer.write(os.urandom(32))
+            request = wire.read_request((await reader.readexactly(160))[:RECORD_SIZE])
+            writer.write(script(request.from_seq))
+            await writer.drain()
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await asyncio.sleep(0.01)
+
+
+def begun(from_seq: int, exchange_id: int = 7) -> bytes:
+    return wire.control(REPLAY_BEGUN, from_seq=from_seq, exchange_id=exchange_id, oldest_seq=1,
+                        durable_seq=9)  # fmt: skip

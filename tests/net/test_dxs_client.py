@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from net.cutting import CuttingProxy
-from net.serving import SEGMENT_RECORDS, endpoint, grow, serving, settle
+from net.serving import SEGMENT_RECORDS, a_server, begun, endpoint, grow, serving, settle
 from system.process import until
 
 from rsx.core.crc import sealed
@@ -35,7 +34,6 @@ from rsx.records import (
     CAUGHT_UP,
     LOG_TIP,
     RECORD_SIZE,
-    REPLAY_BEGUN,
     decode,
     iterate,
 )
@@ -259,36 +257,6 @@ def rejected(seq: int, epoch: int = 1) -> bytes:
 
 def flipped(record: bytes) -> bytes:
     return record[:40] + bytes([record[40] ^ 1]) + record[41:]
-
-
-@contextlib.asynccontextmanager
-async def a_server(*scripts: Callable[[int], bytes]) -> AsyncIterator[str]:
-    """A server that answers its n-th connection with the n-th script, then with the last."""
-    number = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal number
-        script = scripts[min(number, len(scripts) - 1)]
-        number += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            writer.write(os.urandom(32))
-            request = wire.read_request((await reader.readexactly(160))[:RECORD_SIZE])
-            writer.write(script(request.from_seq))
-            await writer.drain()
-            await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await asyncio.sleep(0.01)
-
-
-def begun(from_seq: int) -> bytes:
-    return wire.control(REPLAY_BEGUN, from_seq=from_seq, exchange_id=7, oldest_seq=1,
-                        durable_seq=9)  # fmt: skip
 
 
 def good(from_seq: int) -> bytes:
