@@ -30,7 +30,7 @@ from rsx.errors import StartError
 from rsx.net.lease import LeaseTile, lease_url
 from rsx.net.standby import refuse_standby
 from rsx.units import to_text
-from rsx.wal.segments import open_data_folder
+from rsx.wal.segments import open_data_folder, space_short
 from rsx.wal.start import Recovered, recover
 
 EXIT_FAILED_CHECK = 70
@@ -89,6 +89,8 @@ class Exchange:
             refuse_standby(self.config.data.dir)
             self.secret = auth.load_secret(self.config.data.dir)
             self._take_lease()
+            if short := self._space_short():
+                raise StartError(short)
             self.recovered: Recovered = recover(
                 self.config, self.folder, self.clock, self.progress, self.disk
             )
@@ -170,7 +172,7 @@ class Exchange:
         if waiting and self._stalled(wal["released_seq"]):
             reasons.append(f"{waiting} records wait for release since over a second")
         unready, warnings = self.tiles.mark.troubles(self.clock.now_ns())
-        warnings = [*warnings, *self._broke_funds()]
+        warnings = [*warnings, *self._broke_funds(), *filter(None, [self._space_short()])]
         if self.tiles.archive is not None:
             warnings += self.tiles.archive.troubles(self.clock.now_ns())
         if self.tiles.dxs is not None:
@@ -189,6 +191,11 @@ class Exchange:
             "replica": None if replica is None else replica.health(),
             "uptime_s": (time.monotonic_ns() - self.started_ns) // 1_000_000_000,
         }
+
+    def _space_short(self) -> str:
+        """Too little room on the disk (specs/wal.md L-8); "" = enough."""
+        wal = self.config.wal
+        return space_short(self.folder, wal.segment_mib, wal.segments_ahead, self.disk)
 
     def _broke_funds(self) -> Iterator[str]:
         """Insurance funds below 0 (specs/liquidation.md LQ-9), read beside their tile."""

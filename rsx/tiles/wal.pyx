@@ -10,6 +10,7 @@ On full wal_risk, wal_gateway: release stalls; wal_marketdata: lapped and counte
 Source  specs/wal.md; enforces INV-5, INV-10.
 """
 
+from libc.errno cimport ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -33,6 +34,8 @@ rsx_crc_init()
 cdef enum:
     STREAM_LOG = 65534
 
+# A clean stop waits so long for the sync that runs.
+CLOSE_NS = 10_000_000_000
 DURABILITY = {"async": ASYNC, "fill": FILL_FIRST, "all": ALL}
 __all__ = ["LogIoError", "WalSync", "WalTile"]
 
@@ -109,16 +112,29 @@ cdef class WalTile(Tile):
         """
         if self.fd < 0:
             return
-        if self.has_failed:
+        try:
+            self._finish()
+        finally:
             self._close_files()
+
+    def _finish(self):
+        if self.has_failed:
             return
+        self._await_sync()
         self._sync_all()
         if self.sync_marks and self.content > self.content_marked:
             self.append_mark(self.clock.mono(), self.clock.now())
             self._sync_all()
         for index in range(self.ready_count):
             self.disk.remove(self.folder / f"ahead-{self.ready_numbers[index]}.tmp")
-        self._close_files()
+
+    def _await_sync(self):
+        """The sync that runs may fail, and a later one would not say so."""
+        self.hear_sync(self.clock.mono())
+        while self.is_syncing:
+            if not self.sync_wal.wait(CLOSE_NS):
+                self.broken(-ETIMEDOUT, "fsync of the log")
+            self.hear_sync(self.clock.mono())
 
     def _sync_all(self):
         self.write_tail()
@@ -275,7 +291,7 @@ cdef class WalTile(Tile):
     cdef int broken(self, int error, str what) except -1 nogil:
         """L-14; -errno."""
         self.has_failed = True
-        return io_fail(-error, what)
+        return io_fail(-error, self.folder_path, what)
 
     # --- append ---------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ cdef extern from "rsx/wal/names.h" nogil:
 cdef enum:
     READY_MAX = 16
 
-cdef int io_fail(int error, str what) except -1 with gil
+cdef int io_fail(int error, const char* folder, str what) except -1 with gil
 
 
 cdef class WalSync(Tile):

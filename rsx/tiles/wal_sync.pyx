@@ -36,8 +36,9 @@ class LogIoError(OSError):
     """The log cannot be written or made durable. The exchange stops; nothing is retried (L-14)."""
 
 
-cdef int io_fail(int error, str what) except -1 with gil:
-    raise LogIoError(error, f"{what}: {os.strerror(error)}; the exchange stops (specs/wal.md L-14)")
+cdef int io_fail(int error, const char* folder, str what) except -1 with gil:
+    reason = f"{os.fsdecode(folder)}: {what}: {os.strerror(error)}"
+    raise LogIoError(error, f"{reason}; the exchange stops (specs/wal.md L-14)")
 
 
 cdef class WalSync(Tile):
@@ -137,13 +138,13 @@ cdef class WalSync(Tile):
             done = rsx_ahead_name(name, self.folder_path, self.next_number)
             self.filling_fd = done if done < 0 else self.disk.open(name, DISK_CREATE)
             if self.filling_fd < 0:
-                io_fail(-self.filling_fd, "segment ahead")
+                io_fail(-self.filling_fd, self.folder_path, "segment ahead")
             self.filled = 0
         size = min(<uint64_t>ZERO_CHUNK, self.segment_bytes - self.filled)
         done = self.disk.write_all(self.filling_fd, self.zeros, size, <int64_t>self.filled)
         done = done or self.disk.sync(self.filling_fd)
         if done < 0:
-            io_fail(-done, "segment ahead")
+            io_fail(-done, self.folder_path, "segment ahead")
         self.filled += size
         if self.filled < self.segment_bytes:
             return 1
@@ -186,7 +187,7 @@ cdef class WalSync(Tile):
             self.first_room = max(<uint64_t>1024, 2 * self.first_room)
             grown = <uint64_t*>realloc(self.firsts, self.first_room * sizeof(uint64_t))
             if grown == NULL:
-                return io_fail(ENOMEM, "list of segments")
+                return io_fail(ENOMEM, self.folder_path, "list of segments")
             self.firsts = grown
         self.firsts[self.first_count] = first
         self.first_count += 1
@@ -212,7 +213,7 @@ cdef class WalSync(Tile):
         done = done or rsx_ahead_name(ahead, self.folder_path, self.next_number)
         fd = done if done < 0 else self.disk.open(name, DISK_WRITE)
         if fd < 0:
-            return io_fail(-fd, "old segment of the log")
+            return io_fail(-fd, self.folder_path, "old segment of the log")
         if self.disk.size(fd) != <int64_t>self.segment_bytes:
             self.disk.close(fd)
             return self.remove_oldest()
@@ -222,7 +223,7 @@ cdef class WalSync(Tile):
         done = done or self.disk.sync_folder(self.folder_path)
         if done < 0:
             self.disk.close(fd)
-            return io_fail(-done, "old segment of the log")
+            return io_fail(-done, self.folder_path, "old segment of the log")
         self.recycled += 1
         return self.hand_over(fd)
 
@@ -234,7 +235,7 @@ cdef class WalSync(Tile):
         # One after the other: a power cut must not bring back an older one than it takes.
         done = done or self.disk.sync_folder(self.folder_path)
         if done < 0:
-            return io_fail(-done, "old segment of the log")
+            return io_fail(-done, self.folder_path, "old segment of the log")
         self.removed += 1
         return 1
 

@@ -62,11 +62,7 @@ def segment_firsts(disk: Disk, folder: Path) -> list[int]:
 
 def sync_folder(folder: Path) -> None:
     """Make the folder's entries durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    DISK.sync_path(str(folder))
 
 
 def open_data_folder(folder: str | Path) -> tuple[Path, int]:
@@ -89,7 +85,23 @@ def open_data_folder(folder: str | Path) -> tuple[Path, int]:
         raise StartError(f"data folder {data} is in use by another exchange{known}") from None
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    for entry in os.scandir(data / "wal"):
-        if AHEAD.match(entry.name):
-            os.unlink(entry.path)
+    remove_ahead(data / "wal")
     return data / "wal", fd
+
+
+def remove_ahead(folder: Path, disk: Disk = DISK) -> None:
+    """Drop files that were made ready and never used; nothing else makes any now."""
+    for name in disk.list(str(folder)):
+        if AHEAD.match(name):
+            disk.remove(str(folder.joinpath(name)))
+
+
+def space_short(folder: Path, segment_mib: int, ahead: int, disk: Disk = DISK) -> str:
+    """What is wrong where there is no room for the next segments (L-8); "" = there is."""
+    free, needed = disk.free_bytes(str(folder)) >> 20, segment_mib * (ahead + 1)
+    if free >= needed:
+        return ""
+    return (
+        f"{folder}: {free} MiB are free, the log wants {needed} MiB "
+        f"({ahead + 1} segments of {segment_mib} MiB)"
+    )

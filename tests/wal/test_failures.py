@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,10 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from world import BUY, SELL, World
+from world import BUY, SELL, World, make_config
 
-from rsx.core.disk import FaultDisk
+from rsx.core.disk import Disk, FaultDisk
+from rsx.errors import StartError
+from rsx.exchange import Exchange
+from rsx.records import iterate
 from rsx.tiles.wal import LogIoError
+from rsx.wal.segments import space_short
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,3 +132,82 @@ def test_a_failed_sync_on_the_engines_own_thread_stops_before_anything_is_releas
 
     world.collect()
     assert "FILL" not in [view.record.name for view in world.released[released:]]
+
+
+def test_a_clean_stop_hears_of_a_sync_that_failed_before_it_calls_anything_durable(
+    make_world: Callable[..., World], disk: FaultDisk
+) -> None:
+    """A later fsync of the same file succeeds, whatever the earlier one lost."""
+    world = make_world(disk=disk, sync_marks=True, wal={"flush_ms": 60_000})
+    world.run()
+    durable = world.wal.durable
+    world.deposit(1)
+    for tile in (world.risk, world.wal):
+        tile.step()
+    disk.fail("sync")
+    with pytest.raises(LogIoError, match="fsync of the log: Input/output error"):
+        world.close()
+    assert world.wal.durable == durable
+    names = [view.record.name for view in iterate(world.log())]
+    assert names[-1] == "DEPOSIT"  # written, but for no mark that would promise it
+
+
+# --- a full disk (L-8) ------------------------------------------------------------------------
+
+
+class Small(Disk):
+    """A disk with so many bytes left."""
+
+    free = 0
+
+    def free_bytes(self, folder: object) -> int:
+        return self.free
+
+
+def test_space_for_the_next_segments_is_asked_for(tmp_path: Path) -> None:
+    disk = Small()
+    disk.free = (128 << 20) - 1
+    assert space_short(tmp_path, 64, 1, disk) == (
+        f"{tmp_path}: 127 MiB are free, the log wants 128 MiB (2 segments of 64 MiB)"
+    )
+    disk.free += 1
+    assert space_short(tmp_path, 64, 1, disk) == ""
+
+
+def test_a_start_without_space_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    config = make_config().replace(data={"dir": str(tmp_path / "data")})
+    exchange = Exchange(config)
+    exchange.disk = Small()
+    with pytest.raises(StartError, match="0 MiB are free, the log wants 1 MiB"):
+        exchange.start()
+    assert list((tmp_path / "data" / "wal").iterdir()) == []
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_disk_that_fills_up_stops_the_exchange_and_room_lets_it_go_on(
+    make_world: Callable[..., World], disk: FaultDisk, ahead: int
+) -> None:
+    world = make_world(disk=disk, wal={"segments_ahead": ahead})
+    world.deposit(1, 2)
+    world.run()
+    disk.fail("write", 5, errno.ENOSPC, times=1 << 60)
+    with pytest.raises(LogIoError, match="No space left on device; the exchange stops"):
+        for _ in range(5 * 8192 // 256):
+            for _ in range(256):
+                world.cancel(1, 1)
+            world.run()
+    world.close()
+    told = world.wal.released
+
+    with pytest.raises(LogIoError, match="No space left on device"):  # still full
+        world.start()
+        world.run()
+    world.close()
+    disk.heal()
+    world.start()
+    assert world.recovered.start.next_seq > told
+    world.place(1, SELL, 1000, 100)
+    world.place(2, BUY, 1000, 100)
+    world.run()
+    assert world.names()[-1] == "FILL"
+    assert world.fold().state_hash() == world.live_hash()
