@@ -5,7 +5,7 @@ Both reckon first what each position owes, so they do not depend on how far that
 Enforces INV-4, INV-9, INV-11, INV-12, INV-13, INV-15, INV-31; the number is for INV-14, INV-33.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -184,7 +184,12 @@ cdef int ledger_audit(ledger_t* ledger) except -1:
 # --- one number -------------------------------------------------------------------------------
 
 
-cdef uint64_t hash_orders(const ledger_t* ledger) noexcept nogil:
+cdef inline uint64_t name_of(const ledger_t* ledger, uint64_t index, bint by_id) noexcept nogil:
+    """What stands for a market: its place in the configuration, or its id."""
+    return ledger.symbols[index].symbol_id if by_id else index
+
+
+cdef uint64_t hash_orders(const ledger_t* ledger, bint by_id) noexcept nogil:
     """Every live order, in any order."""
     cdef uint64_t total = 0, slot, state
     cdef const order_t* row
@@ -193,29 +198,31 @@ cdef uint64_t hash_orders(const ledger_t* ledger) noexcept nogil:
         if row.place != FREE:
             state = mix(mix(mix(row.oid, row.px), row.remaining), row.filled)
             state = mix(mix(state, row.reserved), ledger.accounts[row.account].user_id)
-            state = mix(mix(state, row.symbol), row.side | row.flags << 8 | row.place << 16)
+            state = mix(mix(state, name_of(ledger, row.symbol, by_id)), row.side | row.flags << 8 | row.place << 16)
             total += mix(state, row.kind)
     return total
 
 
 cdef uint64_t hash_settings(const ledger_t* ledger, const account_t* account,
-                            const position_t* position) noexcept nogil:
+                            const position_t* position, bint by_id) noexcept nogil:
     """Those of a market, once for both legs: a request in flight may have made the other."""
     cdef uint64_t settings = position.leverage | <uint64_t>position.margin_mode << 16
     if settings == 0:
         return 0
     if position.leg and find_position(<ledger_t*>ledger, account, position.symbol, 0) != NULL:
         return 0
-    return mix(mix(account.user_id, position.symbol), settings)
+    return mix(mix(account.user_id, name_of(ledger, position.symbol, by_id)), settings)
 
 
-cdef uint64_t hash_position(const position_t* position, uint32_t user_id) noexcept nogil:
+cdef uint64_t hash_position(const ledger_t* ledger, const position_t* position, uint32_t user_id,
+                            bint by_id) noexcept nogil:
     """0 for one that is as it was made: a request in flight may have made it."""
     cdef uint64_t state
     if not (position.net or position.realised or position.live_orders or position.wallet
             or position.owed or position.stage or position.round):
         return 0
-    state = mix(mix(user_id, position.symbol | <uint64_t>position.leg << 8), position.net)
+    state = name_of(ledger, position.symbol, by_id) | <uint64_t>position.leg << 8
+    state = mix(mix(user_id, state), position.net)
     state = mix(mix(mix(state, position.cost), position.realised), position.frozen)
     state = mix(mix(mix(state, position.open_buy), position.open_sell), position.wallet)
     state = mix(mix(mix(state, position.owed), position.stage), position.round)
@@ -223,16 +230,19 @@ cdef uint64_t hash_position(const position_t* position, uint32_t user_id) noexce
     return mix(mix(state, position.transfer_id), position.bankrupt_px)
 
 
-cdef uint64_t hash_account(const ledger_t* ledger, const account_t* account) noexcept nogil:
-    cdef uint64_t state, total
+cdef uint64_t hash_account(const ledger_t* ledger, const account_t* account,
+                           bint by_id) noexcept nogil:
+    cdef uint64_t state, total, last = account.last_symbol
     cdef uint32_t slot = account.first_position
     state = mix(mix(mix(account.user_id, account.collateral), account.frozen), account.realised)
     state = mix(mix(mix(state, account.fees), account.owner_group), account.stp)
     state = mix(mix(mix(state, account.position_mode), account.stage), account.round)
-    total = mix(mix(mix(state, account.round_ns), account.last_symbol), account.ordered != 0)
+    if last and by_id:
+        last = name_of(ledger, last - 1, True)
+    total = mix(mix(mix(state, account.round_ns), last), account.ordered != 0)
     while slot:
-        total += hash_position(&ledger.positions[slot], account.user_id)
-        total += hash_settings(ledger, account, &ledger.positions[slot])
+        total += hash_position(ledger, &ledger.positions[slot], account.user_id, by_id)
+        total += hash_settings(ledger, account, &ledger.positions[slot], by_id)
         slot = ledger.positions[slot].next
     return total
 
@@ -258,12 +268,21 @@ cdef uint64_t hash_market(const symbol_t* symbol) noexcept nogil:
 
 cdef uint64_t ledger_hash(ledger_t* ledger) except? 0 nogil:
     """Of everything the log has confirmed, independent of the order of accounts."""
-    cdef uint64_t total = hash_orders(ledger), row
+    return ledger_hash_of(ledger, False, NULL)
+
+
+cdef uint64_t ledger_hash_of(ledger_t* ledger, bint by_id,
+                             const uint8_t* left_out) except? 0 nogil:
+    """by_id: independent of the order of markets too. left_out: by index, markets that nothing
+    has happened in, which then are as if they were not there; NULL = none."""
+    cdef uint64_t total = hash_orders(ledger, by_id), row
     cdef int index
     accrue_all(ledger)
     for row in range(1, ledger.accounts_used + 1):
-        total += hash_account(ledger, &ledger.accounts[row])
+        if left_out == NULL or row > <uint64_t>ledger.symbol_count or not left_out[row - 1]:
+            total += hash_account(ledger, &ledger.accounts[row], by_id)
     for index in range(ledger.symbol_count):
-        total += hash_market(&ledger.symbols[index])
+        if left_out == NULL or not left_out[index]:
+            total += hash_market(&ledger.symbols[index])
     total = mix(mix(total, ledger.fee_account), ledger.residue)
     return mix(mix(total, ledger.deposits), ledger.withdrawals)

@@ -25,10 +25,12 @@ from rsx.core.disk cimport DISK_READ, Disk
 from rsx.core.idmap cimport idmap_get
 from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
 from rsx.errors import ConfigError
-from rsx.records import RecordError, decode
+from rsx.records import decode
 from rsx.records_c cimport RSX_RECORD_SIZE, RSX_VERSION, rsx_record_copy, rsx_record_t
 from rsx.risk cimport save as risk_save
 from rsx.risk.accounts cimport ledger_t
+from rsx.risk.audit cimport ledger_hash_of
+from rsx.risk.orders cimport SYMBOLS_MAX
 from rsx.risk.save cimport (
     ledger_load_account, ledger_load_end, ledger_load_funding, ledger_load_market,
     ledger_load_order, ledger_load_position, ledger_load_state, ledger_load_taker,
@@ -37,6 +39,7 @@ from rsx.rows import BY_TYPE, HEAD
 from rsx.rows_c cimport *
 from rsx.rules import from_records
 from rsx.wal.snapshot_files import SnapshotDamaged, SnapshotRefused, check_head
+from rsx.wal.snapshot_writer cimport join_engine
 from rsx.wal.state cimport RECENT_EVENTS, RECENT_FILLS, State
 
 rsx_crc_init()
@@ -136,7 +139,8 @@ cdef class Loader:
     cdef uint16_t engine_type       # of its last row
     cdef uint32_t* account_of       # by user of the engine: slot of the ledger
     cdef uint64_t users
-    cdef set seen                   # markets
+    cdef set seen                   # markets, without those whose engine has come
+    cdef list loaded                # markets whose engine has come
 
     def __cinit__(self):
         self.buffer = <uint8_t*>malloc(CHUNK_UNITS * RSX_ROW_SIZE)
@@ -150,6 +154,7 @@ cdef class Loader:
         self.ledger = &self.state.ledger.ledger
         self.rules = []
         self.seen = set()
+        self.loaded = []
 
     def __dealloc__(self):
         free(self.buffer)
@@ -176,8 +181,12 @@ cdef class Loader:
                 if got < RSX_ROW_SIZE:
                     raise SnapshotDamaged(self.path, offset, f"{got} bytes where a unit takes 128")
                 got -= got % RSX_ROW_SIZE
-                with nogil:
-                    wrong = self.take_chunk(<uint64_t>got // RSX_ROW_SIZE)
+                try:
+                    with nogil:
+                        wrong = self.take_chunk(<uint64_t>got // RSX_ROW_SIZE)
+                except (InvariantError, ConfigError, ValueError, ArithmeticError) as error:
+                    raise SnapshotDamaged(
+                        self.path, self.unit * RSX_ROW_SIZE, f"what cannot be: {error}") from None
                 if wrong:
                     self.refuse(wrong, offset)
                 offset += got
@@ -415,7 +424,7 @@ cdef class Loader:
         """L-24 for a snapshot."""
         cdef uint32_t symbol_id = row.symbol_id
         cdef bytes padded = (<const char*>row.name)[:sizeof(row.name)]
-        cdef str name = padded.rstrip(b"\0").decode()
+        cdef str name = padded.rstrip(b"\0").decode("utf-8", "replace")
         cdef object symbol
         cdef tuple found
         if symbol_id in self.seen or row.rules not in (0, 4) or row.coming > 3:
@@ -440,11 +449,7 @@ cdef class Loader:
         """When the records of rules are there: they hold, then what the rows say."""
         if len(self.rules) < self.market.rules + self.market.coming:
             return FITS
-        try:
-            self.apply_rules(self.rules[:self.market.rules], self.rules[self.market.rules:])
-        except (ConfigError, RecordError, InvariantError) as error:
-            raise SnapshotDamaged(
-                self.path, self.unit * RSX_ROW_SIZE, f"rules that cannot be: {error}") from None
+        self.apply_rules(self.rules[:self.market.rules], self.rules[self.market.rules:])
         if self.market.is_seeded:
             self.state.seeded.add(self.market.symbol_id)
         ledger_load_market(self.ledger, self.index, &self.market)
@@ -489,6 +494,7 @@ cdef class Loader:
         if row.symbol_id not in self.seen:
             return NOT_DUE
         self.seen.remove(row.symbol_id)
+        self.loaded.append(row.symbol_id)
         wrong = engine_load_begin(&self.engine, &engine.engine, row)
         if wrong:
             return OF_BOOK + wrong
@@ -514,7 +520,7 @@ cdef class Loader:
             return OF_RISK + wrong
         state.has_cuts = len(state.cuts) != 0
         state.cuts_limit = max(state.cuts_limit, 2 * len(state.cuts))
-        found = state.state_hash()
+        found = self.hash_state()
         if found != row.state_hash:
             raise SnapshotDamaged(
                 self.path, self.unit * RSX_ROW_SIZE,
@@ -522,3 +528,16 @@ cdef class Loader:
                 f"{row.state_hash:#018x}")
         self.phase = OVER
         return FITS
+
+    cdef uint64_t hash_state(self) except? 0:
+        """As the writer had it: by market id, without the markets that the file does not have."""
+        cdef uint8_t[SYMBOLS_MAX] left_out
+        cdef uint64_t total
+        cdef int index
+        for index, symbol_id in enumerate(self.state.engines):
+            left_out[index] = symbol_id not in self.loaded
+        with nogil:
+            total = ledger_hash_of(self.ledger, True, left_out)
+        for symbol_id in self.loaded:
+            total = join_engine(total, self.state.engines[symbol_id])
+        return total

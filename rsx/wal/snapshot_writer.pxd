@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from rsx.book.engine cimport Engine
 from rsx.book.save cimport engine_save_t
 from rsx.core.disk cimport Disk
 from rsx.rows_c cimport rsx_row_end_t
@@ -47,10 +48,12 @@ cdef class SnapshotWriter:
     cdef int make_tail(self) except -1
     cdef int copy_head(self, uint64_t room, uint64_t* made) except -1
     cdef int begin_engine(self) except -1
-    cdef uint64_t hash_state(self) except? 0
     cdef void next_phase(self) noexcept nogil
     cdef int make_of_ledger(self, uint64_t room, uint64_t* made) except -1 nogil
     cdef int make_of_engine(self, uint64_t room, uint64_t* made) except -1 nogil
     cdef int make_recent(self, const uint8_t* ring, uint64_t count, uint64_t kept, uint64_t room,
                          uint64_t* made) except -1 nogil
     cdef int make_end(self, rsx_row_end_t* row) except -1 nogil
+
+
+cdef uint64_t join_engine(uint64_t total, Engine engine)

@@ -27,7 +27,7 @@ from rsx.records_c cimport (
     rsx_symbol_limits_t, rsx_symbol_risk_t,
 )
 from rsx.risk.accounts cimport ledger_account, ledger_t, symbol_t
-from rsx.risk.audit cimport ledger_hash
+from rsx.risk.audit cimport ledger_hash_of
 from rsx.risk.orders cimport SYMBOLS_MAX
 from rsx.risk.save cimport (
     ledger_save_account, ledger_save_begin, ledger_save_market, ledger_save_position,
@@ -355,20 +355,6 @@ cdef class SnapshotWriter:
         self.is_in_engine = True
         return 0
 
-    cdef uint64_t hash_state(self) except? 0:
-        """As State.state_hash, without the GIL where it takes long (SN-4)."""
-        cdef uint64_t total, one
-        cdef ledger_t* ledger = &self.state.ledger.ledger
-        cdef Engine engine
-        with nogil:
-            total = ledger_hash(ledger)
-        for symbol_id in self.markets:
-            engine = self.state.engines[symbol_id]
-            with nogil:
-                one = engine_hash(&engine.engine)
-            total = total * 1000003 + one
-        return total
-
     # --- without it -----------------------------------------------------------------------
 
     cdef void next_phase(self) noexcept nogil:
@@ -425,9 +411,19 @@ cdef class SnapshotWriter:
         rsx_row_init(row, RSX_ROW_END, 0)
         row.units = self.units + 1
         row.checksum = self.checksum
+        row.state_hash = ledger_hash_of(&self.state.ledger.ledger, True, NULL)
         with gil:
-            row.state_hash = self.hash_state()
+            for symbol_id in self.markets:
+                row.state_hash = join_engine(row.state_hash, self.state.engines[symbol_id])
         return 0
+
+
+cdef uint64_t join_engine(uint64_t total, Engine engine):
+    """SN-4: one step of the state hash in END, which goes over engines by market id."""
+    cdef uint64_t own
+    with nogil:
+        own = engine_hash(&engine.engine)
+    return mix(total, own)
 
 
 cdef list coming_records(const symbol_t* symbol):
