@@ -149,6 +149,7 @@ def _print_banner(exchange: Exchange, as_json: bool) -> None:
             "epoch": exchange.recovered.start.epoch,
             "rules_held_back": exchange.recovered.held_back,
             "remarks": list(exchange.recovered.remarks),
+            "snapshot": exchange.recovered.first_seq - 1 if exchange.recovered.snapshot else None,
             "dxs": f"{dxs.address[0]}:{dxs.address[1]}" if dxs is not None else None,
         })  # fmt: skip
         print(line.decode(), flush=True)

@@ -7,8 +7,13 @@ sent again.
 from __future__ import annotations
 
 import random
+import shutil
+import sqlite3
+import tempfile
 import time
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 from system.audit_log import LogFacts
 from system.process import ExchangeProcess
@@ -21,6 +26,9 @@ SYMBOL_IDS = {"BTC-PERP": 1, "ETH-PERP": 2}
 PRICE_UNIT, QTY_UNIT, MONEY_UNIT = Decimal("0.01"), Decimal("0.000001"), Decimal("0.00000001")
 HISTORY = 1000  # fills of a user that an exchange has at hand after a start
 QUIET_S = 0.3
+ARCHIVE_S = 20.0
+OF_A_FILL = ("seq", "ts_ns", "symbol_id", "px", "qty", "taker_side", "taker_user_id",
+             "maker_user_id", "taker_oid", "maker_oid", "taker_fee", "maker_fee")  # fmt: skip
 
 
 def check_log(load: Load, facts: LogFacts) -> None:
@@ -157,3 +165,56 @@ async def check_dedup(
                     assert not known, f"{cid} is {known} in the log and was taken again"
                     witness.hear_order(await client.cancel(again))
                     assert again.oid > newest
+
+
+# --- archive and replica ------------------------------------------------------------------------
+
+
+def check_archive(data: Path, facts: LogFacts) -> None:
+    """Once it has come so far it has each fill exactly once, every order, every balance (AR-2)."""
+    newest = max(facts.fills, default=0)
+    with closing(sqlite3.connect(f"file:{data / 'archive.db'}?mode=ro", uri=True)) as archive:
+        deadline = time.monotonic() + ARCHIVE_S
+        while archive_position(archive) < newest:
+            assert time.monotonic() < deadline, f"{archive_position(archive)}, due {newest}"
+            time.sleep(0.02)
+        assert archive.execute("SELECT complete_from FROM archive").fetchone() == (1,)
+        assert archive.execute("SELECT count(*) FROM holes").fetchone() == (0,)
+        rows = archive.execute(f"SELECT {', '.join(OF_A_FILL)} FROM fills ORDER BY seq").fetchall()
+        due = [tuple(getattr(f, name) for name in OF_A_FILL) for f in facts.fills.values()]
+        assert rows == due, next(
+            pair for pair in zip(rows, due, strict=False) if pair[0] != pair[1]
+        )
+        orders = {oid for (oid,) in archive.execute("SELECT oid FROM orders")}
+        assert not facts.taken.keys() - orders
+        ended = "SELECT oid FROM orders WHERE ended_ns > 0"
+        assert not facts.live & {oid for (oid,) in archive.execute(ended)}
+        for user, collateral in archive.execute("SELECT user_id, collateral FROM accounts"):
+            assert collateral == facts.auditor.collateral[user], user
+
+
+def archive_position(archive: sqlite3.Connection) -> int:
+    (position,) = archive.execute("SELECT position FROM archive").fetchone() or (0,)
+    return int(position)
+
+
+def check_not_ahead(data: Path, facts: LogFacts) -> None:
+    """What a killed process left in the archive is no more than its log has (AR-1)."""
+    with tempfile.TemporaryDirectory() as folder:  # SQLite mends what it opens
+        for path in data.glob("archive.db*"):
+            shutil.copy(path, folder)
+        copy = Path(folder) / "archive.db"
+        if not copy.exists():
+            return
+        with closing(sqlite3.connect(copy)) as archive:
+            tables = archive.execute("SELECT count(*) FROM sqlite_master WHERE name = 'archive'")
+            if tables.fetchone() == (1,):
+                assert archive_position(archive) <= facts.last_seq
+
+
+def check_health(exchange: ExchangeProcess) -> None:
+    """The replica lives and has found no difference (RP-6, RP-13)."""
+    health = exchange.health()
+    assert health["status"] == "ok", health
+    assert health["replica"]["mismatch"] is None and not health["replica"]["error"], health
+    assert not [text for text in health["warnings"] if "snapshot" in text], health

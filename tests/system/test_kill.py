@@ -4,9 +4,10 @@ One data folder lives through many lives of the exchange. Each life begins with 
 the one before left: everything told is in the log, the exchange says what the log says, what was
 not answered can be sent again. Then witnesses trade until it is killed, or stopped, or killed while
 it stops; some lives end while they start. The log is followed from its first record to its last by
-an auditor that shares no code with the exchange.
+an auditor that shares no code with the exchange. Segments are small and snapshots frequent, so that
+log is pruned and used again, and starts are from snapshots; the archive has each fill once.
 
-RSX_KILL_ROUNDS: lives per mode (default 3; 200 takes about 10 minutes a mode).
+RSX_KILL_ROUNDS: lives per mode (default 2; 200 takes about 10 minutes a mode).
 RSX_KILL_SEED: what a failed run printed. It repeats what clients and schedule draw; how far each
 gets by the time of a kill is the machine's. The data folder of a failed run is kept.
 """
@@ -30,16 +31,29 @@ from pathlib import Path
 import pytest
 from system.audit_log import LogFacts, read_log
 from system.process import PROGRAM, ROOT, ExchangeProcess, rsx, run_args, until, write_config
-from system.promises import check_dedup, check_log, check_restarted, settle
+from system.promises import (
+    check_archive,
+    check_dedup,
+    check_health,
+    check_log,
+    check_not_ahead,
+    check_restarted,
+    settle,
+)
 from system.witness import Load
 
-ROUNDS = int(os.environ.get("RSX_KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("RSX_KILL_ROUNDS", "2"))
 pytestmark = [pytest.mark.system, pytest.mark.timeout(60 + 20 * ROUNDS)]
 
 USERS = range(11, 15)
 LOAD_S = 15.0
 # How a life ends. "start": before anyone could trade in it.
 ENDS = {"kill": 12, "start": 2, "stop": 1, "stop and kill": 2}
+# Segments, snapshots, pruned log, digests and checkpoints in the time of one life.
+SMALL = {
+    "segment_mib": "1", "retain_mib": "2", "every_s": "1", "every_mib": "1", "check_ms": "20",
+    "checkpoint_s": "1",
+}  # fmt: skip
 
 
 @contextmanager
@@ -62,12 +76,13 @@ class Life:
         self.data = folder / "data"
         self.config = write_config(
             folder / "config.toml", durability=f'"{durability}"', shards=str(shards),
-            segment_mib="1",
+            **SMALL,
         )  # fmt: skip
         self.load = Load(USERS, rng)
         self.facts = LogFacts()
         self.ends: Counter[str] = Counter()
         self.epoch = 0
+        self.from_snapshots = 0
 
     def exchange(self) -> ExchangeProcess:
         return ExchangeProcess(self.data, "--config", str(self.config))
@@ -86,14 +101,18 @@ class Life:
                 assert "ERROR" not in exchange.stderr, exchange.stderr
         self.facts.follow(self.data)
         check_log(self.load, self.facts)
+        check_not_ahead(self.data, self.facts)
 
     def check(self, exchange: ExchangeProcess) -> None:
         """What the last life left is what the witnesses were told, and what the log says."""
         assert exchange.banner["epoch"] > self.epoch
         self.epoch = exchange.banner["epoch"]
+        self.from_snapshots += exchange.banner["snapshot"] is not None
         settle(exchange)
         self.facts.follow(self.data)
         asyncio.run(check_restarted(self.load, self.facts, exchange))
+        check_archive(self.data, self.facts)
+        check_health(exchange)
         asyncio.run(check_dedup(self.load, self.facts, exchange, self.rng))
 
     async def trade_until(self, exchange: ExchangeProcess, end: str) -> None:
@@ -131,8 +150,9 @@ class Life:
             assert exchange.stop() == 0
         self.facts.follow(self.data)
         check_log(self.load, self.facts)
-        done = rsx("wal", "verify", str(self.data))
-        assert done.returncode == 0, done.stdout + done.stderr
+        for command in (("wal", "verify"),):
+            done = rsx(*command, str(self.data))
+            assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("lost", ["fill", "cancel", "deposit"])
@@ -174,7 +194,11 @@ def test_nothing_that_was_told_is_lost_when_the_exchange_is_killed(durability, s
             print(f"life {number}", end="\r")
             life.run()
         life.end()
+        oldest = min(int(path.stem) for path in life.data.glob("wal/*.wal"))
+        if ROUNDS >= 100:
+            assert life.from_snapshots > ROUNDS // 2 and oldest > 1
         print(f"{ROUNDS} lives in {time.monotonic() - began:.0f} s, ended by {dict(life.ends)}: "
               f"{life.facts.last_seq:,} records, {len(life.facts.fills):,} fills, "
               f"{life.load.fills_told:,} of their sides told, {len(life.facts.taken):,} orders, "
-              f"{len(life.load.deposits):,} deposits")  # fmt: skip
+              f"{len(life.load.deposits):,} deposits; {life.from_snapshots} began from a snapshot, "
+              f"the log now begins at {oldest:,}")  # fmt: skip
