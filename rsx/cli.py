@@ -36,6 +36,9 @@ LAZY = {
     "follow": "rsx.commands.follow",
     "standby": "rsx.commands.standby",
     "promote": "rsx.commands.standby",
+    "snapshot": "rsx.commands.snapshot",
+    "verify": "rsx.commands.snapshot",
+    "restore": "rsx.commands.snapshot",
     "perf": "rsx.commands.perf",
 }
 

@@ -65,6 +65,7 @@ from rsx.client.models import (
     Resumed,
     RulesChanged,
     RulesSet,
+    SnapshotWritten,
     Symbol,
     Trade,
     plain,
@@ -81,6 +82,6 @@ __all__ = [
     "MarketEvent", "MarketMark", "MarketStream", "ModeChanged", "ModeSet", "MoneyMoved",
     "NotConnected", "OpenInterest", "Order", "OrderChange", "OrderRejected", "OrderUpdate",
     "OrdersUpdate", "PastFill", "PastOrder", "PastRate", "Position", "PositionTransferred",
-    "QueuePosition", "RequestRefused", "Resumed", "RulesChanged", "RulesSet", "Symbol",
-    "Trade", "plain",
+    "QueuePosition", "RequestRefused", "Resumed", "RulesChanged", "RulesSet", "SnapshotWritten",
+    "Symbol", "Trade", "plain",
 ]  # fmt: skip

@@ -14,7 +14,14 @@ import aiohttp
 
 from rsx.client.decimals import Amount, from_units, to_units
 from rsx.client.errors import ClientClosed
-from rsx.client.models import MODES, AccountSettings, Deposit, ModeSet, RulesSet
+from rsx.client.models import (
+    MODES,
+    AccountSettings,
+    Deposit,
+    ModeSet,
+    RulesSet,
+    SnapshotWritten,
+)
 from rsx.client.orders import checked_stp
 from rsx.client.private import Token
 from rsx.client.rest import Rest
@@ -149,6 +156,15 @@ class Admin(Connected):
         """Cancel all orders and triggers of a user; returns how many ended. Raises as mode."""
         answer = await self._post("/v1/admin/cancel", {"user": user, "symbol": symbol})
         return int(answer["cancelled"])
+
+    async def snapshot(self, seconds: float = 600.0) -> SnapshotWritten:
+        """Let the exchange write its state to a file; returns when that is durable.
+
+        Raises  RequestRefused with the reason why it cannot; AuthenticationFailed; NotConnected;
+                FateUnknown
+        """
+        answer = await self._open_rest().post("/v1/admin/snapshot", seconds, {})
+        return SnapshotWritten(**answer)
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._open_rest().post(path, self.timeout, body)

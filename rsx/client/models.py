@@ -718,6 +718,13 @@ class ModeSet(Model, frozen=True, kw_only=True):
     seq: int
 
 
+class SnapshotWritten(Model, frozen=True, kw_only=True):
+    """Answer to `Admin.snapshot`: the state after log number `seq`, in a file on its machine."""
+
+    seq: int
+    file: str
+
+
 class Deposit(Model, frozen=True, kw_only=True):
     """A durable deposit or withdrawal by an admin; `seq` is its log number."""
 

@@ -274,6 +274,8 @@ def stats(directory: Path, as_json: bool) -> int:
                         "started": _time(e.ts_ns)} for e in found.epochs],
             "resting_orders": resting, "accounts": len(state.ledger.users()),
         }  # fmt: skip
+        if found.is_pruned:
+            out |= {"resting_orders": {}, "accounts": None}
         if as_json:
             click.echo(orjson.dumps(out).decode())
         else:
@@ -295,6 +297,9 @@ def _print_stats(out: dict[str, Any]) -> None:
         click.echo(f"  start {epoch['epoch']:<4} {epoch['started']}  from {epoch['first_seq']}")
     for name, count in out["resting_orders"].items():
         click.echo(f"  {name:<20} {count:>14,} resting orders")
+    if out["accounts"] is None:
+        click.echo("  what came before is pruned: rsx verify DIR folds the rest from a snapshot")
+        return
     click.echo(f"  {'accounts':<20} {out['accounts']:>14,}")
 
 
@@ -321,7 +326,7 @@ def verify(directory: Path, as_json: bool) -> int:
                 "segments": len(found.segments), "torn_bytes": found.torn_bytes,
                 "unsynced": found.unsynced,
                 "findings": places, "findings_left_out": found.findings_left_out,
-                "state_hash": f"{state.state_hash():016x}",
+                "state_hash": None if found.is_pruned else f"{state.state_hash():016x}",
             }).decode())  # fmt: skip
         else:
             for finding in found.findings:
@@ -330,10 +335,12 @@ def verify(directory: Path, as_json: bool) -> int:
                 click.echo(f"... and {found.findings_left_out} more")
             if torn:
                 click.echo(f"{torn}: {found.torn_bytes} bytes; the next start cuts them")
+            folded = f"state {state.state_hash():016x}"
+            if found.is_pruned:
+                folded = "not folded: its beginning is pruned (rsx verify DIR has the snapshots)"
             click.echo(
                 f"{found.folder}: {found.status}, {sum(found.counts.values()):,} valid records in "
-                f"{len(found.segments)} segment(s), sound up to record {found.last_seq}, "
-                f"state {state.state_hash():016x}"
+                f"{len(found.segments)} segment(s), sound up to record {found.last_seq}, {folded}"
             )
     return 0 if found.status == "sound" else 1
 

@@ -27,7 +27,9 @@ from rsx.errors import StartError
 from rsx.records import LOG_PRUNE, MODE_REQUEST, RECORD_SIZE, Mode
 from rsx.tiles.wal cimport WalTile
 from rsx.wal.follow import LogFollower
-from rsx.wal.snapshot import SnapshotWriter, list_snapshots, load_snapshot
+from rsx.wal.snapshot import (
+    SnapshotWriter, list_snapshots, load_snapshot, remove_leftovers,
+)
 from rsx.wal.state cimport State
 
 cdef extern from *:
@@ -152,6 +154,7 @@ cdef class ReplicaTile(Tile):
     def begin(self, uint64_t now):
         """RP-10: from the newest snapshot that loads, or from the first record."""
         cdef State state = None
+        remove_leftovers(self.snapshots, self.disk)
         for found in reversed(list_snapshots(self.snapshots, self.disk)):
             if state is None:
                 try:

@@ -122,6 +122,11 @@ class Inspection:
         return "torn" if self.torn else "sound"
 
     @property
+    def is_pruned(self) -> bool:
+        """Whether the log begins behind record 1: what came before, a snapshot has."""
+        return self.segments[0].first > 1
+
+    @property
     def size(self) -> int:
         return sum(segment.size for segment in self.segments)
 
@@ -181,8 +186,9 @@ class _Walk:
         self.until = until
         self.has_hole = False
         self.promised = 0  # by the newest mark
-        self.place = Place()
+        self.place = Place(found.segments[0].first)
         self.open: set[int] = set()  # streams in the middle of a request
+        self.seen: set[int] = set()  # streams of which the end of a request is known
         self.coming: dict[int, list[View]] = {}  # sets of rules that are not whole
         self.opening = 0  # where a record of the opening of a start would be
         self.path = Path()
@@ -347,7 +353,7 @@ class _Walk:
                     continue  # the most frequent case: one record is the whole request
             if kind in LOOKED_INTO:
                 self._special(run, at, first + at)
-            if kind in OF_A_SYMBOL and stream not in configs:
+            if kind in OF_A_SYMBOL and stream not in configs and not self.found.is_pruned:
                 self.wrong(first + at, f"market {stream} is used before its SYMBOL_CONFIG")
             self._group(first + at, kind, stream, flag & ENDS)
         if self.thorough:
@@ -359,7 +365,7 @@ class _Walk:
             if stream in self.open:
                 self.wrong(seq, "a request begins before the one before it has ended")
         elif kind in GOES_ON:
-            if stream not in self.open:
+            if stream not in self.open and (stream in self.seen or not self.found.is_pruned):
                 self.wrong(seq, f"{BY_TYPE[kind].name} outside of any request")
         elif kind not in LOGGED:
             self.wrong(seq, f"{BY_TYPE[kind].name} has no place in a log")
@@ -367,6 +373,7 @@ class _Walk:
             self.wrong(seq, f"{BY_TYPE[kind].name} without the flag GROUP_END")
         if ends:
             self.open.discard(stream)
+            self.seen.add(stream)
         elif kind in OF_A_SYMBOL:
             self.open.add(stream)
 
@@ -392,7 +399,7 @@ class _Walk:
         found.exchange_id = found.exchange_id or view.exchange_id
         if name == "LOG_STARTED":
             last = found.epochs[-1].number if found.epochs else 0
-            if view.epoch != last + 1:
+            if view.epoch != last + 1 and (last or not found.is_pruned):
                 self.wrong(seq, f"start {view.epoch} of the log, {last + 1} is due")
             found.epochs.append(Epoch(view.epoch, seq, view.ts_ns))
             found.money_decimals = view.money_decimals
@@ -415,7 +422,7 @@ class _Walk:
         if view.record.name == RULES[0]:
             known = found.rules.get(market)
             due = known.version + 1 if known else 1
-            may_skip = seq == self.opening
+            may_skip = seq == self.opening or (known is None and found.is_pruned)
             if view.config_version < due or (view.config_version > due and not may_skip):
                 self.wrong(seq, f"market {market} gets rules {view.config_version}, {due} is due")
             for key in SAME_FOR_EVER:
@@ -453,6 +460,8 @@ class _Walk:
         last = len(run) - RECORD_SIZE
         epoch = int.from_bytes(run[last + 12 : last + 16], "little")
         started = self.found.epochs[-1].number if self.found.epochs else 0
+        if not started and self.found.is_pruned:
+            return
         if epoch > started and types[-1] != TYPE["SEGMENT_STARTED"]:
             self.wrong(first + last // RECORD_SIZE, f"epoch {epoch} without a LOG_STARTED")
 
@@ -492,9 +501,12 @@ def config_of(found: Inspection) -> Config:
 def fold(found: Inspection) -> State:
     """Fold the log up to `found.last_seq` and audit the result.
 
-    What does not fit becomes a finding; the state is then that of the records before.
+    What does not fit becomes a finding; the state is then that of the records before. A pruned log
+    has no beginning to fold from: the state is an empty one (`rsx verify` has the snapshots).
     """
     state = State(config_of(found))
+    if found.is_pruned:
+        return state
     path, first = Path(), 1
     try:
         for number, segment in enumerate(found.segments):
