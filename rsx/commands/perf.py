@@ -23,6 +23,7 @@ BENCHES = {
     "accept": "bench_accept",
     "risk": "bench_risk",
     "liquidation": "bench_liquidation",
+    "snapshot": "bench_snapshot",
     "engine": "load_engine",
     "websocket": "load_websocket",
 }

@@ -263,6 +263,8 @@ cdef int ledger_load_position(ledger_t* ledger, const rsx_row_position_t* row) n
     cdef position_t* position
     if index < 0 or row.leg > 1 or row.cost < 0 or row.margin_mode > RSX_MARGIN_ISOLATED:
         return WRONG_ROW
+    if (row.net == 0) != (row.cost == 0):
+        return WRONG_ROW
     if row.account == 0:
         position = &ledger.positions[index + 1]
     else:
