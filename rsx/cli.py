@@ -33,6 +33,7 @@ LAZY = {
     "watch": "rsx.commands.remote",
     "wal": "rsx.commands.wal",
     "replay": "rsx.commands.replay",
+    "export": "rsx.commands.export",
     "follow": "rsx.commands.follow",
     "standby": "rsx.commands.standby",
     "promote": "rsx.commands.standby",

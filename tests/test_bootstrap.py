@@ -670,7 +670,8 @@ def test_the_project_names_the_versions_that_are_pinned():
     named = project["project"]["dependencies"] + project["build-system"]["requires"]
     assert {normal(name) for name in named} <= runtime
     extras = project["project"]["optional-dependencies"]
-    assert {normal(name) for name in extras["dev"] + extras["postgres"]} <= development
+    pinned = extras["dev"] + extras["postgres"] + extras["export"]
+    assert {normal(name) for name in pinned} <= development
     assert not runtime & development
 
 
