@@ -40,6 +40,7 @@ LAZY = {
     "snapshot": "rsx.commands.snapshot",
     "verify": "rsx.commands.snapshot",
     "restore": "rsx.commands.snapshot",
+    "sim": "rsx.commands.sim",
     "perf": "rsx.commands.perf",
 }
 

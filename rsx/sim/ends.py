@@ -154,40 +154,58 @@ class Lost(Lying):
 
 
 class Flip(End):
-    """A bit of the log changes, in records that a mark says were synced: found, and located."""
+    """A bit of the log changes, in records that a mark says were synced, or one of a snapshot:
+    found, and located."""
 
     name = "flip"
 
     def happen(self, world: World) -> None:
         super().happen(world)
         self.place: tuple[Any, int, int] | None = None
+        self.seq = 0  # of the record; 0 = in a snapshot
+        disk, fate = world.disk, world.fate
+        snapshots = [world.snapshots / name for name in disk.list(world.snapshots)]
+        snapshots = [path for path in snapshots if path.name.endswith(".snap")]
         witness = world.witness
         marked = max_marked(witness.log)
         first, _ = world.read_log(witness.last + 1)
-        if marked < first:
-            return
-        self.seq = world.fate.within(first, marked)
-        begin = max(s for s in world.segments() if s <= self.seq)
-        byte, bit = world.fate.below(RECORD_SIZE), world.fate.below(8)
-        offset = (self.seq - begin) * RECORD_SIZE
-        self.offset = offset
-        self.place = (world.segment_path(begin), offset + byte, bit)
-        world.disk.flip(*self.place)
+        if snapshots and fate.happens(MILLION // 3):
+            path = snapshots[-1]
+            self.place = (path, fate.below(disk.file_size(path)), fate.below(8))
+        elif marked >= first:
+            self.seq = fate.within(first, marked)
+            begin = max(s for s in world.segments() if s <= self.seq)
+            self.offset = (self.seq - begin) * RECORD_SIZE
+            byte = self.offset + fate.below(RECORD_SIZE)
+            self.place = (world.segment_path(begin), byte, fate.below(8))
+        if self.place is not None:
+            disk.flip(*self.place)
 
     def is_refusal_due(self, world: World) -> None:
-        if self.place is not None:
+        """A start from a snapshot does not read the log before it."""
+        if self.place is None:
+            return
+        path, recovered = self.place[0], world.recovered
+        passed = any(path.name in text for text in recovered.passed_over)
+        is_read = self.seq >= recovered.first_seq if self.seq else not passed
+        if is_read:
             raise Broken("L-21", self.seq, f"bit {self.place} was flipped, and nothing was said")
+        self.heal(world)
+
+    def heal(self, world: World) -> None:
+        if self.place is not None:
+            world.disk.flip(*self.place)
+        self.place = None
 
     def refused(self, world: World, error: Exception) -> None:
         if self.place is None:
             super().refused(world, error)
             return
         text = str(error)
-        if self.place[0].name not in text or str(self.offset) not in text:
+        if self.place[0].name not in text or (self.seq and str(self.offset) not in text):
             raise Broken("L-21", self.seq, f"bit {self.place} was flipped: {text}") from error
         world.counts["refused"] += 1
-        world.disk.flip(*self.place)
-        self.place = None
+        self.heal(world)
 
 
 def located(text: str) -> bool:

@@ -116,7 +116,11 @@ def draw_config(chance: Chance, features: frozenset[str], faults: frozenset[str]
         "wal": {
             "durability": chance.pick(("fill", "fill", "all", "async")),
             "flush_ms": chance.pick((1, 10, 100)), "segments_ahead": chance.pick((0, 1, 2)),
+            "retain_mib": chance.pick((0, 64)),
         },
+        "replica": {"enabled": chance.happens(HALF), "check_ms": chance.pick((0, 20, 1000))},
+        "snapshot": {"every_s": chance.pick((1, 30, 600)), "every_mib": 0,
+                     "keep": chance.pick((1, 2))},
         "rings": rings,
         "demo": {"enabled": False},
         "mark": {"source": chance.pick(("last", "synthetic", "synthetic")), "stale_ms": 90_000},

@@ -24,7 +24,8 @@ from rsx.sim.auditor.rows import rows
 from rsx.sim.chance import MILLION, Chance
 from rsx.sim.clients import Clients
 from rsx.sim.disk import SimDisk
-from rsx.sim.ends import End, draw_end
+from rsx.sim.ends import End, Flip, draw_end
+from rsx.sim.follower import Follower
 from rsx.sim.plan import MS, Plan
 from rsx.wal.start import Recovered, recover
 
@@ -49,8 +50,9 @@ class World:
         self.plan = plan
         self.schedule, self.fate = chance.fork(), chance.fork()
         self.disk = SimDisk(chance.next())
-        self.folder = FOLDER
+        self.folder, self.snapshots = FOLDER, FOLDER.parent / "snapshots"
         self.disk.make_folder(FOLDER)
+        self.disk.make_folder(self.snapshots)
         self.clock = Clock.simulated(START_NS)
         config = plan.config
         self.witness = Witness(
@@ -59,6 +61,7 @@ class World:
         )  # fmt: skip
         self.witness.places_kept = config.matching.dedup_orders_max // 2
         self.clients = Clients(plan, chance.fork(), self.push)
+        self.follower = Follower(FOLDER, self.disk, "dxs" in plan.faults)
         self.exchange_id = chance.next() >> 8 | 1
         self.steps = 0
         self.counts: Counter[str] = Counter()
@@ -72,9 +75,10 @@ class World:
 
     def start(self, machine: bool) -> None:
         """Recover and build every tile. machine: the power was cut since the last start."""
-        recovered = self.recover()
+        self.recovered = recovered = self.recover()
+        if self.end is not None:
+            self.end.is_refusal_due(self)
         self.hold_against(recovered, machine)
-        self.recovered = recovered
         self.witness.starts(recovered.start.epoch)
         self.trusted = True
         self.rings = topology.build_rings(recovered.config)
@@ -84,8 +88,15 @@ class World:
             self.rings, recovered, FOLDER, self.clock, self.disk, self.plan.segment_records
         )
         self.wal.sync_inline = self.plan.sync_inline
+        self.replica = topology.build_replica(
+            self.rings, recovered, FOLDER, self.clock, self.disk, self.wal
+        )
         self.risks = risks
-        self.tiles = [*risks, *self.matching, self.wal, self.wal_sync]
+        behind = [self.wal_sync] if self.replica is None else [self.wal_sync, self.replica]
+        self.tiles = [*risks, *self.matching, self.wal, *behind]
+        self.follower.begin(self.wal)
+        if self.replica is not None:
+            self.replica.holders["follower"] = lambda: self.follower.next_seq
         self.segment_first = recovered.start.segment_first
         self.table = self.make_table()
         for tile in self.tiles:
@@ -115,6 +126,13 @@ class World:
         first, log = self.read_log(recovered.start.next_seq)
         lost = self.witness.recovered(first, log, machine=machine, trusted=self.trusted)
         self.counts["records lost"] += lost
+        if recovered.mismatch:
+            raise Broken("RP-6", 0, recovered.mismatch)
+        if recovered.snapshot is not None:
+            self.counts["starts from a snapshot"] += 1
+        if recovered.passed_over and self.trusted and not isinstance(self.end, Flip):
+            raise Broken("SN-1", 0, f"snapshots were passed over: {recovered.passed_over}")
+        self.follower.held_against(self.witness, self.trusted)
         self.witness.compare(recovered.state.ledger, recovered.state.engines)
 
     def segments(self) -> list[int]:
@@ -149,7 +167,10 @@ class World:
             *((tile.step, "matching") for tile in self.matching),
             (self.wal.step, "wal"), (sync, "sync"), (self.ask, "ask"), (self.collect, "collect"),
             (self.tick, "clock"), (self.mark, "mark"), (self.feed, "feed"),
+            (self.follow, "follow"),
         ]  # fmt: skip
+        if self.replica is not None:
+            rows.append((self.replica.step, "replica"))
         return [action for action, name in rows for _ in range(weights[name])]
 
     def push(self, user: int, data: bytes) -> bool:
@@ -227,6 +248,10 @@ class World:
         self.witness.hear_feed(data)
         return len(data)
 
+    def follow(self) -> int:
+        """Where those stand who store the log elsewhere."""
+        return self.follower.step(self.schedule)
+
     def slow_sync(self) -> int:
         """A disk that takes its time: meanwhile the others go on."""
         now = self.clock.now_ns()
@@ -298,7 +323,6 @@ class World:
             except (StartError, OSError) as error:
                 machine |= self.again(end, error)
                 continue
-            end.is_refusal_due(self)
             if self.disk.is_dead:  # it died in what nobody looks at
                 machine |= self.again(end, OSError("died"))
                 continue
@@ -341,4 +365,14 @@ class World:
             witness.at_rest(self.clock.now_ns(), self.plan.config.mark.stale_ms * MS)
             state = self.recovered.state
             witness.compare(state.ledger, state.engines)
+            self.second_fold()
         clients.completed.clear()
+
+    def second_fold(self) -> None:
+        """INV-14: the replica has come as far, found no difference, and has the same state."""
+        if self.replica is None:
+            return
+        health = self.replica.health()
+        self.counts["snapshots"] += self.replica.counters()["snapshots_written"]
+        if health["error"] or health["mismatch"] or health["seq"] != self.wal.durable:
+            raise Broken("RP-14", self.wal.durable, f"the replica: {health}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from rsx.records import FUND_USER_BASE, View
+from rsx.records import FUND_USER_BASE, OF_A_SYMBOL, View
 from rsx.sim.auditor.rules import (
     BUY,
     FOK,
@@ -91,7 +91,7 @@ class Auditor(RuleChecks):
             handler(record)
         if record.record.name.startswith(GROUPED):
             self.groups[record.symbol_id].append(record)
-        if record.header_flags & GROUP_END and "symbol_id" in record.record.offsets:
+        if record.header_flags & GROUP_END and record.record.type in OF_A_SYMBOL:
             self.end_of_group(record.symbol_id)
 
     def on_deposit(self, r: View) -> None:

@@ -99,12 +99,14 @@ class Witness:
                 raise Broken("INV-5", row.seq, f"released where {due + index} is due")
             if row.epoch != self.epoch:
                 raise Broken("INV-5", row.seq, f"epoch {row.epoch} in the life of {self.epoch}")
+            if row.type == LOG_STARTED:
+                self.epoch_told = row.epoch  # SEGMENT_STARTED may come before it, and says nothing
             if row.seq % SEAL_EVERY == 0:
                 at = index * RECORD_SIZE
                 if not is_sealed(data[at : at + RECORD_SIZE]):
                     raise Broken("L-20", row.seq, f"{row.record.name} is not sealed")
         self.log += data
-        self.told, self.epoch_told = self.last, self.epoch
+        self.told = self.last
         self.pending.extend(heard)
         return heard
 

@@ -85,6 +85,7 @@ class TriggerRow:
 
 @dataclass
 class RuleChecks:
+    whole: dict[int, int] = field(default_factory=dict)  # version of the newest whole set
     configs: dict[int, View] = field(default_factory=dict)
     limits: dict[int, View] = field(default_factory=dict)
     risks: dict[int, View] = field(default_factory=dict)
@@ -108,9 +109,9 @@ class RuleChecks:
     # --- the market ---------------------------------------------------------------------
 
     def on_symbol_config(self, r: View) -> None:
-        known = self.configs.get(r.symbol_id)
-        if known is not None and r.config_version <= known.config_version:
-            self.wrong(25, f"rules {r.config_version} after {known.config_version}")
+        known = self.whole.get(r.symbol_id, 0)
+        if r.config_version <= known:
+            self.wrong(25, f"rules {r.config_version} after {known}")
         self.configs[r.symbol_id] = r
 
     def on_symbol_limits(self, r: View) -> None:
@@ -120,11 +121,13 @@ class RuleChecks:
         self.risks[r.symbol_id] = r
 
     def on_symbol_brackets(self, r: View) -> None:
-        """SY-1: the set is whole, and of one version."""
+        """SY-1: the set is whole, and of one version; a part of one, at an end of the log, is none
+        (SY-6)."""
         parts = [part.get(r.symbol_id) for part in (self.configs, self.limits, self.risks)]
         versions = {part.config_version for part in parts if part} | {r.config_version}
         if None in parts or len(versions) != 1:
             self.wrong("SY-4", f"rules of market {r.symbol_id} of versions {sorted(versions)}")
+        self.whole[r.symbol_id] = r.config_version
 
     def on_trading_mode(self, r: View) -> None:
         if r.previous != self.modes[r.symbol_id]:
