@@ -458,8 +458,10 @@ class DxsClient:
         asked, oldest, newest = view.from_seq, view.oldest_seq, view.durable_seq
         if view.reason == Reason.STOPPING:
             return CleanEnd("the exchange stops")
-        if view.reason in (Reason.TOKEN_MISSING, Reason.TOKEN_INVALID):
-            return NotAllowed(SENTENCES[Reason(view.reason)])
+        if view.reason == Reason.TOKEN_MISSING:
+            return NotAllowed("the server asks for a token")
+        if view.reason == Reason.TOKEN_INVALID:
+            return NotAllowed("the token is not the server's")
         if view.reason == Reason.NOT_FOUND:
             if self.exchange_id not in (0, view.exchange_id):
                 return OtherExchange(self._other_exchange(view.exchange_id), asked, oldest, newest)
