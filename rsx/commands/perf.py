@@ -26,6 +26,7 @@ BENCHES = {
     "snapshot": "bench_snapshot",
     "engine": "load_engine",
     "websocket": "load_websocket",
+    "dxs": "bench_dxs",
 }
 
 
