@@ -18,6 +18,7 @@ from rsx.book.lookahead cimport (
 from rsx.book.matching cimport engine_request
 from rsx.book.recentre cimport book_recentre_move
 from rsx.core.clock cimport monotonic_ns
+from rsx.core.disk cimport Disk
 from rsx.core.ring cimport (
     Ring, ring_available, ring_claim, ring_commit, ring_free, ring_peek, ring_release, ring_t,
     ring_wake, rsx_pause,
@@ -301,6 +302,32 @@ def accept_path(MatchingTile matching, WalTile wal, Tile wal_sync, Ring risk_mat
     return took
 
 
+def log_path(WalTile wal, Tile wal_sync, Ring matching_wal, list outputs,
+             const uint8_t[:] record, uint64_t count, uint64_t batch):
+    """Records through the log to the released rings, `batch` to a duty cycle of the wal tile.
+
+    Returns ns of its duty cycles; syncs run and the released rings are emptied between them,
+    outside the time. Raises RuntimeError when a duty cycle leaves some of a batch.
+    """
+    cdef uint64_t at, part, began, took = 0
+    cdef ring_t* source = matching_wal.ring
+    cdef Ring ring
+    for at in range(0, count, batch):
+        if ring_available(source) or ring_free(source, batch) < batch:
+            raise RuntimeError(f"{ring_available(source)} records are left at {at} of {count}")
+        for part in range(batch):
+            memcpy(ring_claim(source), &record[0], 128)
+        with nogil:
+            began = monotonic_ns()
+            ring_commit(source)
+            wal.do_work()
+            took += monotonic_ns() - began
+            wal_sync.do_work()
+        for ring in outputs:
+            forget(ring.ring)
+    return took
+
+
 def round_trips(Ring gateway_risk, Ring wal_gateway, const uint8_t[:] request, uint64_t first_oid,
                 uint64_t count):
     """One order at a time: from the push into gateway_risk to its last record in wal_gateway.
@@ -416,3 +443,47 @@ cdef class Sink(Tile):
             ring_release(ring, count)
             self.last_ns = monotonic_ns()
         return <int>count
+
+
+# --- the log through a mapping ----------------------------------------------------------------
+
+
+cdef extern from "<sys/mman.h>" nogil:
+    void* mmap(void* at, size_t size, int protection, int flags, int fd, int64_t offset)
+    int munmap(void* at, size_t size)
+    enum:
+        PROT_READ
+        PROT_WRITE
+        MAP_SHARED
+    void* MAP_FAILED
+
+cdef enum:
+    MAPS = 4096
+
+
+cdef class MappedDisk(Disk):
+    """The files of the log, written through a shared mapping where they have their full size."""
+
+    cdef uint8_t* maps[MAPS]
+    cdef int64_t full
+
+    def __init__(self, int64_t segment_bytes):
+        self.full = segment_bytes
+
+    cdef int64_t write(self, int fd, const void* at, uint64_t size, int64_t offset) noexcept nogil:
+        cdef void* mapped
+        if self.maps[fd] == NULL:
+            if self.size(fd) < self.full:
+                return Disk.write(self, fd, at, size, offset)
+            mapped = mmap(NULL, self.full, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+            if mapped == MAP_FAILED:
+                return -12
+            self.maps[fd] = <uint8_t*>mapped
+        memcpy(self.maps[fd] + offset, at, size)
+        return <int64_t>size
+
+    cdef int close(self, int fd) noexcept nogil:
+        if self.maps[fd] != NULL:
+            munmap(self.maps[fd], self.full)
+            self.maps[fd] = NULL
+        return Disk.close(self, fd)

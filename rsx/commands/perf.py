@@ -21,6 +21,7 @@ BENCHES = {
     "ring": "bench_ring",
     "matching": "bench_matching",
     "accept": "bench_accept",
+    "log": "bench_log",
     "risk": "bench_risk",
     "liquidation": "bench_liquidation",
     "snapshot": "bench_snapshot",

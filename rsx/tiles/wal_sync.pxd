@@ -28,7 +28,8 @@ cdef class WalSync(Tile):
     cdef uint64_t segment_bytes
     cdef int ahead
     cdef int prepared               # handed over and not yet taken, or being filled
-    cdef int filling_fd
+    cdef int filling_fd             # of the file that is being zeroed, -1 = none
+    cdef uint32_t filling_number
     cdef uint64_t filled
     cdef uint32_t next_number
     cdef uint8_t* zeros
@@ -50,6 +51,6 @@ cdef class WalSync(Tile):
     cdef void forget_oldest(self) noexcept nogil
     cdef int recycle(self) except -1 nogil
     cdef int remove_oldest(self) except -1 nogil
-    cdef int hand_over(self, int fd) except -1 nogil
+    cdef int hand_over(self, int fd, uint32_t number) except -1 nogil
     cdef int serve(self, const rsx_record_t* request) except -1 nogil
     cdef int prepare(self) except -1 nogil

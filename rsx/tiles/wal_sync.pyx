@@ -83,7 +83,7 @@ cdef class WalSync(Tile):
             self.do_work()
         if self.filling_fd >= 0:
             self.disk.close(self.filling_fd)
-            self.disk.remove(self.folder / f"ahead-{self.next_number}.tmp")
+            self.disk.remove(self.folder / f"ahead-{self.filling_number}.tmp")
             self.filling_fd = -1
 
     cdef int do_work(self) except -1 nogil:
@@ -130,12 +130,14 @@ cdef class WalSync(Tile):
         cdef char[RSX_NAME_MAX] name
         cdef uint64_t size
         cdef int done
+        if self.prepared >= self.ahead:
+            return 0
+        if self.is_prunable(0):
+            return self.recycle()
         if self.filling_fd < 0:
-            if self.prepared >= self.ahead:
-                return 0
-            if self.is_prunable(0):
-                return self.recycle()
-            done = rsx_ahead_name(name, self.folder_path, self.next_number)
+            self.filling_number = self.next_number
+            self.next_number += 1
+            done = rsx_ahead_name(name, self.folder_path, self.filling_number)
             self.filling_fd = done if done < 0 else self.disk.open(name, DISK_CREATE)
             if self.filling_fd < 0:
                 io_fail(-self.filling_fd, self.folder_path, "segment ahead")
@@ -150,19 +152,18 @@ cdef class WalSync(Tile):
             return 1
         done = self.filling_fd
         self.filling_fd = -1
-        return self.hand_over(done)
+        return self.hand_over(done, self.filling_number)
 
-    cdef int hand_over(self, int fd) except -1 nogil:
-        """SEGMENT_READY: `ahead-<next_number>.tmp` is the wal tile's now."""
+    cdef int hand_over(self, int fd, uint32_t number) except -1 nogil:
+        """SEGMENT_READY: `ahead-<number>.tmp` is the wal tile's now."""
         cdef rsx_segment_ready_t* ready = <rsx_segment_ready_t*>ring_claim(self.sync_wal.ring)
         if ready == NULL:
-            return fail(1302, self.next_number, 0)
+            return fail(1302, number, 0)
         rsx_record_init(ready, RSX_SEGMENT_READY, STREAM_LOG)
         ready.fd = fd
-        ready.number = self.next_number
+        ready.number = number
         ring_commit(self.sync_wal.ring)
         ring_wake(self.sync_wal.ring)
-        self.next_number += 1
         self.prepared += 1
         return 1
 
@@ -225,7 +226,8 @@ cdef class WalSync(Tile):
             self.disk.close(fd)
             return io_fail(-done, self.folder_path, "old segment of the log")
         self.recycled += 1
-        return self.hand_over(fd)
+        self.next_number += 1
+        return self.hand_over(fd, self.next_number - 1)
 
     cdef int remove_oldest(self) except -1 nogil:
         cdef char[RSX_NAME_MAX] name
