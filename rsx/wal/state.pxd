@@ -38,6 +38,8 @@ cdef class State:
     cdef object on_config
     cdef void* by_symbol[65536]
 
+    cdef bint _apply_run(self, const rsx_record_t* record, uint64_t count, uint64_t* at,
+                         bint is_checked) except -1 nogil
     cdef bint _apply_one(self, const rsx_record_t* record) except -1 nogil
     cdef int _compare(self, const rsx_record_t* record) except -1 nogil
     cdef void _use_up(self, uint64_t oid) noexcept nogil

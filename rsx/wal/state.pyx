@@ -110,22 +110,36 @@ cdef class State:
         Raises InvariantError naming the record that does not fit.
         """
         cdef uint64_t count = data.shape[0] // RSX_RECORD_SIZE
-        cdef uint64_t at
+        cdef uint64_t at = 0
         cdef const rsx_record_t* record
         cdef bint is_special
-        cdef ledger_t* ledger = &self.ledger.ledger
-        for at in range(count):
+        cdef bint is_checked = self.on_config is not None
+        while at < count:
             record = <const rsx_record_t*>&data[at * RSX_RECORD_SIZE]
-            if record.type == RSX_SYMBOL_CONFIG and self.on_config is not None:
+            if is_checked and record.type == RSX_SYMBOL_CONFIG:
                 self.on_config(self._view(data, at))
             with nogil:
-                if at + LOOK_FAR < count:
-                    ledger_prefetch(ledger, record + LOOK_FAR)
-                    ledger_prefetch_row(ledger, record + LOOK_NEAR)
-                    ledger_prefetch_held(ledger, record + LOOK_NEXT)
-                is_special = self._apply_one(record)
+                is_special = self._apply_run(record, count, &at, is_checked)
             if is_special:
-                self._note(self._view(data, at))
+                self._note(self._view(data, at - 1))
+
+    cdef bint _apply_run(self, const rsx_record_t* record, uint64_t count, uint64_t* at,
+                         bint is_checked) except -1 nogil:
+        """Records from number `at` of `count` on, up to one that Python has to look at: behind it
+        (True), or before it. The first has been looked at."""
+        cdef ledger_t* ledger = &self.ledger.ledger
+        cdef bint is_special = False
+        while not is_special:
+            if at[0] + LOOK_FAR < count:
+                ledger_prefetch(ledger, record + LOOK_FAR)
+                ledger_prefetch_row(ledger, record + LOOK_NEAR)
+                ledger_prefetch_held(ledger, record + LOOK_NEXT)
+            is_special = self._apply_one(record)
+            at[0] += 1
+            record += 1
+            if at[0] == count or (is_checked and record.type == RSX_SYMBOL_CONFIG):
+                break
+        return is_special
 
     def _view(self, const uint8_t[:] data, uint64_t at):
         return decode(bytes(data[at * RSX_RECORD_SIZE:(at + 1) * RSX_RECORD_SIZE]), crc=False)
