@@ -50,6 +50,7 @@ def serve(folder: Path, records: int, pipe: Any) -> None:
     from rsx.records import CANCEL_REJECTED
 
     durable = records
+    log = os.open(folder / f"{1:020d}.wal", os.O_WRONLY | os.O_APPEND)
     one = CANCEL_REJECTED.pack(ts_ns=1, user_id=1, symbol_id=1, stream=1, header_flags=1)
 
     async def main() -> None:
@@ -58,12 +59,10 @@ def serve(folder: Path, records: int, pipe: Any) -> None:
         await tile.on_start()
         pipe.send(tile.address[1])
         loop = asyncio.get_running_loop()
-        with open(folder / f"{1:020d}.wal", "ab") as file:
-            while await loop.run_in_executor(None, pipe.recv):
-                file.write(sealed(one, durable + 1, 1))
-                file.flush()
-                durable += 1
-                pipe.send(time.monotonic_ns())
+        while await loop.run_in_executor(None, pipe.recv):
+            os.write(log, sealed(one, durable + 1, 1))
+            durable += 1
+            pipe.send(time.monotonic_ns())
         await tile.on_close()
 
     uvloop.run(main())
