@@ -329,7 +329,7 @@ def recover(
 def _promised(segments: list[Segment], next_seq: int, disk: Disk) -> int:
     """Up to which number the log itself says that it is on disk (L-17, L-21); 0 = it says nothing.
 
-    Args  segments: the last two; no others can have anything that is not
+    Args  segments: the last three; no others can have anything that is not
     """
     marks = (records.LOG_SYNCED.type, records.LOG_STARTED.type)
     for segment in reversed(segments):
@@ -349,7 +349,8 @@ def _promised(segments: list[Segment], next_seq: int, disk: Disk) -> int:
 
 
 def _make_durable(segments: list[Segment], end: LogEnd, disk: Disk) -> None:
-    """Sync the segment that the log ends in and the one before it.
+    """Sync the segment that the log ends in and the two before it: one may have been in a sync, one
+    full and waiting for that, one written to (L-3).
 
     A killed process can leave records of both in the page cache only. They are part of what is
     recovered, so they must not be lost after it. What no mark covers is written again first: a
@@ -357,7 +358,7 @@ def _make_durable(segments: list[Segment], end: LogEnd, disk: Disk) -> None:
     """
     if end.path is None:
         return
-    kept = [segment for segment in segments if segment.path <= end.path][-2:]
+    kept = [segment for segment in segments if segment.path <= end.path][-3:]
     begin = _promised(kept, end.next_seq, disk) + 1
     for segment in kept:
         first = max(begin, segment.first)

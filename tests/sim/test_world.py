@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from rsx.sim.plan import draw
 from rsx.sim.world import World
 
@@ -31,3 +33,31 @@ def test_what_a_failed_sync_forgot_is_written_again_by_the_next_start():
         world.start(machine=True)
         assert world.counts["records lost"] == 0
     assert recovered > 0
+
+
+def test_a_start_syncs_every_segment_that_a_killed_process_can_have_left_unsynced():
+    """L-3, L-23: one was being synced, one was full and waited for that, one was written to."""
+    plan = dataclasses.replace(
+        draw(3, frozenset()), segment_records=64, sync_inline=False, features=frozenset()
+    )
+    world = World(dataclasses.replace(plan, config=plan.config.replace(
+        wal={"durability": "async", "flush_ms": 1, "segments_ahead": 0},
+        replica={"enabled": False}, risk={"shards": 1},
+    )))  # fmt: skip
+    world.start(machine=False)
+    begun = world.segment_first
+    while len(world.segments()) < 3 or world.wal.appended < 64 * 3:
+        before = world.wal.appended
+        for _ in range(20):
+            world.ask()
+            for tile in (*world.risks, *world.matching, world.wal):
+                tile.step()
+            world.collect()
+        assert world.wal.appended > before, "the log stands still"
+    assert begun <= 1 and world.wal.durable < 64
+    world.disk.kill()
+    world.start(machine=False)
+    assert world.witness.floor >= 64 * 3
+    world.disk.cut_power(0, False)
+    world.start(machine=True)
+    assert world.counts["records lost"] == 0

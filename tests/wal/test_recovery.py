@@ -443,7 +443,7 @@ def test_files_of_other_names_are_left_alone(world: World) -> None:
 def test_what_a_killed_process_left_in_the_page_cache_is_synced_at_the_start(
     three_segments: World,
 ) -> None:
-    """Else a fill of the last segment but one could be shown, and lost after all."""
+    """Else a fill of a segment before the last could be shown, and lost after all."""
     world = three_segments
     world.close()
     synced = []
@@ -456,7 +456,7 @@ def test_what_a_killed_process_left_in_the_page_cache_is_synced_at_the_start(
     recover(world.config, world.folder, CLOCK, disk=Listening())
 
     paths = [str(segment.path) for segment in list_segments(world.folder)]
-    assert synced == [*paths[-2:], str(world.folder)]
+    assert synced == [*paths[-3:], str(world.folder)]
     world.start()
 
 
