@@ -25,6 +25,7 @@ BENCHES = {
     "risk": "bench_risk",
     "liquidation": "bench_liquidation",
     "snapshot": "bench_snapshot",
+    "archive": "bench_archive",
     "engine": "load_engine",
     "websocket": "load_websocket",
     "dxs": "bench_dxs",
