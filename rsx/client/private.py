@@ -187,6 +187,8 @@ class PrivateSession:
         finally:
             for request in requests:
                 in_flight.discard(request)
+                if request.answer.done() and not request.answer.cancelled():
+                    request.answer.exception()  # taken: who gave up has said so to `ready` too
         return [_result(request, timeout_s) for request in requests]
 
     async def query(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import random
 from decimal import Decimal as D
@@ -495,6 +496,26 @@ def test_attempts_can_be_bounded(run):
                 await up_to_resumed(client)
             with pytest.raises(NotConnected):
                 await client.account()
+
+    run(test)
+
+
+def test_giving_up_leaves_no_answer_that_nobody_took(run):
+    """A request that waits for a connection is told once; the loop has nothing to report."""
+
+    async def give_up(exchange):
+        async with Client(exchange.url, token=mint(1), reconnect_attempts=1) as client:
+            await exchange.stop()
+            await anext(client.events())  # the connection is lost, the attempt not made yet
+            with pytest.raises(NotConnected, match="gave up after 1 attempts"):
+                await client.place("BTC-PERP", "buy", "50000", "0.01")
+
+    async def test(exchange):
+        reported = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what))
+        await give_up(exchange)
+        gc.collect()
+        assert not reported
 
     run(test)
 
