@@ -127,7 +127,8 @@ def bench_config(**changes: Any) -> Any:
         maintenance_margin_ppm=5_000, notional_min=0, price_band_ppm=0,
     )  # fmt: skip
     config = msgspec.structs.replace(config, symbols=(symbol,))
-    return config.replace(demo={"enabled": False}, **changes)
+    off: dict[str, dict[str, Any]] = {"demo": {"enabled": False}, "replica": {"enabled": False}}
+    return config.replace(**{**off, **changes})
 
 
 class EngineRig:

@@ -26,6 +26,7 @@ BENCHES = {
     "liquidation": "bench_liquidation",
     "snapshot": "bench_snapshot",
     "archive": "bench_archive",
+    "snapshot_load": "snapshot_load",
     "engine": "load_engine",
     "websocket": "load_websocket",
     "dxs": "bench_dxs",
