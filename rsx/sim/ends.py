@@ -237,6 +237,19 @@ def restore(world: World) -> None:
     disk.sync_path(world.folder)
 
 
+def mend(world: World, first_seq: int) -> None:
+    """What a lying disk lost of the log before a snapshot, which the start has not read."""
+    for first in world.segments():
+        path = world.segment_path(first)
+        due = bytes(world.witness.log[(first - 1) * RECORD_SIZE : (first_seq - 1) * RECORD_SIZE])
+        data = world.disk.read_file(path)
+        due = due[: len(data)]
+        if data[: len(due)] != due:
+            world.disk.heal()
+            world.disk.write_file(path, due + data[len(due) :])
+            world.counts["segments mended"] += 1
+
+
 KINDS: dict[str, type[End]] = {
     end.name: end for end in (Kill, Power, Call, Fsync, Full, Lying, Lost, Flip)
 }

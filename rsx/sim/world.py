@@ -24,7 +24,7 @@ from rsx.sim.auditor.rows import rows
 from rsx.sim.chance import MILLION, Chance
 from rsx.sim.clients import Clients
 from rsx.sim.disk import SimDisk
-from rsx.sim.ends import End, Flip, draw_end
+from rsx.sim.ends import End, Flip, draw_end, mend
 from rsx.sim.follower import Follower
 from rsx.sim.plan import MS, Plan
 from rsx.wal.start import Recovered, recover
@@ -123,6 +123,8 @@ class World:
 
     def hold_against(self, recovered: Recovered, machine: bool) -> None:
         """The log as it lies there, and the state made of it, against what was told."""
+        if not self.trusted:
+            mend(self, recovered.first_seq)
         first, log = self.read_log(recovered.start.next_seq)
         lost = self.witness.recovered(first, log, machine=machine, trusted=self.trusted)
         self.counts["records lost"] += lost
