@@ -150,7 +150,7 @@ class Life:
             assert exchange.stop() == 0
         self.facts.follow(self.data)
         check_log(self.load, self.facts)
-        for command in (("wal", "verify"),):
+        for command in (("wal", "verify"), ("verify",)):
             done = rsx(*command, str(self.data))
             assert done.returncode == 0, done.stdout + done.stderr
 
