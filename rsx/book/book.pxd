@@ -81,6 +81,7 @@ cdef void book_remove(book_t* book, uint32_t slot) noexcept nogil
 cdef void level_move(book_t* book, uint32_t handle) noexcept nogil
 cdef uint64_t level_weight(const book_t* book, int64_t px) noexcept nogil
 cdef uint64_t book_hash(const book_t* book) noexcept nogil
+cdef uint64_t order_hash(uint64_t state, const order_t* order, int64_t px) noexcept nogil
 cdef uint64_t mix(uint64_t state, uint64_t value) noexcept nogil
 
 

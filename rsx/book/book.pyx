@@ -353,6 +353,14 @@ cdef uint64_t mix(uint64_t state, uint64_t value) noexcept nogil:
     return state ^ (state >> 29)
 
 
+cdef uint64_t order_hash(uint64_t state, const order_t* order, int64_t px) noexcept nogil:
+    """One step of book_hash, which begins with the number of orders."""
+    state = mix(mix(mix(state, order.oid), px), order.remaining)
+    state = mix(mix(mix(state, order.reserved), order.qty), order.user_id)
+    return mix(state, order.side | order.tif << 8 | order.flags << 16
+               | <uint64_t>order.kind << 24 | <uint64_t>order.stp << 32)
+
+
 cdef uint64_t book_hash(const book_t* book) noexcept nogil:
     """Hash of every resting order in priority order, independent of slots, handles and the map
     (INV-14, PM-2)."""
@@ -366,10 +374,7 @@ cdef uint64_t book_hash(const book_t* book) noexcept nogil:
             slot = book.levels[handle].head
             while slot != NONE:
                 order = &book.orders[slot]
-                state = mix(mix(mix(state, order.oid), book.levels[handle].px), order.remaining)
-                state = mix(mix(mix(state, order.reserved), order.qty), order.user_id)
-                state = mix(state, order.side | order.tif << 8 | order.flags << 16
-                            | <uint64_t>order.kind << 24 | <uint64_t>order.stp << 32)
+                state = order_hash(state, order, book.levels[handle].px)
                 slot = order.next
             handle = worse_level(book, side, handle)
     return state

@@ -216,7 +216,11 @@ cdef int engine_apply(engine_t* engine, const rsx_record_t* record) except -1 no
 cdef uint64_t engine_hash(const engine_t* engine) noexcept nogil:
     """F-3: book, expiries, positions, prices, triggers and the order in hand; users and expiries
     in any order."""
-    cdef uint64_t state = book_hash(&engine.book)
+    return engine_hash_of(engine, book_hash(&engine.book))
+
+
+cdef uint64_t engine_hash_of(const engine_t* engine, uint64_t state) noexcept nogil:
+    """What is left of engine_hash when book_hash is known."""
     cdef uint64_t users = 0, expiries = 0, slot
     cdef const user_t* user
     cdef const taker_t* taker = &engine.taker

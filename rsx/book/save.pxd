@@ -1,16 +1,15 @@
-"""One engine as rows of a snapshot, and rows as an engine. See save.pyx."""
+"""One engine as rows of a snapshot. See save.pyx."""
 
 from libc.stdint cimport uint32_t, uint64_t
 
 from rsx.book.matching cimport engine_t
-from rsx.rows_c cimport (
-    rsx_row_engine_t, rsx_row_t,
-)
+from rsx.rows_c cimport rsx_row_t
 
 # Where the writing of one engine stands.
 cdef struct engine_save_t:
     engine_t* engine
     uint32_t* ordinals      # by slot of the book: which order of the file it is
+    uint32_t* slots         # the other way round
     uint32_t* lines         # by slot of the trigger book: place in the line of due or fired ones
     int phase
     int side
@@ -18,39 +17,10 @@ cdef struct engine_save_t:
     uint32_t slot
     uint32_t ordinal        # given out last
     uint64_t at             # next user or place of the client ids
+    uint64_t hash           # of the orders numbered so far; when all is written, of the engine
     bint is_amended         # whether the order in hand rested before, as risk knows
-
-# What is wrong with a row; a reason of its own each (see WRONGS in save.pyx).
-cdef enum:
-    FITS = 0
-    WRONG_ROW = 1           # a value that cannot be, or a reference to nothing
-    WRONG_COUNT = 2
-    TOO_MANY_USERS = 3
-    TOO_MANY_ORDERS = 4
-    TOO_MANY_TRIGGERS = 5
-    TOO_MANY_CIDS = 6
-    TWICE = 7               # an id that was there before
-
-# What the rows of one engine have filled so far.
-cdef struct engine_load_t:
-    engine_t* engine
-    rsx_row_engine_t head
-    uint32_t* lines[2]      # triggers by place in the line of due, and of fired ones
-    uint32_t orders
-    uint32_t triggers
-    uint32_t due
-    uint32_t fired
-    uint64_t cid_at         # place of the newest CLIENT_ID row
-    uint32_t trigger_user
-    uint32_t trigger_slot
 
 cdef int engine_save_begin(engine_save_t* save, engine_t* engine, bint is_amended) except -1
 cdef void engine_save_free(engine_save_t* save) noexcept nogil
 cdef bint engine_save_rows(engine_save_t* save, rsx_row_t* out, uint64_t room,
                            uint64_t* made) noexcept nogil
-
-cdef int engine_load_begin(engine_load_t* load, engine_t* engine,
-                           const rsx_row_engine_t* row) except -1
-cdef void engine_load_free(engine_load_t* load) noexcept nogil
-cdef int engine_load_row(engine_load_t* load, const rsx_row_t* row) noexcept nogil
-cdef int engine_load_end(engine_load_t* load) except -1 nogil

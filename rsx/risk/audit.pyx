@@ -189,18 +189,15 @@ cdef inline uint64_t name_of(const ledger_t* ledger, uint64_t index, bint by_id)
     return ledger.symbols[index].symbol_id if by_id else index
 
 
-cdef uint64_t hash_orders(const ledger_t* ledger, bint by_id) noexcept nogil:
-    """Every live order, in any order."""
-    cdef uint64_t total = 0, slot, state
-    cdef const order_t* row
-    for slot in range(1, ledger.orders.untouched):
-        row = &ledger.orders.rows[slot]
-        if row.place != FREE:
-            state = mix(mix(mix(row.oid, row.px), row.remaining), row.filled)
-            state = mix(mix(state, row.reserved), ledger.accounts[row.account].user_id)
-            state = mix(mix(state, name_of(ledger, row.symbol, by_id)), row.side | row.flags << 8 | row.place << 16)
-            total += mix(state, row.kind)
-    return total
+cdef uint64_t hash_order(const ledger_t* ledger, const order_t* row, bint by_id) noexcept nogil:
+    """A live order; they are added, so they may come in any order."""
+    cdef uint64_t state
+    if row.place == FREE:
+        return 0
+    state = mix(mix(mix(row.oid, row.px), row.remaining), row.filled)
+    state = mix(mix(state, row.reserved), ledger.accounts[row.account].user_id)
+    state = mix(state, name_of(ledger, row.symbol, by_id))
+    return mix(mix(state, row.side | row.flags << 8 | row.place << 16), row.kind)
 
 
 cdef uint64_t hash_settings(const ledger_t* ledger, const account_t* account,
@@ -275,14 +272,36 @@ cdef uint64_t ledger_hash_of(ledger_t* ledger, bint by_id,
                              const uint8_t* left_out) except? 0 nogil:
     """by_id: independent of the order of markets too. left_out: by index, markets that nothing
     has happened in, which then are as if they were not there; NULL = none."""
-    cdef uint64_t total = hash_orders(ledger, by_id), row
-    cdef int index
+    cdef ledger_sum_t sum
+    memset(&sum, 0, sizeof(sum))
     accrue_all(ledger)
-    for row in range(1, ledger.accounts_used + 1):
-        if left_out == NULL or row > <uint64_t>ledger.symbol_count or not left_out[row - 1]:
-            total += hash_account(ledger, &ledger.accounts[row], by_id)
+    while not ledger_hash_step(ledger, by_id, left_out, &sum, <uint64_t>1 << 62):
+        pass
+    return sum.total
+
+
+cdef bint ledger_hash_step(const ledger_t* ledger, bint by_id, const uint8_t* left_out,
+                           ledger_sum_t* sum, uint64_t budget) noexcept nogil:
+    """Some more rows into a sum that began with zeros; True when `total` is the hash. What
+    positions owe has been reckoned, and nothing changes meanwhile."""
+    cdef int index
+    if sum.order + 1 < ledger.orders.untouched:
+        while sum.order + 1 < ledger.orders.untouched and budget:
+            sum.order += 1
+            budget -= 1
+            sum.total += hash_order(ledger, &ledger.orders.rows[sum.order], by_id)
+        return False
+    if sum.account < ledger.accounts_used:
+        while sum.account < ledger.accounts_used and budget:
+            sum.account += 1
+            budget -= 1
+            if (left_out == NULL or sum.account > <uint64_t>ledger.symbol_count
+                    or not left_out[sum.account - 1]):
+                sum.total += hash_account(ledger, &ledger.accounts[sum.account], by_id)
+        return False
     for index in range(ledger.symbol_count):
         if left_out == NULL or not left_out[index]:
-            total += hash_market(&ledger.symbols[index])
-    total = mix(mix(total, ledger.fee_account), ledger.residue)
-    return mix(mix(total, ledger.deposits), ledger.withdrawals)
+            sum.total += hash_market(&ledger.symbols[index])
+    sum.total = mix(mix(sum.total, ledger.fee_account), ledger.residue)
+    sum.total = mix(mix(sum.total, ledger.deposits), ledger.withdrawals)
+    return True

@@ -13,17 +13,19 @@ from libc.stdlib cimport free, malloc
 
 import os
 
-from rsx.book cimport save as book_save
+from rsx.book cimport load as book_load
 from rsx.book.book cimport mix
 from rsx.book.engine cimport Engine
-from rsx.book.save cimport (
-    engine_load_begin, engine_load_end, engine_load_free, engine_load_row, engine_load_t,
+from rsx.book.fold cimport engine_hash
+from rsx.book.load cimport (
+    engine_load_begin, engine_load_end, engine_load_fetch, engine_load_free, engine_load_row,
+    engine_load_t,
 )
 from rsx.core.check import InvariantError
 from rsx.core.crc cimport rsx_crc_init, rsx_crc_record
 from rsx.core.disk cimport DISK_READ, Disk
-from rsx.core.idmap cimport idmap_get
-from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_unmap
+from rsx.core.idmap cimport idmap_get, idmap_prefetch
+from rsx.core.memory cimport RSX_PAGES_SMALL, rsx_map, rsx_prefetch, rsx_unmap
 from rsx.errors import ConfigError
 from rsx.records import decode
 from rsx.records_c cimport RSX_RECORD_SIZE, RSX_VERSION, rsx_record_copy, rsx_record_t
@@ -39,13 +41,13 @@ from rsx.rows import BY_TYPE, HEAD
 from rsx.rows_c cimport *
 from rsx.rules import from_records
 from rsx.wal.snapshot_files import SnapshotDamaged, SnapshotRefused, check_head
-from rsx.wal.snapshot_writer cimport join_engine
 from rsx.wal.state cimport RECENT_EVENTS, RECENT_FILLS, State
 
 rsx_crc_init()
 
 cdef enum:
     CHUNK_UNITS = 32768         # read at once
+    AHEAD = 8                   # rows
 
 # What is due next.
 cdef enum:
@@ -83,19 +85,19 @@ SEALS = {
     BEHIND_END: "something follows END",
 }
 WRONGS = {
-    OF_BOOK + book_save.WRONG_ROW: "a value that cannot be",
-    OF_BOOK + book_save.WRONG_COUNT: "not as many rows as ENGINE said",
-    OF_BOOK + book_save.TWICE: "an id that was there before",
+    OF_BOOK + book_load.WRONG_ROW: "a value that cannot be",
+    OF_BOOK + book_load.WRONG_COUNT: "not as many rows as ENGINE said",
+    OF_BOOK + book_load.TWICE: "an id that was there before",
     OF_RISK + risk_save.WRONG_ROW: "a value that cannot be",
     OF_RISK + risk_save.WRONG_COUNT: "not as many rows as STATE said",
     OF_RISK + risk_save.TWICE: "an id that was there before",
 }
 # (field of the row that has the number, section and key of the configuration)
 SIZES = {
-    OF_BOOK + book_save.TOO_MANY_USERS: ("users", "matching", "users_max"),
-    OF_BOOK + book_save.TOO_MANY_ORDERS: ("orders", "matching", "orders_max"),
-    OF_BOOK + book_save.TOO_MANY_TRIGGERS: ("triggers", "matching", "triggers_max"),
-    OF_BOOK + book_save.TOO_MANY_CIDS: ("client_ids", "matching", "dedup_orders_max"),
+    OF_BOOK + book_load.TOO_MANY_USERS: ("users", "matching", "users_max"),
+    OF_BOOK + book_load.TOO_MANY_ORDERS: ("orders", "matching", "orders_max"),
+    OF_BOOK + book_load.TOO_MANY_TRIGGERS: ("triggers", "matching", "triggers_max"),
+    OF_BOOK + book_load.TOO_MANY_CIDS: ("client_ids", "matching", "dedup_orders_max"),
     OF_RISK + risk_save.TOO_MANY_ACCOUNTS: ("accounts", "risk", "accounts_max"),
     OF_RISK + risk_save.TOO_MANY_POSITIONS: ("positions", "risk", "positions_max"),
 }
@@ -234,12 +236,30 @@ cdef class Loader:
                     return BAD_PLACE
             elif (<const rsx_record_t*>row).version != RSX_VERSION:
                 return BAD_PLACE
+            if self.phase == IN_ENGINE and at + 2 * AHEAD < count:
+                self.fetch(row + AHEAD, row + 2 * AHEAD)
             wrong = self.take(row)
             if wrong:
                 return wrong
             self.checksum = mix(self.checksum, row.crc)
             self.unit += 1
         return FITS
+
+    cdef void fetch(self, const rsx_row_t* near, const rsx_row_t* far) noexcept nogil:
+        """Have what rows to come need on its way. They were not checked yet, so nothing that they
+        name is read but where it lies within its table."""
+        cdef const rsx_row_order_t* order = <const rsx_row_order_t*>far
+        cdef uint32_t account
+        if far.type != RSX_ROW_ORDER or near.type != RSX_ROW_ORDER:
+            return
+        engine_load_fetch(&self.engine, <const rsx_row_order_t*>near, order)
+        idmap_prefetch(&self.ledger.orders.ids, order.oid)
+        if order.user <= self.users:
+            rsx_prefetch(&self.ledger.accounts[self.account_of[order.user]])
+        order = <const rsx_row_order_t*>near
+        if order.user <= self.users:
+            account = self.account_of[order.user]
+            rsx_prefetch(&self.ledger.positions[self.ledger.accounts[account].first_position])
 
     cdef int take(self, const rsx_row_t* row) except -1 nogil:
         """One unit with a good seal."""
@@ -534,10 +554,13 @@ cdef class Loader:
         cdef uint8_t[SYMBOLS_MAX] left_out
         cdef uint64_t total
         cdef int index
+        cdef Engine engine
         for index, symbol_id in enumerate(self.state.engines):
             left_out[index] = symbol_id not in self.loaded
         with nogil:
             total = ledger_hash_of(self.ledger, True, left_out)
         for symbol_id in self.loaded:
-            total = join_engine(total, self.state.engines[symbol_id])
+            engine = self.state.engines[symbol_id]
+            with nogil:
+                total = mix(total, engine_hash(&engine.engine))
         return total

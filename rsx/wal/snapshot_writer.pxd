@@ -2,9 +2,10 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from rsx.book.engine cimport Engine
 from rsx.book.save cimport engine_save_t
 from rsx.core.disk cimport Disk
+from rsx.risk.audit cimport ledger_sum_t
+from rsx.risk.orders cimport SYMBOLS_MAX
 from rsx.rows_c cimport rsx_row_end_t
 from rsx.wal.state cimport State
 
@@ -34,6 +35,8 @@ cdef class SnapshotWriter:
     cdef list markets               # symbol ids, rising
     cdef engine_save_t engine
     cdef bint is_in_engine
+    cdef ledger_sum_t sum
+    cdef uint64_t[SYMBOLS_MAX] hashes   # of engines, in the order of markets
 
     cdef int work(self, int64_t budget) except -1 nogil
     cdef int make(self, uint64_t room, uint64_t* made) except -1 nogil
@@ -54,6 +57,3 @@ cdef class SnapshotWriter:
     cdef int make_recent(self, const uint8_t* ring, uint64_t count, uint64_t kept, uint64_t room,
                          uint64_t* made) except -1 nogil
     cdef int make_end(self, rsx_row_end_t* row) except -1 nogil
-
-
-cdef uint64_t join_engine(uint64_t total, Engine engine)

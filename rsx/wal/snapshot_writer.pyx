@@ -18,7 +18,6 @@ from pathlib import Path
 
 from rsx.book.book cimport book_find, mix
 from rsx.book.engine cimport Engine
-from rsx.book.fold cimport engine_hash
 from rsx.book.save cimport engine_save_begin, engine_save_free, engine_save_rows
 from rsx.core.crc cimport rsx_crc_init, rsx_crc_record
 from rsx.core.disk cimport DISK_CREATE, Disk
@@ -27,7 +26,7 @@ from rsx.records_c cimport (
     rsx_symbol_limits_t, rsx_symbol_risk_t,
 )
 from rsx.risk.accounts cimport ledger_account, ledger_t, symbol_t
-from rsx.risk.audit cimport ledger_hash_of
+from rsx.risk.audit cimport ledger_hash_step
 from rsx.risk.orders cimport SYMBOLS_MAX
 from rsx.risk.save cimport (
     ledger_save_account, ledger_save_begin, ledger_save_market, ledger_save_position,
@@ -43,6 +42,7 @@ rsx_crc_init()
 
 cdef enum:
     BUFFER_UNITS = 8192
+    HASHES = 8192               # rows of the ledger hashed in one go
     LOOKS = 2048                # accounts or cuts looked at with the GIL in one go
     SYNC_BYTES = 16 << 20       # SN-20
 
@@ -52,14 +52,15 @@ cdef enum:
     HEADING = 2
     ACCOUNTS = 3
     POSITIONS = 4
-    ENGINES = 5
-    TAIL = 6
-    FILLS = 7
-    EVENTS = 8
-    ENDING = 9
-    FINISHING = 10
-    FINISHED = 11
-    ABANDONED = 12
+    HASHING = 5
+    ENGINES = 6
+    TAIL = 7
+    FILLS = 8
+    EVENTS = 9
+    ENDING = 10
+    FINISHING = 11
+    FINISHED = 12
+    ABANDONED = 13
 
 
 cdef class SnapshotWriter:
@@ -144,8 +145,8 @@ cdef class SnapshotWriter:
             self.make(min(room, <uint64_t>BUFFER_UNITS), &made)
             self.flush(made)
             room -= made
-            if made == 0:
-                room -= 1
+            if made == 0:  # looked at much, or a phase ended: a step's worth of work
+                return 0
         if self.phase == FINISHING:
             self.finish()
         return self.phase == FINISHED
@@ -165,6 +166,9 @@ cdef class SnapshotWriter:
                 self.copy_head(room, made)
         elif self.phase == ACCOUNTS or self.phase == POSITIONS:
             self.make_of_ledger(room, made)
+        elif self.phase == HASHING:
+            if ledger_hash_step(&self.state.ledger.ledger, True, NULL, &self.sum, HASHES):
+                self.next_phase()
         elif self.phase == ENGINES:
             self.make_of_engine(room, made)
         elif self.phase == TAIL:
@@ -389,6 +393,7 @@ cdef class SnapshotWriter:
                 self.begin_engine()
             return 0
         if engine_save_rows(&self.engine, <rsx_row_t*>self.buffer, room, made):
+            self.hashes[self.at - 1] = self.engine.hash
             engine_save_free(&self.engine)
             self.is_in_engine = False
         return 0
@@ -408,22 +413,15 @@ cdef class SnapshotWriter:
         return 0
 
     cdef int make_end(self, rsx_row_end_t* row) except -1 nogil:
+        """SN-4."""
+        cdef int at
         rsx_row_init(row, RSX_ROW_END, 0)
         row.units = self.units + 1
         row.checksum = self.checksum
-        row.state_hash = ledger_hash_of(&self.state.ledger.ledger, True, NULL)
-        with gil:
-            for symbol_id in self.markets:
-                row.state_hash = join_engine(row.state_hash, self.state.engines[symbol_id])
+        row.state_hash = self.sum.total
+        for at in range(self.state.ledger.ledger.symbol_count):
+            row.state_hash = mix(row.state_hash, self.hashes[at])
         return 0
-
-
-cdef uint64_t join_engine(uint64_t total, Engine engine):
-    """SN-4: one step of the state hash in END, which goes over engines by market id."""
-    cdef uint64_t own
-    with nogil:
-        own = engine_hash(&engine.engine)
-    return mix(total, own)
 
 
 cdef list coming_records(const symbol_t* symbol):
