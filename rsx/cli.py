@@ -10,7 +10,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -95,12 +95,13 @@ def run(
 
 def serve(config: Config, as_json: bool) -> int:
     """Run an exchange until a signal or a failure; returns the exit code."""
+    from rsx.commands.progress import LogProgress
     from rsx.exchange import EXIT_FAILED_CHECK, Exchange
 
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s"
     )
-    exchange = Exchange(config, _progress_bar())
+    exchange = Exchange(config, LogProgress())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: exchange.request_stop())
     exchange.start()
@@ -114,25 +115,6 @@ def serve(config: Config, as_json: bool) -> int:
         return 0
     print(f"rsx: {exchange.failed_thread} stopped the exchange: {failure}", file=sys.stderr)
     return EXIT_FAILED_CHECK
-
-
-def _progress_bar() -> Any:
-    """A line on the terminal once reading the log has taken a second (specs/wal.md L-23)."""
-    import time
-
-    began, shown = time.monotonic(), 0.0
-
-    def progress(done: int, slots: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - began < 1 or now - shown < 0.2 or not sys.stderr.isatty():
-            return
-        shown = now
-        share = min(done / max(slots, 1), 1.0)
-        bar = ("#" * round(share * 30)).ljust(30, ".")
-        print(f"\rreading the log [{bar}] {done:,} records", end="", file=sys.stderr, flush=True)
-
-    return progress
 
 
 def _print_banner(exchange: Exchange, as_json: bool) -> None:

@@ -27,6 +27,7 @@ BENCHES = {
     "snapshot": "bench_snapshot",
     "archive": "bench_archive",
     "snapshot_load": "snapshot_load",
+    "recovery": "bench_recovery",
     "engine": "load_engine",
     "websocket": "load_websocket",
     "dxs": "bench_dxs",

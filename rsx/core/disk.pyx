@@ -7,6 +7,7 @@ compiled methods, and `list`, `is_folder`, `make_folder`, `free_bytes` where it 
 Any thread may call; a file that is being written has one writer. Source: specs/wal.md L-5.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport EIO, ENOSPC
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -103,12 +104,13 @@ cdef class Disk:
 
     def read_at(self, int fd, uint64_t size, int64_t offset):
         """Bytes, fewer than size at the end of the file only."""
-        cdef bytearray data = bytearray(size)
-        cdef uint8_t* at = <uint8_t*>data
+        # Read into the bytes themselves: neither zeroed before nor copied after.
+        cdef bytes data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
+        cdef uint8_t* at = <uint8_t*>PyBytes_AS_STRING(data)
         cdef int64_t got
         with nogil:
             got = self.read_all(fd, at, size, offset)
-        return bytes(memoryview(data)[:checked(got, fd)])
+        return data[:checked(got, fd)]
 
     def write_at(self, int fd, const uint8_t[:] data, int64_t offset):
         """All of data."""

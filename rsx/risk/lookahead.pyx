@@ -11,9 +11,10 @@ Reads only; results do not depend on it. Each call finds what the one before has
 from libc.stdint cimport uint32_t, uint64_t
 
 from rsx.core.idmap cimport idmap_get, idmap_prefetch
+from rsx.core.idmap_ahead cimport idmap_likely
 from rsx.core.memory cimport rsx_prefetch
 from rsx.records_c cimport *
-from rsx.risk.accounts cimport account_t, ledger_t, position_t
+from rsx.risk.accounts cimport account_t, ledger_index, ledger_t, position_t
 from rsx.risk.orders cimport order_t, orders_find
 
 
@@ -56,9 +57,9 @@ cdef void ledger_prefetch_row(ledger_t* ledger, const rsx_record_t* record) noex
     """For the record LOOK_NEAR ahead."""
     if record.type == RSX_ORDER_ACCEPTED:
         prefetch_account(
-            ledger, idmap_get(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id))
+            ledger, idmap_likely(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id))
     else:
-        rsx_prefetch(&ledger.orders.rows[orders_find(&ledger.orders, named_order(record))])
+        rsx_prefetch(&ledger.orders.rows[idmap_likely(&ledger.orders.ids, named_order(record))])
 
 
 cdef void ledger_prefetch_held(ledger_t* ledger, const rsx_record_t* record) noexcept nogil:
@@ -75,3 +76,22 @@ cdef void ledger_prefetch_held(ledger_t* ledger, const rsx_record_t* record) noe
         order = &ledger.orders.rows[orders_find(&ledger.orders, oid)]
         prefetch_account(ledger, order.account)
         prefetch_position(ledger, order.position)
+
+
+cdef void ledger_prefetch_position(ledger_t* ledger, const rsx_record_t* record,
+                                   int steps) noexcept nogil:
+    """A new order's position, when it is no nearer than `steps` in its account's list."""
+    cdef const account_t* account
+    cdef uint32_t slot
+    cdef int index
+    if record.type != RSX_ORDER_ACCEPTED:
+        return
+    index = ledger_index(ledger, record.stream)
+    account = &ledger.accounts[
+        idmap_get(&ledger.slots, (<const rsx_order_accepted_t*>record).user_id)]
+    slot = account.first_position
+    while steps and slot and ledger.positions[slot].symbol != index:
+        slot = ledger.positions[slot].next
+        steps -= 1
+    if steps == 0 and slot:
+        prefetch_position(ledger, slot)

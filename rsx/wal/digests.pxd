@@ -8,6 +8,8 @@ from rsx.risk.accounts cimport ledger_t
 
 cdef enum:
     MARKS_MAX = 16          # RP-6; a power of two
+    # More records than the fold of engines is ever ahead of that of accounts; a power of two.
+    WAITING_MAX = 65536
 
 cdef struct taken_t:
     uint64_t seq            # of the LEDGER_MARK; 0 = none
@@ -25,8 +27,12 @@ cdef class Digests:
     cdef rsx_record_t first         # that record ...
     cdef uint64_t found             # ... and what the fold has instead
 
-    cdef int take(self, const rsx_record_t* record, engine_t* engine,
-                  ledger_t* ledger) except -1 nogil
+    cdef uint64_t[WAITING_MAX] engines  # of engines, on the way from take_engine to take
+    cdef uint64_t waiting
+    cdef uint64_t taken_up
+
+    cdef int take_engine(self, const rsx_record_t* record, engine_t* engine) except -1 nogil
+    cdef int take(self, const rsx_record_t* record, ledger_t* ledger) except -1 nogil
     cdef int compare(self, const rsx_record_t* record, uint64_t logged,
                      uint64_t found) except -1 nogil
     cdef int compare_ledger(self, const rsx_ledger_digest_t* record) except -1 nogil

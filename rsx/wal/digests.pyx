@@ -15,6 +15,7 @@ from libc.string cimport memset
 
 from rsx.book.digest cimport digest_is_known, engine_digest
 from rsx.book.matching cimport engine_t
+from rsx.core.check cimport fail
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport ledger_t
 from rsx.risk.digest cimport ledger_digest
@@ -27,18 +28,30 @@ cdef class Digests:
     def __init__(self):
         memset(self.taken, 0, sizeof(self.taken))
 
-    cdef int take(self, const rsx_record_t* record, engine_t* engine,
-                  ledger_t* ledger) except -1 nogil:
-        """A record of the four types, before it is folded. engine: of its stream, or NULL."""
+    cdef int take_engine(self, const rsx_record_t* record, engine_t* engine) except -1 nogil:
+        """ENGINE_DIGEST, when its engine has come to it: `take` compares what is found here."""
+        cdef const rsx_engine_digest_t* digest = <const rsx_engine_digest_t*>record
+        if not digest_is_known(digest.form):
+            return 0
+        if self.waiting - self.taken_up >= WAITING_MAX:
+            return fail(34, record.seq, WAITING_MAX)
+        self.engines[self.waiting & (WAITING_MAX - 1)] = engine_digest(
+            engine, digest.part, digest.form)
+        self.waiting += 1
+        return 0
+
+    cdef int take(self, const rsx_record_t* record, ledger_t* ledger) except -1 nogil:
+        """A record of the four types, in their order, before the ledger folds it."""
         cdef const rsx_engine_digest_t* of_engine = <const rsx_engine_digest_t*>record
         cdef const rsx_ledger_mark_t* mark = <const rsx_ledger_mark_t*>record
         cdef const rsx_trading_mode_t* mode = <const rsx_trading_mode_t*>record
         cdef taken_t* own
         if record.type == RSX_ENGINE_DIGEST:
-            if engine == NULL or not digest_is_known(of_engine.form):
+            if not digest_is_known(of_engine.form):
                 return 0
+            self.taken_up += 1
             return self.compare(record, of_engine.digest,
-                                engine_digest(engine, of_engine.part, of_engine.form))
+                                self.engines[(self.taken_up - 1) & (WAITING_MAX - 1)])
         if record.type == RSX_LEDGER_DIGEST:
             return self.compare_ledger(<const rsx_ledger_digest_t*>record)
         if record.type == RSX_LEDGER_MARK:

@@ -524,7 +524,7 @@ def fold(found: Inspection) -> State:
             offset = (seq - where.first) * RECORD_SIZE
             found.add(Finding(str(where.path), offset, seq, state.mismatch))
     except (InvariantError, RecordError) as error:
-        seq = state.next_seq - 1
+        seq = max(first, state.ledger_seq)
         offset = max(0, seq - first) * RECORD_SIZE
         found.add(Finding(str(path), offset, seq, f"the fold refuses: {error}"))
     return state

@@ -21,6 +21,7 @@ from rsx.core.clock import Clock
 from rsx.core.disk import Disk
 from rsx.errors import StartError
 from rsx.rules import SymbolConfig, differences, to_records, to_table
+from rsx.wal.fold import fold_chunks
 from rsx.wal.reader import LogEnd, LogReader, cut_tail
 from rsx.wal.segments import DISK, RECORD_SIZE, Segment
 from rsx.wal.state import State
@@ -275,10 +276,14 @@ def fold_log(
                   _config_check(config, folder))  # fmt: skip
     state, first_seq = base.state, base.state.next_seq
     slots = reader.size - (first_seq - reader.first_seq)
-    for chunk in reader.chunks(first_seq if reader.segments else 0):
-        state.apply(chunk)
+
+    def done(next_seq: int) -> None:
         if progress is not None:
-            progress(state.next_seq - first_seq, slots)
+            progress(next_seq - first_seq, slots)
+
+    fold_chunks(state, reader.chunks(first_seq if reader.segments else 0), done)
+    slots = state.next_seq - first_seq
+    done(state.next_seq)
     state.audit()
     return Folded(state, reader, first_seq, base.path, base.passed_over)
 
@@ -368,6 +373,8 @@ def _make_durable(segments: list[Segment], end: LogEnd, disk: Disk) -> None:
             fd = disk.open_file(str(segment.path), 1)
             try:
                 disk.write_at(fd, disk.read_at(fd, count * RECORD_SIZE, offset), offset)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(segment.path)) from None
             finally:
                 disk.close_file(fd)
         disk.sync_path(str(segment.path))

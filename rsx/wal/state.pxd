@@ -17,6 +17,7 @@ cdef class State:
     cdef readonly Ledger ledger
     cdef readonly Digests digests
     cdef readonly uint64_t next_seq
+    cdef readonly uint64_t ledger_seq   # due next in the second half of `apply`
     cdef readonly uint32_t epoch
     cdef readonly uint64_t exchange_id
     cdef readonly int money_decimals
@@ -29,6 +30,7 @@ cdef class State:
     cdef readonly dict settings
     cdef Py_ssize_t cuts_limit
     cdef bint has_cuts
+    cdef bint is_noted          # the record folded last is one that Python has to look at
     cdef bytearray fills
     cdef uint8_t* fills_at
     cdef uint64_t fill_count
@@ -38,8 +40,11 @@ cdef class State:
     cdef object on_config
     cdef void* by_symbol[65536]
 
-    cdef bint _apply_run(self, const rsx_record_t* record, uint64_t count, uint64_t* at,
-                         bint is_checked) except -1 nogil
-    cdef bint _apply_one(self, const rsx_record_t* record) except -1 nogil
-    cdef int _compare(self, const rsx_record_t* record) except -1 nogil
+    cdef uint64_t _fold_engines(self, const rsx_record_t* records, uint64_t at,
+                                uint64_t count) except 0 nogil
+    cdef void _look_ahead(self, const rsx_record_t* record) noexcept nogil
+    cdef int _fold_engine(self, const rsx_record_t* record) except -1 nogil
+    cdef int _fold_ledger(self, const rsx_record_t* record) except -1 nogil
+    cdef bint _needs_note(self, const rsx_record_t* record) noexcept nogil
+    cdef int _note(self, const rsx_record_t* record, data, uint64_t at) except -1
     cdef void _use_up(self, uint64_t oid) noexcept nogil

@@ -10,19 +10,24 @@ from libc.string cimport memset
 
 from rsx.book.engine cimport Engine
 from rsx.book.fold cimport engine_apply
+from rsx.book.lookahead cimport (
+    FOLD_FAR, FOLD_NEAR, FOLD_NEXT, fold_prefetch, fold_prefetch_links, fold_prefetch_order,
+)
 from rsx.core.check cimport fail
 from rsx.records import FUND_USER_BASE, OF_A_SYMBOL, decode
 from rsx.records_c cimport *
 from rsx.risk.accounts cimport ledger_t
 from rsx.risk.ledger cimport Ledger
 from rsx.risk.lookahead cimport (
-    LOOK_FAR, LOOK_NEAR, LOOK_NEXT, ledger_prefetch, ledger_prefetch_held, ledger_prefetch_row,
+    LEDGER_FAR, LEDGER_NEAR, LEDGER_NEXT, LEDGER_SECOND, LEDGER_THIRD, ledger_prefetch,
+    ledger_prefetch_held, ledger_prefetch_position, ledger_prefetch_row,
 )
 from rsx.risk.settle cimport ledger_apply
 from rsx.rules import RULE_RECORDS, RuleError, from_records
 from rsx.wal.digests cimport Digests
 
 cdef enum:
+    BLOCK_RECORDS = 1024    # folded by the engines, then by the ledger, while they are near
     # Which id maker an order id is of (specs/liquidation.md LQ-7).
     MAKER_SHIFT = 10
     MAKER_MASK = 3
@@ -40,7 +45,7 @@ for _type in range(256):
                                   RSX_TRIGGER_PLACED, RSX_TRIGGER_REJECTED)
     IS_NOTED[_type] = _type in (
         RSX_SYMBOL_CONFIG, RSX_SYMBOL_LIMITS, RSX_SYMBOL_RISK, RSX_SYMBOL_BRACKETS,
-        RSX_LOG_STARTED, RSX_ORDER_REDUCED, RSX_ACCOUNT_CONFIG)
+        RSX_LOG_STARTED, RSX_ORDER_REDUCED, RSX_ACCOUNT_CONFIG, RSX_ORDER_AMENDED, RSX_DEPOSIT)
     IS_COMPARED[_type] = _type in (
         RSX_ENGINE_DIGEST, RSX_LEDGER_MARK, RSX_LEDGER_DIGEST, RSX_TRADING_MODE)
     IS_AN_EVENT[_type] = _type in (
@@ -79,7 +84,7 @@ cdef class State:
         self.fills_at = <uint8_t*>self.fills
         self.events = bytearray(RECENT_EVENTS * RSX_RECORD_SIZE)
         self.events_at = <uint8_t*>self.events
-        self.next_seq = 1
+        self.next_seq = self.ledger_seq = 1
         self.digests = Digests()
         for symbol in config.symbols:
             engine = Engine(
@@ -107,61 +112,120 @@ cdef class State:
     def apply(self, const uint8_t[:] data):
         """Fold whole logged records, back to back, numbered from next_seq on.
 
-        Raises InvariantError naming the record that does not fit.
+        Raises InvariantError naming the first record that does not fit, which is ledger_seq then;
+        the engines may be further, and the state is of no use.
         """
         cdef uint64_t count = data.shape[0] // RSX_RECORD_SIZE
-        cdef uint64_t at = 0
+        cdef uint64_t at, end, began
+        for at in range(0, count, BLOCK_RECORDS):
+            end = min(count, at + <uint64_t>BLOCK_RECORDS)
+            block = data[at * RSX_RECORD_SIZE:end * RSX_RECORD_SIZE]
+            began = self.next_seq
+            try:
+                self.apply_engines(block)
+            except BaseException:
+                # What came before the record that failed; a failure there is the first one.
+                end = max(began, self.next_seq - 1) - began
+                self.apply_ledger(block[:end * RSX_RECORD_SIZE])
+                raise
+            self.apply_ledger(block)
+
+    # The two halves share nothing: a start runs them in two threads, the second one behind the
+    # first (rsx/wal/fold.py).
+
+    def apply_engines(self, const uint8_t[:] data):
+        """The first half of `apply`: numbers, engines, digests of engines, what is noted."""
+        cdef uint64_t count = data.shape[0] // RSX_RECORD_SIZE, at = 0
+        cdef const rsx_record_t* records
         cdef const rsx_record_t* record
-        cdef bint is_special
-        cdef bint is_checked = self.on_config is not None
+        if count == 0:
+            return
+        records = <const rsx_record_t*>&data[0]
         while at < count:
-            record = <const rsx_record_t*>&data[at * RSX_RECORD_SIZE]
-            if is_checked and record.type == RSX_SYMBOL_CONFIG:
+            record = &records[at]
+            if record.type == RSX_SYMBOL_CONFIG and self.on_config is not None:
                 self.on_config(self._view(data, at))
             with nogil:
-                is_special = self._apply_run(record, count, &at, is_checked)
-            if is_special:
-                self._note(self._view(data, at - 1))
+                at = self._fold_engines(records, at, count)
+            if self.is_noted:
+                self._note(records + at - 1, data, at - 1)
 
-    cdef bint _apply_run(self, const rsx_record_t* record, uint64_t count, uint64_t* at,
-                         bint is_checked) except -1 nogil:
-        """Records from number `at` of `count` on, up to one that Python has to look at: behind it
-        (True), or before it. The first has been looked at."""
-        cdef ledger_t* ledger = &self.ledger.ledger
-        cdef bint is_special = False
-        while not is_special:
-            if at[0] + LOOK_FAR < count:
-                ledger_prefetch(ledger, record + LOOK_FAR)
-                ledger_prefetch_row(ledger, record + LOOK_NEAR)
-                ledger_prefetch_held(ledger, record + LOOK_NEXT)
-            is_special = self._apply_one(record)
-            at[0] += 1
-            record += 1
-            if at[0] == count or (is_checked and record.type == RSX_SYMBOL_CONFIG):
+    cdef uint64_t _fold_engines(self, const rsx_record_t* records, uint64_t at,
+                                uint64_t count) except 0 nogil:
+        """Up to a record that Python has to look at (is_noted), or before a SYMBOL_CONFIG."""
+        cdef const rsx_record_t* record
+        cdef bint is_first = True
+        self.is_noted = False
+        while at < count:
+            record = &records[at]
+            if record.type == RSX_SYMBOL_CONFIG and not is_first:
                 break
-        return is_special
+            is_first = False
+            if at + FOLD_FAR < count:
+                self._look_ahead(record)
+            self._fold_engine(record)
+            at += 1
+            if IS_NOTED[record.type & 255] and self._needs_note(record):
+                self.is_noted = True
+                break
+        return at
 
-    def _view(self, const uint8_t[:] data, uint64_t at):
-        return decode(bytes(data[at * RSX_RECORD_SIZE:(at + 1) * RSX_RECORD_SIZE]), crc=False)
+    cdef inline void _look_ahead(self, const rsx_record_t* record) noexcept nogil:
+        cdef void* far = self.by_symbol[record[FOLD_FAR].stream]
+        cdef void* near = self.by_symbol[record[FOLD_NEAR].stream]
+        cdef void* after = self.by_symbol[record[FOLD_NEXT].stream]
+        if far != NULL:
+            fold_prefetch(&(<Engine>far).engine, record + FOLD_FAR)
+        if near != NULL:
+            fold_prefetch_order(&(<Engine>near).engine, record + FOLD_NEAR)
+        if after != NULL:
+            fold_prefetch_links(&(<Engine>after).engine, record + FOLD_NEXT)
 
-    cdef bint _apply_one(self, const rsx_record_t* record) except -1 nogil:
-        """True for a record that Python has to look at."""
+    cdef int _fold_engine(self, const rsx_record_t* record) except -1 nogil:
+        cdef void* engine
         if record.seq != self.next_seq:
-            fail(5, record.seq, self.next_seq)
+            return fail(5, record.seq, self.next_seq)
         self.next_seq += 1
         self.epoch = record.epoch
         if record.type >= 256:
-            fail(14, record.seq, record.type)
+            return fail(14, record.seq, record.type)
+        if not IS_OF_A_SYMBOL[record.type]:
+            return 0
+        engine = self.by_symbol[record.stream]
+        if engine == NULL:
+            return fail(14, record.seq, record.stream)
+        if record.type == RSX_ENGINE_DIGEST:
+            self.digests.take_engine(record, &(<Engine>engine).engine)
+        return engine_apply(&(<Engine>engine).engine, record)
+
+    def apply_ledger(self, const uint8_t[:] data):
+        """The second half: accounts, digests compared, order ids used up, the youngest records."""
+        cdef uint64_t count = data.shape[0] // RSX_RECORD_SIZE
+        cdef uint64_t at
+        cdef const rsx_record_t* records
+        cdef ledger_t* ledger = &self.ledger.ledger
+        if count == 0:
+            return
+        records = <const rsx_record_t*>&data[0]
+        self.ledger_seq = records[0].seq
+        with nogil:
+            for at in range(count):
+                if at + LEDGER_FAR < count:
+                    ledger_prefetch(ledger, &records[at + LEDGER_FAR])
+                    ledger_prefetch_row(ledger, &records[at + LEDGER_NEAR])
+                    ledger_prefetch_held(ledger, &records[at + LEDGER_NEXT])
+                    ledger_prefetch_position(ledger, &records[at + LEDGER_SECOND], 1)
+                    ledger_prefetch_position(ledger, &records[at + LEDGER_THIRD], 2)
+                self._fold_ledger(&records[at])
+                self.ledger_seq += 1
+
+    cdef int _fold_ledger(self, const rsx_record_t* record) except -1 nogil:
         if IS_COMPARED[record.type]:
-            self._compare(record)
-        if IS_OF_A_SYMBOL[record.type]:
-            if self.by_symbol[record.stream] == NULL:
-                fail(14, record.seq, record.stream)
-            engine_apply(&(<Engine>self.by_symbol[record.stream]).engine, record)
-            if USES_AN_ID[record.type]:
-                # All have the id in the same place; a refused order's is used up too.
-                self._use_up((<const rsx_order_accepted_t*>record).oid)
-        if record.type == RSX_FILL:
+            self.digests.take(record, &self.ledger.ledger)
+        if USES_AN_ID[record.type]:
+            # All have the id in the same place; a refused order's is used up too.
+            self._use_up((<const rsx_order_accepted_t*>record).oid)
+        elif record.type == RSX_FILL:
             rsx_record_copy(
                 self.fills_at + (self.fill_count % RECENT_FILLS) * RSX_RECORD_SIZE, record)
             self.fill_count += 1
@@ -171,17 +235,17 @@ cdef class State:
             self.event_count += 1
             if record.type == RSX_LIQUIDATION_STEP:
                 self._use_up((<const rsx_liquidation_step_t*>record).oid)
-        ledger_apply(&self.ledger.ledger, record, False)
+        return ledger_apply(&self.ledger.ledger, record, False)
+
+    def _view(self, const uint8_t[:] data, uint64_t at):
+        return decode(bytes(data[at * RSX_RECORD_SIZE:(at + 1) * RSX_RECORD_SIZE]), crc=False)
+
+    cdef bint _needs_note(self, const rsx_record_t* record) noexcept nogil:
         if record.type == RSX_ORDER_AMENDED:
             return self.has_cuts
         if record.type == RSX_DEPOSIT:
             return (<const rsx_deposit_t*>record).user_id > RSX_FUND_USER_BASE
-        return IS_NOTED[record.type]
-
-    cdef int _compare(self, const rsx_record_t* record) except -1 nogil:
-        cdef void* engine = self.by_symbol[record.stream]
-        return self.digests.take(record, NULL if engine == NULL else &(<Engine>engine).engine,
-                                 &self.ledger.ledger)
+        return True
 
     @property
     def mismatch(self):
@@ -208,21 +272,26 @@ cdef class State:
         return [decode(self.events, at % RECENT_EVENTS * RSX_RECORD_SIZE, crc=False)
                 for at in range(max(0, count - RECENT_EVENTS), count)]
 
-    def _note(self, view):
-        if view.record in RULE_RECORDS:
-            self._note_rules(view)
-        elif view.record.name == "DEPOSIT":
-            if view.request_id == 0:  # SY-6
-                self.seeded.add(view.user_id - FUND_USER_BASE)
-        elif view.record.name == "ORDER_REDUCED":
-            self._note_cut(view)
-        elif view.record.name == "ORDER_AMENDED":
-            self.cuts.pop(view.oid, None)  # its quantity is new, and what was cut is not in it
-        elif view.record.name == "ACCOUNT_CONFIG":
-            self.settings[view.user_id] = (view.owner_group, view.stp)
-        else:
-            self.exchange_id = view.exchange_id
+    cdef int _note(self, const rsx_record_t* record, data, uint64_t at) except -1:
+        """What Python keeps; the frequent ones without a view."""
+        cdef const rsx_account_config_t* settings = <const rsx_account_config_t*>record
+        if record.type == RSX_ORDER_REDUCED:
+            self._note_cut((<const rsx_order_reduced_t*>record).oid,
+                           (<const rsx_order_reduced_t*>record).cancelled_qty)
+        elif record.type == RSX_ORDER_AMENDED:
+            # Its quantity is new, and what was cut is not in it.
+            self.cuts.pop((<const rsx_order_amended_t*>record).oid, None)
+        elif record.type == RSX_ACCOUNT_CONFIG:
+            self.settings[settings.user_id] = (settings.owner_group, settings.stp)
+        elif record.type == RSX_DEPOSIT:
+            if (<const rsx_deposit_t*>record).request_id == 0:  # SY-6
+                self.seeded.add((<const rsx_deposit_t*>record).user_id - FUND_USER_BASE)
+        elif record.type == RSX_LOG_STARTED:
+            self.exchange_id = (<const rsx_log_started_t*>record).exchange_id
             self.rules_coming.clear()  # sets that the end before this start cut short
+        else:
+            self._note_rules(self._view(data, at))
+        return 0
 
     def _note_rules(self, view):
         """SY-1: they hold when the four of them are there."""
@@ -236,13 +305,13 @@ cdef class State:
             except RuleError:
                 fail(25, view.seq, view.config_version)
 
-    def _note_cut(self, view):
+    def _note_cut(self, oid, cancelled_qty):
         self.has_cuts = True
-        self.cuts[view.oid] = self.cuts.get(view.oid, 0) + view.cancelled_qty
+        self.cuts[oid] = self.cuts.get(oid, 0) + cancelled_qty
         if len(self.cuts) > self.cuts_limit:
-            resting = {row[0] for engine in self.engines.values() for row in engine.orders()}
-            self.cuts = {oid: cut for oid, cut in self.cuts.items()
-                         if oid in resting or oid == view.oid}
+            live = {row[0] for engine in self.engines.values() for row in engine.orders()}
+            live |= {engine.in_hand for engine in self.engines.values()} | {oid}
+            self.cuts = {oid: cut for oid, cut in self.cuts.items() if oid in live}
             self.cuts_limit = max(65536, 2 * len(self.cuts))
 
     def audit(self):

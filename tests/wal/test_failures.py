@@ -199,7 +199,7 @@ def test_a_disk_that_fills_up_stops_the_exchange_and_room_lets_it_go_on(
     world.close()
     told = world.wal.released
 
-    with pytest.raises(LogIoError, match="No space left on device"):  # still full
+    with pytest.raises(OSError, match="No space left on device"):  # still full
         world.start()
         world.run()
     world.close()
