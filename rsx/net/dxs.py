@@ -37,6 +37,7 @@ from rsx.records import (
 )
 from rsx.wal.follow import LogFollower, LogPruned
 from rsx.wal.segments import list_segments
+from rsx.wal.snapshot_files import list_snapshots
 
 CHUNK_RECORDS = 2048
 BUFFER_HIGH, BUFFER_LOW = 1 << 18, 1 << 16
@@ -346,6 +347,9 @@ class Connection:
     async def _session(self) -> None:
         request = await self._handshake()
         self._check_request(request)
+        if request.stream == wire.SNAPSHOT:
+            await self._send_snapshot()
+            return
         follower = self._cursor(request)
         self.is_serving = True
         if self.name:
@@ -442,13 +446,15 @@ class Connection:
             else:
                 follower = LogFollower(tile.folder, first, limit=tile.durable)
         self.next_seq = first
-        self.writer.write(
-            wire.control(
-                REPLAY_BEGUN, ts_ns=time.time_ns(), from_seq=first, oldest_seq=oldest,
-                exchange_id=tile.exchange_id, durable_seq=tile.durable(),
-            )
-        )  # fmt: skip
+        self.writer.write(self._begun(first))
         return follower
+
+    def _begun(self, first: int) -> bytes:
+        tile = self.tile
+        return wire.control(
+            REPLAY_BEGUN, ts_ns=time.time_ns(), from_seq=first, oldest_seq=tile.oldest(),
+            exchange_id=tile.exchange_id, durable_seq=tile.durable(),
+        )  # fmt: skip
 
     # --- records --------------------------------------------------------------------------
 
@@ -495,6 +501,34 @@ class Connection:
                 await self._write(wire.control(
                     LOG_TIP, ts_ns=time.time_ns(), durable_seq=tile.durable()
                 ))  # fmt: skip
+
+    async def _send_snapshot(self) -> None:
+        """DX-8: the newest one, unit by unit; the consumer loads it, which checks it."""
+        tile = self.tile
+        found = list_snapshots(tile.folder.parent / "snapshots")
+        if not found:
+            raise Unavailable(Reason.NOT_FOUND, "there is no snapshot")
+        seq = found[-1].seq
+        firsts = [segment.first for segment in list_segments(tile.folder)]
+        first = max((first for first in firsts if first <= seq + 1), default=0)
+        if not first:
+            raise Unavailable(Reason.NOT_FOUND, f"the log behind snapshot {seq} is pruned")
+        try:
+            fd = os.open(found[-1].path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Unavailable(Reason.INTERNAL, f"{found[-1].path}: {error}") from None
+        try:
+            await self._write(self._begun(first))
+            at = 0
+            while data := os.pread(fd, CHUNK_RECORDS * RECORD_SIZE, at):
+                at += len(data)
+                await self._write(data)
+        except OSError as error:
+            raise Unavailable(Reason.INTERNAL, f"{found[-1].path}: {error}") from None
+        finally:
+            os.close(fd)
+        self.writer.transport.set_write_buffer_limits(0)
+        await self._write(wire.control(CAUGHT_UP, ts_ns=time.time_ns(), live_seq=seq))
 
     async def _write(self, data: bytes) -> None:
         """Hand over, and wait until it is taken; others have their turn in between (DX-14)."""

@@ -337,14 +337,15 @@ class DxsClient:
             raise NotAllowed(f"the server's certificate: {error.verify_message}") from None
         return reader
 
-    async def _begin(self, reader: asyncio.StreamReader) -> None:
-        """DX-1 to DX-3."""
+    async def _ask(self, reader: asyncio.StreamReader, stream: int = wire.LOG) -> View:
+        """The handshake; returns REPLAY_BEGUN (DX-1 to DX-3)."""
         assert self._writer is not None
+        asked = (self.next_seq, self.received) if stream == wire.LOG else (0, NOTHING)
         try:
             async with asyncio.timeout(CONNECT_S):
                 challenge = await reader.readexactly(wire.CHALLENGE_SIZE)
                 request = wire.replay_request(
-                    self.next_seq, self.exchange_id, self.name, self.received
+                    asked[0], self.exchange_id, self.name, asked[1], stream
                 )
                 self._writer.write(request + wire.proof(self.token, challenge, request))
                 answer = await reader.readexactly(RECORD_SIZE)
@@ -359,6 +360,10 @@ class DxsClient:
             raise Fault(f"{view.record.name} where REPLAY_BEGUN is due")
         if self.exchange_id not in (0, view.exchange_id):
             raise OtherExchange(self._other_exchange(view.exchange_id))
+        return view
+
+    async def _begin(self, reader: asyncio.StreamReader) -> None:
+        view = await self._ask(reader)
         if view.from_seq != (self.next_seq or view.from_seq) or view.from_seq < 1:
             raise Fault(f"the server begins at {view.from_seq} where {self.next_seq} is due")
         self.next_seq = view.from_seq
@@ -466,6 +471,8 @@ class DxsClient:
             if self.exchange_id not in (0, view.exchange_id):
                 return OtherExchange(self._other_exchange(view.exchange_id), asked, oldest, newest)
             self.newest_seq = max(self.newest_seq, newest)
+            if asked == 0:
+                return Unavailable("what is asked for is not there (a snapshot)", 0, oldest, newest)
             return Pruned(
                 f"record {asked} is pruned, the log begins at {oldest}", asked, oldest, newest
             )

@@ -27,13 +27,18 @@ from rsx.edge.metrics import CONTENT_TYPE, Row, exposition
 from rsx.errors import RequestError, RsxError, StartError
 from rsx.net.dxs_client import Batch, DxsClient, DxsError, Pruned
 from rsx.net.lease import Lease, lease_url
+from rsx.net.snapshots import fetch_snapshot
 from rsx.net.store import TIP_FILE, LogStore, copy_log
-from rsx.wal.reader import LogReader
+from rsx.records import RECORD_SIZE
 from rsx.wal.segments import open_data_folder, sync_folder
-from rsx.wal.start import _begin, _config_check
+from rsx.wal.snapshot import SnapshotWriter, list_snapshots, load_snapshot
+from rsx.wal.start import _config_check, fold_log
 from rsx.wal.state import State
 
 MARKER = "standby.json"
+SNAPSHOTS = "snapshots"
+SNAPSHOT_STEP = 1 << 18
+RECORDS_PER_MIB = (1 << 20) // RECORD_SIZE
 MARK_EVERY_S = 1.0
 # A primary that was heard so recently is alive (its sign of life comes each second).
 ALIVE_S = 3.0
@@ -105,15 +110,6 @@ def release_folder(data: Path) -> None:
     sync_folder(data)
 
 
-def fold_stored(config: Config, folder: Path) -> State:
-    """The state that the stored log gives, from the newest snapshot on."""
-    reader = LogReader(folder)
-    base = _begin(config, reader, folder.parent / "snapshots", _config_check(config, folder))
-    for chunk in reader.chunks(base.state.next_seq if reader.segments else 0):
-        base.state.apply(chunk)
-    return base.state
-
-
 class Standby:
     """One standby on one data folder.
 
@@ -128,6 +124,9 @@ class Standby:
         self.endpoints = endpoints
         self.options = options
         self.failed = ""
+        self.snapshot_seq = 0
+        self.snapshots_written = 0
+        self._snapshot_at = time.monotonic()
         self.is_diverged = False  # what is stored does not fold, or folds differ
         self.promoted = False
         self.url = ""
@@ -158,13 +157,28 @@ class Standby:
         if self.store.cut_bytes:
             log.info("a torn tail of %d bytes behind record %d is cut: it comes again",
                      self.store.cut_bytes, self.store.last.seq)  # fmt: skip
-        self.state = fold_stored(self.config, folder)
+        self.state = self._stored_state(folder)
         self._check_folds()
-        self.client = DxsClient(
-            self.endpoints, start=1, tip=self.store.tip(), errors_max=None,
+        self.snapshot_seq = self.state.next_seq - 1
+        self.client = self._make_client(self.store.next_seq or 1)
+        self.client.newest_seq = self.known.primary_seq
+
+    def _stored_state(self, folder: Path) -> State:
+        """What is stored adds up to this; or a fetched snapshot that the log has to reach first."""
+        snapshots = list_snapshots(self.data / SNAPSHOTS)
+        if self.store.next_seq and (not snapshots or snapshots[-1].seq <= self.store.last.seq):
+            return fold_log(self.config, folder).state
+        if self.store.next_seq:
+            return load_snapshot(
+                snapshots[-1].path, self.config, exchange_id=self.store.exchange_id
+            )
+        return State(self.config, _config_check(self.config, folder))
+
+    def _make_client(self, start: int) -> DxsClient:
+        return DxsClient(
+            self.endpoints, start=start, tip=self.store.tip(), errors_max=None,
             **{"name": "standby", **self.options},
         )  # fmt: skip
-        self.client.newest_seq = self.known.primary_seq
 
     def _check_folds(self) -> None:
         if self.state.mismatch:
@@ -183,9 +197,9 @@ class Standby:
         marker = asyncio.create_task(self._mark_often())
         try:
             if not self.failed:
-                await copy_log(self.client, self.store, self._fold)
+                await self._copy()
         except Pruned as error:
-            self._fail(f"{error}: needs a new snapshot (rsx restore)")
+            self._fail(f"{error}: needs a new snapshot (rsx restore, or an empty folder)")
         except DxsError as error:
             self._fail(str(error))
         except InvariantError as error:
@@ -197,20 +211,78 @@ class Standby:
             marker.cancel()
             await asyncio.gather(marker, return_exceptions=True)
 
+    async def _copy(self) -> None:
+        """Copy the log; where a new folder's beginning is pruned, from the newest snapshot on."""
+        try:
+            await copy_log(self.client, self.store, self._fold)
+        except Pruned:
+            if self.store.next_seq or self._ended.is_set():
+                raise
+            log.info("the beginning of the log is pruned: fetching the newest snapshot")
+            fetched = await fetch_snapshot(self.client, self.data / SNAPSHOTS)
+            check = _config_check(self.config, self.store.folder)
+            self.state = await asyncio.to_thread(
+                lambda: load_snapshot(
+                    fetched.path, self.config, exchange_id=fetched.exchange_id, on_config=check
+                )
+            )
+            self.snapshot_seq = fetched.seq
+            self.client = self._make_client(fetched.from_seq)
+            await copy_log(self.client, self.store, self._fold)
+
     def _fail(self, text: str) -> None:
         self.failed = text
         log.error("standby: %s", text)
 
     async def _fold(self, batch: Batch) -> None:
-        if batch.data:
-            self.state.apply(batch.data)
+        if batch.next_seq > self.state.next_seq:
+            known = max(0, self.state.next_seq - batch.first)  # is in a snapshot
+            self.state.apply(batch.data[known * RECORD_SIZE :])
             self._check_folds()
             if self.is_diverged:
                 log.error("standby: %s", self.failed)
                 await self.client.stop()
+                return
+            if self._is_snapshot_due():
+                await self._snapshot()
         if batch.live_seq is not None and not self.known.caught_up:
             self.known.caught_up = True
             self._mark()
+
+    # --- snapshots of its own -------------------------------------------------------------
+
+    def _is_snapshot_due(self) -> bool:
+        """DX-55."""
+        due, now = self.config.snapshot, time.monotonic()
+        behind = self.state.next_seq - 1 - self.snapshot_seq
+        return bool(
+            (due.every_mib and behind >= due.every_mib * RECORDS_PER_MIB)
+            or (due.every_s and now - self._snapshot_at >= due.every_s)
+        )
+
+    async def _snapshot(self) -> None:
+        """Write one; nothing is folded meanwhile. Then remove what it stands for."""
+        self.snapshot_seq, self._snapshot_at = self.state.next_seq - 1, time.monotonic()
+        await asyncio.to_thread(self.store.sync)  # never ahead of the log
+        folder = self.data / SNAPSHOTS
+        try:
+            writer = SnapshotWriter(self.state, str(folder))
+            try:
+                done = False
+                while not done:
+                    done = writer.step(SNAPSHOT_STEP)
+                    await asyncio.sleep(0)
+            except BaseException:
+                writer.abandon()
+                raise
+            kept = list_snapshots(folder)[-self.config.snapshot.keep :]
+            for old in list_snapshots(folder)[: -len(kept)]:
+                old.path.unlink()
+            keep_seq = self.store.last.seq - self.config.wal.retain_mib * RECORDS_PER_MIB
+            self.store.prune(min(kept[0].seq + 1, keep_seq))
+            self.snapshots_written += 1
+        except (OSError, StartError) as error:
+            log.error("standby: snapshot %d: %s", self.snapshot_seq, error)
 
     async def _mark_often(self) -> None:
         while True:
@@ -269,6 +341,11 @@ class Standby:
         """DX-60. Raises PromotionRefused."""
         if self.is_diverged:
             raise PromotionRefused(f"never: {self.failed}")
+        if self.store.last.seq < self.state.next_seq - 1:
+            raise PromotionRefused(
+                f"never: its log ends at {self.store.last.seq}, before its snapshot of record "
+                f"{self.state.next_seq - 1}"
+            )
         silent = time.monotonic() - self.client.heard_at
         if not is_forced and self.client.is_connected and silent < ALIVE_S:
             raise PromotionRefused(
@@ -339,6 +416,7 @@ class Standby:
             "lag_ms": behind_ns // 1_000_000,
             "epoch": self.state.epoch,
             "mismatch": self.state.mismatch or "",
+            "snapshot_seq": self.snapshot_seq,
             "uptime_s": int(time.monotonic() - self._started),
         }
 
@@ -403,8 +481,7 @@ async def promote_folder(config: Config, is_forced: bool) -> Known:
             known.seq = store.last.seq
             known.check(is_forced)
             try:
-                state = fold_stored(config, folder)
-                state.audit()
+                state = fold_log(config, folder).state
             except InvariantError as error:
                 raise PromotionRefused(f"never: what is stored does not fold: {error}") from None
             if state.mismatch:

@@ -38,8 +38,7 @@ class StoreDamaged(StartError):
 class LogStore:
     """Appends verified records, in order, to a folder.
 
-    Args        data: the data folder, locked by the caller; may_begin_anywhere: the first record
-                of a new copy need not begin a segment (a snapshot stands for what is before it)
+    Args        data: the data folder, locked by the caller
     Attributes  last: newest record written; synced: newest that is durable; next_seq (0 = nothing
                 is stored: take what there is); exchange_id (0 = not known); cut_bytes: torn, at
                 the opening
@@ -47,10 +46,9 @@ class LogStore:
     Thread      `sync` may run on another one than the rest
     """
 
-    def __init__(self, data: str | Path, *, may_begin_anywhere: bool = False):
+    def __init__(self, data: str | Path):
         self.data = Path(data)
         self.folder = self.data / "wal"
-        self.may_begin_anywhere = may_begin_anywhere
         self.last = self.synced = NOTHING
         self.exchange_id = 0
         self.cut_bytes = 0
@@ -66,7 +64,9 @@ class LogStore:
 
     @property
     def next_seq(self) -> int:
-        return self.last.seq + 1 if self.last.seq else 0
+        if self.last.seq:
+            return self.last.seq + 1
+        return self._segment_first if self._fd >= 0 else 0
 
     # --- opening --------------------------------------------------------------------------
 
@@ -85,10 +85,11 @@ class LogStore:
         self.exchange_id = tip.exchange_id
         number, place = self._end(segments, tip.last)
         self._cut(segments, number, place.seq)
-        if self.last.seq == 0:
+        segment = segments[number]
+        if self.last.seq == 0 and segment.first == 1:
+            segment.path.unlink()
             self.first_seq = 0
             return
-        segment = segments[number]
         self._fd = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
         self._segment_first = segment.first
         os.fsync(self._fd)
@@ -154,8 +155,6 @@ class LogStore:
                 file.seek(size)
                 self.cut_bytes += len(file.read().rstrip(b"\0"))
                 file.truncate(size)
-        if size == 0:
-            segment.path.unlink()
 
     # --- writing --------------------------------------------------------------------------
 
@@ -166,13 +165,15 @@ class LogStore:
         kinds = data[2::RECORD_SIZE]
         while at < len(kinds):
             begins = kinds[at] == SEGMENT_STARTED.type
-            if self._fd < 0 and not begins and not self.may_begin_anywhere:
+            if self._fd < 0 and not begins:
                 seq = Last.of(data[: (at + 1) * RECORD_SIZE]).seq
                 raise StartError(
                     f"a copy begins where a segment does, not at record {seq}: from 0, the oldest"
                 )
-            if begins or self._fd < 0:
-                self._next_segment(Last.of(data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE]).seq)
+            if begins:
+                first = Last.of(data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE]).seq
+                if self._fd < 0 or first != self._segment_first:
+                    self._next_segment(first)
                 self._note_exchange(data[at * RECORD_SIZE : (at + 1) * RECORD_SIZE])
             end = kinds.find(SEGMENT_STARTED.type, at + 1)
             end = len(kinds) if end < 0 else end
@@ -184,6 +185,8 @@ class LogStore:
         first = last.seq + 1 - len(run) // RECORD_SIZE
         if self.last.seq and first != self.last.seq + 1:
             raise RecordError(f"record {first} where {self.last.seq + 1} is due")
+        if not self.last.seq and first != self.next_seq:
+            raise RecordError(f"record {first} where {self.next_seq} is due")
         offset = (first - self._segment_first) * RECORD_SIZE
         view = memoryview(run)
         while view:
@@ -228,11 +231,27 @@ class LogStore:
         """Sync and close; the tip says all of it."""
         if self._fd < 0:
             return
+        if self.last.seq == 0:
+            os.close(self._fd)
+            self._fd = -1
+            return
         self.sync()
         self.write_tip()
         with self._lock:
             os.close(self._fd)
             self._fd = -1
+
+    def prune(self, keep_seq: int) -> None:
+        """Remove segments wholly below a number."""
+        segments = list_segments(self.folder)
+        removed = False
+        for segment, later in itertools.pairwise(segments):
+            if later.first <= keep_seq:
+                segment.path.unlink()
+                self.first_seq = later.first
+                removed = True
+        if removed:
+            sync_folder(self.folder)
 
     def tip(self) -> Tip:
         """Where a consumer goes on."""

@@ -29,6 +29,8 @@ PROOF_SIZE = 32
 NO_PROOF = bytes(PROOF_SIZE)
 HANDSHAKE_SIZE = RECORD_SIZE + PROOF_SIZE
 NAME_MAX = 32
+# What a request is for: its header's stream (DX-8).
+LOG, SNAPSHOT = 0, 1
 TOKEN_ENV = "RSX_DXS_TOKEN"
 TOKEN_FILE = "dxs_token"
 TOKEN_BYTES_MIN = 16
@@ -61,10 +63,12 @@ def control(record: Record, *, seq: int = 0, epoch: int = 0, **values: object) -
     return sealed(record.pack(**values), seq, epoch)
 
 
-def replay_request(from_seq: int, exchange_id: int, name: str, last: Last) -> bytes:
+def replay_request(
+    from_seq: int, exchange_id: int, name: str, last: Last, stream: int = LOG
+) -> bytes:
     return control(
         REPLAY_REQUEST, seq=last.seq, epoch=last.epoch, ts_ns=last.ts_ns, from_seq=from_seq,
-        exchange_id=exchange_id, name=name.encode(),
+        exchange_id=exchange_id, name=name.encode(), stream=stream,
     )  # fmt: skip
 
 
@@ -73,8 +77,10 @@ def read_request(data: bytes) -> View:
     view = decode(data)
     if view.record is not REPLAY_REQUEST:
         raise RecordError(f"{view.record.name} where REPLAY_REQUEST is due")
-    if view.stream or view.row[1]:
-        raise RecordError("REPLAY_REQUEST: stream and header flags are 0")
+    if view.stream not in (LOG, SNAPSHOT) or view.row[1]:
+        raise RecordError("REPLAY_REQUEST: stream is 0 or 1, header flags are 0")
+    if view.stream == SNAPSHOT and (view.from_seq or view.seq):
+        raise RecordError("REPLAY_REQUEST: a snapshot is asked for without numbers")
     if view.seq and view.seq != view.from_seq - 1:
         raise RecordError(f"REPLAY_REQUEST: seq = {view.seq} before from_seq = {view.from_seq}")
     name_of(view)

@@ -26,8 +26,11 @@ from rsx.exchange import Exchange
 from rsx.net.dxs import DxsTile
 from rsx.net.standby import Known, PromotionRefused, Standby, promote_folder
 from rsx.records import FILL, LEDGER_DIGEST, LEDGER_MARK, RECORD_SIZE
+from rsx.wal.follow import LogFollower
 from rsx.wal.segments import list_segments
+from rsx.wal.snapshot import list_snapshots, write_snapshot
 from rsx.wal.start import recover
+from rsx.wal.state import State
 
 SECRET = "5" * 64
 
@@ -59,6 +62,7 @@ async def running(world: World, data: Path, where: str) -> AsyncIterator[Standby
 async def same(world: World, standby: Standby) -> None:
     """Until the standby has folded all that is durable, to the same state."""
     await until(lambda: standby.state.next_seq == world.wal.durable + 1, 10, "to catch up")
+    await until(lambda: standby.known.caught_up, 10, "to be told so")
     folded = world.fold(world.wal.durable)
     assert standby.state.state_hash() == folded.state_hash()
 
@@ -167,7 +171,7 @@ def test_health_says_how_far_it_is(world, tmp_path):
 
 
 def test_a_primary_that_has_pruned_what_is_due_is_told(world, tmp_path):
-    """DX-51."""
+    """DX-51: an empty folder begins from the newest snapshot, where there is one."""
     data = tmp_path / "s"
 
     async def scenario() -> None:
@@ -176,14 +180,92 @@ def test_a_primary_that_has_pruned_what_is_due_is_told(world, tmp_path):
                 await same(world, own)
             grow(world, 2 * SEGMENT_RECORDS)
             list_segments(world.folder)[0].path.unlink()
-            for folder in (data, tmp_path / "new"):
-                async with running(world, folder, endpoint(tile)) as own:
-                    await until(lambda: own.failed, 5, "to fail")
-                    assert "is pruned" in own.failed
-                    assert "needs a new snapshot (rsx restore)" in own.failed
-                    assert own.health()["status"] == "failed"
-                    with pytest.raises(PromotionRefused):
-                        await own.promote(False)
+            async with running(world, data, endpoint(tile)) as own:
+                await until(lambda: own.failed, 5, "to fail")
+                assert "record 11 is pruned, the log begins at 8193" in own.failed
+                assert "needs a new snapshot (rsx restore, or an empty folder)" in own.failed
+                assert own.health()["status"] == "failed"
+                with pytest.raises(PromotionRefused, match="records behind"):
+                    await own.promote(False)
+            async with running(world, tmp_path / "new", endpoint(tile)) as own:
+                await until(lambda: own.failed, 5, "to fail")
+                assert "what is asked for is not there" in own.failed
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("behind", [0, 3, SEGMENT_RECORDS])
+def test_an_empty_folder_begins_from_a_snapshot_of_a_pruned_primary(world, tmp_path, behind):
+    """DX-8, DX-51: the same segments from there on, the same state, over restarts."""
+    data = tmp_path / "s"
+    world.deposit(1, 2, 3, 4, 5)
+    world.mark(1000)
+    trade(world, random.Random(8))
+    grow(world, 2 * SEGMENT_RECORDS)
+    whole = world.log()
+    state = State(world.config)
+    seq = int(world.wal.durable) - behind
+    state.apply(whole[: seq * RECORD_SIZE])
+    write_snapshot(state, world.folder.parent / "snapshots")
+    first, *rest = list_segments(world.folder)
+    first.path.unlink()
+
+    async def scenario() -> None:
+        async with serving(world) as tile:
+            for life in range(2):
+                async with running(world, data, endpoint(tile)) as own:
+                    due = int(world.wal.durable) + 1
+                    await until(lambda: own.state.next_seq == due, 10, "to catch up")  # noqa: B023
+                    assert own.failed == ""
+                    if life == 1:
+                        trade(world, random.Random(9))
+                        settle(world)
+                        due = int(world.wal.durable) + 1
+                        await until(lambda: own.state.next_seq == due, 10, "more")  # noqa: B023
+                    log = whole + follow(world, len(whole) // RECORD_SIZE + 1)
+                    expected = State(world.config)
+                    expected.apply(log[: (due - 1) * RECORD_SIZE])
+                    assert own.state.state_hash() == expected.state_hash()
+        begins = max(s.first for s in rest if s.first <= seq + 1)
+        mine = {n: h for n, h in files(world.folder).items() if int(n[:20]) >= begins}
+        assert files(data / "wal") == mine
+        config = world.config.replace(data={"dir": str(data)})
+        await promote_folder(config, True)
+        assert recover(config, data / "wal", Clock.manual(1)).start.epoch == 2
+
+    asyncio.run(scenario())
+
+
+def follow(world: World, first: int) -> bytes:
+    follower = LogFollower(world.folder, first)
+    return b"".join(iter(follower.read, b""))
+
+
+def test_it_writes_snapshots_of_its_own_and_removes_what_they_stand_for(make_world, tmp_path):
+    """DX-55: and begins from the newest at its next start."""
+    world = make_world(snapshot={"every_s": 0, "every_mib": 1, "keep": 2}, wal={
+        "flush_ms": 1, "retain_mib": 1,
+    })  # fmt: skip
+    data = tmp_path / "s"
+
+    async def scenario() -> None:
+        async with serving(world) as tile:
+            async with running(world, data, endpoint(tile)) as own:
+                for _ in range(5):
+                    grow(world, SEGMENT_RECORDS + 100)
+                    due = int(world.wal.durable) + 1
+                    await until(lambda: own.state.next_seq == due, 10, "to catch up")  # noqa: B023
+                assert own.snapshots_written >= 4
+                found = list_snapshots(data / "snapshots")
+                assert len(found) == 2
+                assert list_segments(data / "wal")[0].first > 1
+                assert list_segments(data / "wal")[0].first <= found[0].seq + 1
+                live = own.state.state_hash()
+            own = make(world, data, endpoint(tile))
+            own.open()
+            assert own.state.state_hash() == live
+            own.store.close()
+            own.close()
 
     asyncio.run(scenario())
 
