@@ -1,6 +1,6 @@
-"""`rsx wal dump|stats|verify DIR`: the log, for people and scripts.
+"""`rsx wal dump|stats|verify|salvage DIR`: the log, for people and scripts.
 
-They only read, and may run while the exchange does. DIR is the data folder or its wal folder.
+They only read DIR, and may run while the exchange does. DIR is the data folder or its wal folder.
 Source: specs/wal.md section 4.
 """
 
@@ -44,7 +44,7 @@ directory = click.argument("directory", metavar="DIR", type=click.Path(path_type
 
 @click.group()
 def wal() -> None:
-    """Look into the log of an exchange: dump, stats, verify."""
+    """Look into the log of an exchange: dump, stats, verify; salvage what is damaged."""
 
 
 @contextmanager
@@ -343,6 +343,42 @@ def verify(directory: Path, as_json: bool) -> int:
                 f"{len(found.segments)} segment(s), sound up to record {found.last_seq}, {folded}"
             )
     return 0 if found.status == "sound" else 1
+
+
+# --- salvage ----------------------------------------------------------------------------------
+
+
+@wal.command()
+@directory
+@click.argument("target", metavar="NEWDIR", type=click.Path(path_type=Path))
+@click.option("--config", "config_path", metavar="F", help="Configuration file.")
+@json_option()
+def salvage(directory: Path, target: Path, config_path: str | None, as_json: bool) -> int:
+    """Write what can be used of a damaged log to NEWDIR, a data folder to start from.
+
+    DIR is not changed. What is left out is listed.
+    """
+    from rsx.config import load
+    from rsx.wal.salvage import salvage as run
+
+    with _quiet_pipe():
+        done = run(directory, target, load(config_path))
+        if as_json:
+            click.echo(orjson.dumps(done, default=str).decode())
+            return 0
+        for line in done.passed_over:
+            click.echo(f"not used: {line}")
+        for part in done.dropped:
+            click.echo(f"left out: {part}")
+        if done.reason:
+            click.echo(f"why: {done.reason}")
+        based = f" on {done.snapshot.name}" if done.snapshot else ""
+        click.echo(
+            f"{done.target}: records {done.first_seq:,} to {done.last_seq:,}{based}, state "
+            f"{done.state_hash}; left out {sum(p.records for p in done.dropped):,} records, "
+            f"{sum(p.size for p in done.dropped):,} bytes"
+        )
+    return 0
 
 
 COMMANDS: list[click.Command] = [wal]

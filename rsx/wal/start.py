@@ -177,7 +177,7 @@ def _apply_opening(state: State, symbols: tuple[SymbolConfig, ...]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Base:
+class Base:
     """The state that the fold begins with; path: of the snapshot it is from."""
 
     state: State
@@ -187,7 +187,7 @@ class _Base:
 
 def _begin(
     config: Config, reader: LogReader, snapshots: Path, check: Callable[[records.View], None]
-) -> _Base:
+) -> Base:
     """The newest snapshot that can be used, else an empty state.
 
     Raises StartError where the log alone does not do.
@@ -215,11 +215,11 @@ def _begin(
             passed.append(str(error))
             continue
         _check_joins(reader, state, snapshot.path)
-        return _Base(state, snapshot.path, tuple(passed))
+        return Base(state, snapshot.path, tuple(passed))
     if reader.first_seq > 1:
         why = "; ".join(passed) or f"what came before is pruned, and no snapshot is in {snapshots}"
         raise StartError(f"the log in {reader.folder} begins with record {reader.first_seq}: {why}")
-    return _Base(State(config, check), None, tuple(passed))
+    return Base(State(config, check), None, tuple(passed))
 
 
 def _check_joins(reader: LogReader, state: State, path: Path) -> None:
@@ -263,6 +263,15 @@ class Folded:
     passed_over: tuple[str, ...]
 
 
+def begin_fold(
+    config: Config, folder: Path, disk: Disk = DISK, snapshots: Path | None = None
+) -> tuple[LogReader, Base]:
+    """A reader of the log, and what its fold begins with. Args and Raises as of `recover`."""
+    reader = LogReader(folder, disk)
+    snapshots = snapshots or folder.parent.joinpath("snapshots")
+    return reader, _begin(config, reader, snapshots, _config_check(config, folder))
+
+
 def fold_log(
     config: Config, folder: Path, progress: Callable[[int, int], None] | None = None,
     disk: Disk = DISK, snapshots: Path | None = None,
@@ -271,9 +280,7 @@ def fold_log(
 
     Args and Raises as of `recover`.
     """
-    reader = LogReader(folder, disk)
-    base = _begin(config, reader, snapshots or folder.parent.joinpath("snapshots"),
-                  _config_check(config, folder))  # fmt: skip
+    reader, base = begin_fold(config, folder, disk, snapshots)
     state, first_seq = base.state, base.state.next_seq
     slots = reader.size - (first_seq - reader.first_seq)
 
