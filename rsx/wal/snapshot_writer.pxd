@@ -22,6 +22,7 @@ cdef class SnapshotWriter:
     cdef bytes folder_name
     cdef int fd
     cdef int phase
+    cdef bint is_named              # though its name may not be durable
     cdef uint8_t* buffer
     cdef uint64_t units             # sealed so far
     cdef uint64_t checksum

@@ -91,7 +91,9 @@ cdef class SnapshotWriter:
         self.has_settings = <uint8_t*>calloc(self.accounts + 1, 1)
         if self.buffer == NULL or self.has_settings == NULL:
             raise MemoryError("buffer of a snapshot")
-        self.disk.make_folder(folder)
+        if not self.disk.is_folder(folder):
+            self.disk.make_folder(folder)
+            self.disk.sync_path(folder.parent)
         self.fd = self.disk.open_file(self.temp_path, DISK_CREATE)
 
     def __dealloc__(self):
@@ -129,10 +131,11 @@ cdef class SnapshotWriter:
         if self.fd >= 0:
             self.disk.close(self.fd)
             self.fd = -1
-        try:
-            self.disk.remove(self.temp_path)
-        except OSError:
-            pass  # the next start removes it
+        for path in [self.temp_path, self.path] if self.is_named else [self.temp_path]:
+            try:
+                self.disk.remove(path)
+            except OSError:
+                pass  # the next start removes it
 
     # --- steps ----------------------------------------------------------------------------
 
@@ -230,6 +233,7 @@ cdef class SnapshotWriter:
             self.fd = -1
         if done >= 0:
             done = self.disk.rename(temp, final)
+            self.is_named = done >= 0
         if done >= 0:
             done = self.disk.sync_folder(folder)
         if done < 0:

@@ -1,4 +1,7 @@
-"""What cannot be used is refused, with file, offset and reason (SN-4, SN-30 to SN-33)."""
+"""What cannot be used is refused, with file, offset and reason.
+
+SN-4, SN-30 to SN-33; BOOK-81, SNP-06.
+"""
 
 from __future__ import annotations
 
