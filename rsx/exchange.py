@@ -173,8 +173,9 @@ class Exchange:
             reasons.append(f"{waiting} records wait for release since over a second")
         unready, warnings = self.tiles.mark.troubles(self.clock.now_ns())
         warnings = [*warnings, *self._broke_funds(), *filter(None, [self._space_short()])]
-        if self.tiles.archive is not None:
-            warnings += self.tiles.archive.troubles(self.clock.now_ns())
+        archive, now_ns = self.tiles.archive, self.clock.now_ns()
+        if archive is not None:
+            warnings += archive.troubles(now_ns)
         if self.tiles.dxs is not None:
             warnings += self.tiles.dxs.troubles()
         replica = self.tiles.replica
@@ -189,6 +190,7 @@ class Exchange:
             "durable_seq": wal["durable_seq"],
             "epoch": self.recovered.start.epoch,
             "replica": None if replica is None else replica.health(),
+            "archive": None if archive is None else archive.health(now_ns),
             "uptime_s": (time.monotonic_ns() - self.started_ns) // 1_000_000_000,
         }
 

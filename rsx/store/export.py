@@ -1,7 +1,7 @@
 """The archive's tables as rows with names and kinds, streamed: what exports are made of.
 
-Rows come in the order of the log, one at a time, from one read transaction. How they are written
-is the business of rsx/store/files.py. Source: specs/archive.md section 4.
+Rows come in the order of the log (orders: of their ids), one at a time, from one read transaction.
+How they are written is the business of rsx/store/files.py. Source: specs/archive.md section 4.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ class Table:
     users: tuple[str, ...] = ()
     time: str = "ts_ns"
     also: tuple[Merged, ...] = ()
+    order: str = ""  # "" = by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,9 @@ TIFS, STPS = tuple(t.name for t in Tif), _names(Stp)
 
 def _order(market: Market, r: Any, _user: int) -> Iterator[Row]:
     (
-        oid, user, _, seq, cid, side, kind, tif, flags, stp, px, qty, filled_qty, cut, status,
-        reason, expire_s, trigger_px, trail_px, trail_ppm, fired_px, original, notional, fee,
-        profit, amends, placed, ts, last, ended,
+        oid, user, _, seq, cid, side, kind, tif, flags, stp, px, qty, filled_qty, status, reason,
+        notional, fee, profit, placed, ts, last, ended, cut, expire_s, trigger_px, trail_px,
+        trail_ppm, fired_px, original, amends,
     ) = r  # fmt: skip
     yield (
         seq, oid, user, market.name, cid, SIDES[side], KINDS[kind], TIFS[tif],
@@ -172,7 +173,7 @@ TABLES: dict[str, Table] = {
         ("fired_price", PRICE), ("original_oid", INT), ("notional", MONEY), ("fee", MONEY),
         ("profit", MONEY), ("amends", INT), ("placed", TIME), ("time", TIME), ("ended", TIME),
         ("last_seq", INT),
-    ), "SELECT * FROM orders", "seq", 1, _order, ("user_id",), "placed_ns"),
+    ), "SELECT * FROM orders", "seq", 1, _order, ("user_id",), "placed_ns", order="oid"),
     "fills": Table((
         SEQ, AT, USER, ("oid", INT), SYMBOL, ("price", PRICE), ("qty", QTY), ("side", TEXT),
         ("maker", BOOL), ("notional", MONEY), ("fee", MONEY), ("profit", MONEY),
@@ -320,7 +321,8 @@ class Store:
                 return
         own = Merged(table.sql, table.id, table.span, table.users, "1")
         cursors = [
-            self._cursor(source, table.time, wanted, low, high) for source in (own, *table.also)
+            self._cursor(source, table.time, wanted, low, high, table.order)
+            for source in (own, *table.also)
         ]
         at = [name for name, *_ in cursors[0].description].index("symbol_id")
         # Each is in order already: merged, not sorted.
@@ -330,8 +332,10 @@ class Store:
             for row in table.make(market, stored, wanted.user_id):
                 yield market, row
 
-    def _cursor(self, source: Merged, time: str, wanted: Wanted, low: int, high: int) -> Any:
-        """Rows whose numbers and times are wanted, in the order of the log."""
+    def _cursor(
+        self, source: Merged, time: str, wanted: Wanted, low: int, high: int, order: str
+    ) -> Any:
+        """Rows whose numbers and times are wanted, as they lie in their table: none are sorted."""
         where = [f"{source.id} BETWEEN ? AND ?", f"{time} >= ?", f"{time} < ?", source.condition]
         values = [low * source.span, min((high + 1) * source.span - 1, ENDLESS), wanted.from_ns,
                   wanted.to_ns]  # fmt: skip
@@ -342,7 +346,7 @@ class Store:
             where.append(f"({' OR '.join(f'{user} = ?' for user in source.users)})")
             values += [wanted.user_id] * len(source.users)
         return self.db.execute(
-            f"{source.sql} WHERE {' AND '.join(where)} ORDER BY {source.id}", values
+            f"{source.sql} WHERE {' AND '.join(where)} ORDER BY {order or source.id}", values
         )
 
     def _candles(

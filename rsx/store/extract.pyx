@@ -91,15 +91,24 @@ cdef class OrderRow:
     cdef int64_t profit
     cdef int64_t amends
 
-    def inserted(self):
-        """In the order of the table's columns."""
+    cdef bint is_plain(self):
+        """Whether it has none of the columns that most orders have not."""
+        return not (self.cut or self.expire_s or self.trigger_px or self.trail_px
+                    or self.trail_ppm or self.fired_px or self.original_oid or self.amends)
+
+    def plain(self):
+        """In the order of the table's columns, up to those that most orders have not."""
         return (
             self.oid, self.user_id, self.symbol_id, self.seq, self.cid or "", self.side,
-            self.kind, self.tif, self.flags, self.stp, self.px, self.qty, self.filled, self.cut,
-            self.status, self.reason, self.expire_s, self.trigger_px, self.trail_px,
-            self.trail_ppm, self.fired_px, self.original_oid, self.notional, self.fee,
-            self.profit, self.amends, self.placed_ns, self.ts_ns, self.last_seq, self.ended_ns,
+            self.kind, self.tif, self.flags, self.stp, self.px, self.qty, self.filled,
+            self.status, self.reason, self.notional, self.fee, self.profit, self.placed_ns,
+            self.ts_ns, self.last_seq, self.ended_ns,
         )
+
+    def inserted(self):
+        """In the order of the table's columns."""
+        return (*self.plain(), self.cut, self.expire_s, self.trigger_px, self.trail_px,
+                self.trail_ppm, self.fired_px, self.original_oid, self.amends)
 
     def updated(self):
         """Parameters of UPDATE_ORDER (rsx/store/writer.py)."""
@@ -113,13 +122,13 @@ cdef class OrderRow:
 
 
 class Batch:
-    """Rows of one transaction, by table; position, position_crc, position_ns, epoch, exchange_id
+    """Rows of one transaction, by table; first_oid: least id of a new order, 0 = none; position, position_crc, position_ns, epoch, exchange_id
     are those of its last record."""
 
     __slots__ = (
-        "accounts", "balances", "candles", "clock", "epoch", "exchange_id", "fills", "funding",
-        "liquidations", "markets", "new_orders", "order_changes", "position", "position_crc",
-        "position_ns", "positions", "rates", "rates_done", "records",
+        "accounts", "balances", "candles", "clock", "epoch", "exchange_id", "fills", "first_oid",
+        "funding", "liquidations", "markets", "new_orders", "order_changes", "plain_orders",
+        "position", "position_crc", "position_ns", "positions", "rates", "rates_done", "records",
     )  # fmt: skip
 
 
@@ -187,12 +196,19 @@ cdef class Extractor:
                 self.candles.append((market.symbol_id, market.take_candle()))
         batch = Batch()
         batch.accounts, batch.positions, batch.markets = self.books.take_changes()
-        begun, changed = [], []
+        plain, begun, changed, first_oid = [], [], [], 0
         for order in self.orders.values():
-            (begun if order.is_new else changed).append(order)
+            if not order.is_new:
+                changed.append(order)
+                continue
+            if first_oid == 0 or order.oid < first_oid:
+                first_oid = order.oid
+            (plain if order.is_plain() else begun).append(order)
         # Made one by one while they are written: all at once would hold the GIL for long.
+        batch.plain_orders = map(OrderRow.plain, plain) if plain else None
         batch.new_orders = map(OrderRow.inserted, begun) if begun else None
         batch.order_changes = map(OrderRow.updated, changed) if changed else None
+        batch.first_oid = first_oid
         batch.fills = self.fills
         batch.balances = self.balances
         batch.funding = self.funding

@@ -1,8 +1,8 @@
 """Questions to the archive: which rows, in which order, from which cursor on.
 
-Every history is a union of sources that an index brings in the order of its keys; a key is a log
-number times a factor, plus the side or part, so a row never moves and paging neither skips nor
-repeats. SQL and values are made here, without any connection. Source: specs/archive.md section 3.
+Every history is a union of sources that come in the order of its keys; a key is a log number times
+a factor, plus the side or part, so a row never moves and paging neither skips nor repeats. SQL and
+values are made here, without any connection. Source: specs/archive.md section 3.
 """
 
 from __future__ import annotations
@@ -35,55 +35,62 @@ class BadQuery(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Rows of one table: key = id x scale + part, where id is the column `id`.
+    """Rows of one table, t, where a table beside brings them in order: i.
 
-    span: how many ids a log number has; user: the column of their owner, "" = public
+    id: the key, an expression over t and i; span: how many keys a log number has; user, symbol:
+    whose and of which market, user "" = public
     """
 
     table: str
     columns: str
-    id: str = "seq"
+    id: str = "t.seq"
     span: int = 1
-    scale: int = 1
-    part: int = 0
-    user: str = "user_id"
-    time: str = "ts_ns"
+    user: str = "t.user_id"
+    symbol: str = "t.symbol_id"
+    time: str = "t.ts_ns"
     also: str = ""
 
 
-_FILL = "px, qty"
+# CROSS JOIN: the rows come in the order of the left table.
+_FILLS = "fills_of AS i CROSS JOIN fills AS t ON t.seq = i.key >> 2"
+_SIDE = {name: f"iif(i.key & 1, t.maker_{name}, t.taker_{name})"
+         for name in ("oid", "fee", "profit", "change", "balance")}  # fmt: skip
 HISTORY_SOURCES: dict[str, tuple[str, tuple[Source, ...]]] = {
     "orders": ("o", (Source(
-        "orders", "oid, symbol_id, side, kind, tif, flags, stp, px, qty, filled, cut, status,"
-        " reason, expire_s, trigger_px, trail_px, trail_ppm, fired_px, original_oid, notional,"
-        " fee, profit, amends, cid, placed_ns, ended_ns, ts_ns, last_seq", time="placed_ns",
+        "orders_of AS i CROSS JOIN orders AS t ON t.oid = i.oid",
+        "t.oid, t.symbol_id, side, kind, tif, flags, stp, px, qty, filled, cut, status, reason,"
+        " expire_s, trigger_px, trail_px, trail_ppm, fired_px, original_oid, notional, fee, profit,"
+        " amends, t.cid, placed_ns, ended_ns, ts_ns, last_seq",
+        id="i.seq", user="i.user_id", symbol="i.symbol_id", time="placed_ns",
     ),)),
-    "fills": ("f", (
-        Source("fills", f"taker_oid, symbol_id, taker_side, {_FILL}, taker_fee, 0, taker_profit,"
-               " ts_ns, seq", scale=2, user="taker_user_id"),
-        Source("fills", f"maker_oid, symbol_id, 1 - taker_side, {_FILL}, maker_fee, 1,"
-               " maker_profit, ts_ns, seq", scale=2, part=1, user="maker_user_id"),
-    )),
+    "fills": ("f", (Source(
+        _FILLS, f"{_SIDE['oid']}, t.symbol_id, iif(i.key & 1, 1 - taker_side, taker_side), px, qty,"
+        f" {_SIDE['fee']}, i.key & 1, {_SIDE['profit']}, ts_ns, t.seq",
+        id="i.key", span=4, user="i.user_id", symbol="i.symbol_id",
+    ),)),
     "funding": ("p", (Source(
-        "funding", "symbol_id, leg, amount, net_qty, mark_px, rate_ppb, interval_id, ts_ns, seq",
+        "funding AS t",
+        "symbol_id, leg, amount, net_qty, mark_px, rate_ppb, interval_id, ts_ns, seq",
     ),)),
     "liquidations": ("l", (Source(
-        "liquidations", "event, symbol_id, leg, margin_mode, stage, round, side, oid, qty, px,"
+        "liquidations AS t", "event, symbol_id, leg, margin_mode, stage, round, side, oid, qty, px,"
         " mark_px, net_qty, equity, maintenance, transfer_kind, amount, key & 1, ts_ns, key >> 1",
-        id="key", span=2,
+        id="t.key", span=2,
     ),)),
     "balances": ("b", (
-        Source("balances", "symbol_id, kind, amount, balance, ts_ns, key >> 2", id="key", span=4),
-        Source("fills", f"symbol_id, {TRADE}, taker_change, taker_balance, ts_ns, seq", scale=4,
-               user="taker_user_id", also="taker_change <> 0"),
-        Source("fills", f"symbol_id, {TRADE}, maker_change, maker_balance, ts_ns, seq", scale=4,
-               part=1, user="maker_user_id", also="maker_change <> 0"),
+        Source("balances AS t", "symbol_id, kind, amount, balance, ts_ns, key >> 2", id="t.key",
+               span=4),
+        Source(_FILLS, f"t.symbol_id, {TRADE}, {_SIDE['change']}, {_SIDE['balance']}, ts_ns, t.seq",
+               id="i.key", span=4, user="i.user_id", symbol="i.symbol_id",
+               also=f"{_SIDE['change']} <> 0"),
     )),
     "trades": ("t", (Source(
-        "fills", "symbol_id, px, qty, taker_side, ts_ns, seq", user="",
+        "trades_of AS i CROSS JOIN fills AS t ON t.seq = i.seq",
+        "t.symbol_id, px, qty, taker_side, ts_ns, t.seq", id="i.seq", user="",
+        symbol="i.symbol_id",
     ),)),
     "funding_rates": ("r", (Source(
-        "funding_rates", "symbol_id, interval_id, rate_ppb, mark_px, index_px, premium_ppb,"
+        "funding_rates AS t", "symbol_id, interval_id, rate_ppb, mark_px, index_px, premium_ppb,"
         " samples, skipped, payments, paid, received, residue, ts_ns, seq", user="",
     ),)),
 }  # fmt: skip
@@ -179,9 +186,9 @@ def _bounds(query: Query, source: Source, seqs: tuple[int, int]) -> tuple[int, i
     low, high = seqs[0] * source.span, (seqs[1] + 1) * source.span - 1
     if query.cursor is not None:
         if query.ascending:
-            low = max(low, (query.cursor - source.part) // source.scale + 1)
+            low = max(low, query.cursor + 1)
         else:
-            high = min(high, (query.cursor - 1 - source.part) // source.scale)
+            high = min(high, query.cursor - 1)
     return low, min(high, ENDLESS)
 
 
@@ -194,7 +201,7 @@ def _select(
         where.append(f"{source.user} = ?")
         values.append(query.user_id)
     if symbol_id is not None:
-        where.append("symbol_id = ?")
+        where.append(f"{source.symbol} = ?")
         values.append(symbol_id)
     if query.from_ns:
         where.append(f"{source.time} >= ?")
@@ -205,8 +212,7 @@ def _select(
     if source.also:
         where.append(source.also)
     order = "ASC" if query.ascending else "DESC"
-    key = source.id if source.scale == 1 else f"{source.id} * {source.scale} + {source.part}"
-    sql = (f"SELECT {key} AS k, {source.columns} FROM {source.table} WHERE "
+    sql = (f"SELECT {source.id} AS k, {source.columns} FROM {source.table} WHERE "
            f"{' AND '.join(where)} ORDER BY {source.id} {order}")  # fmt: skip
     if limit:
         sql += " LIMIT ?"
@@ -269,10 +275,11 @@ CLOCK = "SELECT min(first_seq), max(last_seq) FROM clock WHERE second BETWEEN ? 
 CLIENT_IDS = "SELECT oid, cid FROM orders WHERE cid <> '' AND oid IN ({})"
 SYMBOL_IDS = "SELECT symbol_id FROM symbols ORDER BY symbol_id"
 ORDER_COLUMNS = HISTORY_SOURCES["orders"][1][0].columns
-ORDER_BY_OID = f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = ? AND oid = ?"
+ORDER_BY_OID = f"SELECT {ORDER_COLUMNS} FROM orders AS t WHERE user_id = ? AND oid = ?"
 ORDER_BY_CID = (
-    f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = ? AND cid = ?"
-    " AND (? = 0 OR symbol_id = ?) AND original_oid = 0 ORDER BY seq DESC LIMIT 1"
+    f"SELECT {ORDER_COLUMNS} FROM client_ids AS i CROSS JOIN orders AS t ON t.oid = i.oid"
+    " WHERE i.user_id = ? AND i.cid = ? AND (? = 0 OR symbol_id = ?) AND original_oid = 0"
+    " ORDER BY t.seq DESC LIMIT 1"
 )
 
 

@@ -6,7 +6,7 @@ Source: specs/archive.md AR-5, AR-6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,23 @@ class Seed:
             ("accounts", 2, list(_accounts(state, symbols))),
             ("positions", 9, list(_positions(state, symbols))),
             ("symbols", 7, list(_symbols(state, symbols))),
-            ("orders", 30, [*_orders(state), *_triggers(state)]),
         ]
+        self._orders = sorted([*_orders(state), *_triggers(state)])
 
     def tables(self) -> list[tuple[str, int, list[Row]]]:
         """(table, columns, rows) ..."""
         return self._tables
 
-    def live(self) -> set[int]:
-        """Ids of the orders that live."""
-        return {row[0] for row in self._tables[-1][2]}
+    def orders(self, known: Set[int] = frozenset()) -> list[Row]:
+        """Rows of the orders that live, but those that are known.
+
+        Their first events have numbers that nobody knows any more. They get the last ones before
+        the state's, in the order of their ids: each number once, and none that an archive has,
+        since orders that it does not know began behind it.
+        """
+        rows = [row for row in self._orders if row[0] not in known]
+        first = self.seq - len(rows) + 1
+        return [(*row[:3], first + at, *row[4:]) for at, row in enumerate(rows)]
 
 
 def _users(state: Any, symbols: Any) -> list[int]:
@@ -95,8 +102,8 @@ def _orders(state: Any) -> Iterator[Row]:
             cut = state.cuts.get(oid, 0)
             placed = time_of(oid)
             yield (oid, user, symbol_id, seq, cid, side, kind, tif, flags, stp, px, qty + cut,
-                   qty - remaining, cut, int(OrderStatus.RESTING), 0, expire_s, 0, 0, 0, 0, 0, 0,
-                   0, 0, 0, placed, placed, seq, 0)  # fmt: skip
+                   qty - remaining, int(OrderStatus.RESTING), 0, 0, 0, 0, placed, placed, seq, 0,
+                   cut, expire_s, 0, 0, 0, 0, 0, 0)  # fmt: skip
 
 
 def _triggers(state: Any) -> Iterator[Row]:
@@ -108,9 +115,9 @@ def _triggers(state: Any) -> Iterator[Row]:
             status = OrderStatus.PENDING if row["state"] == FIRED else OrderStatus.WAITING
             placed = time_of(oid)
             yield (oid, row["user_id"], symbol_id, seq, row["cid"], row["side"], row["kind"],
-                   row["tif"], row["flags"], row["stp"], row["px"], row["qty"], 0, 0, int(status),
-                   0, row["expire_s"], row["trigger_px"], row["trail_px"], row["trail_ppm"],
-                   fired.get(oid, 0), 0, 0, 0, 0, 0, placed, placed, seq, 0)  # fmt: skip
+                   row["tif"], row["flags"], row["stp"], row["px"], row["qty"], 0, int(status), 0,
+                   0, 0, 0, placed, placed, seq, 0, 0, row["expire_s"], row["trigger_px"],
+                   row["trail_px"], row["trail_ppm"], fired.get(oid, 0), 0, 0)  # fmt: skip
 
 
 def from_snapshots(folder: Path, config: Any, exchange_id: int) -> Callable[[int], Seed]:

@@ -63,9 +63,33 @@ def replace(table: str, columns: int) -> str:
     return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})"
 
 
+# Of a row of `orders` the columns that every order has, and all.
+PLAIN_COLUMNS, ORDER_COLUMNS = 22, 30
+PLAIN_ORDER = (
+    "INSERT INTO orders (oid, user_id, symbol_id, seq, cid, side, kind, tif, flags, stp, px, qty,"
+    " filled, status, reason, notional, fee, profit, placed_ns, ts_ns, last_seq, ended_ns)"
+    f" VALUES ({', '.join('?' * PLAIN_COLUMNS)})"
+)
+# Rows behind a number, in the order of the table that they go to: one statement each, no GIL.
+ORDERS_OF = (
+    "INSERT INTO orders_of SELECT user_id, symbol_id, seq, oid FROM orders"
+    " WHERE oid >= ? AND seq > ? ORDER BY 1, 2, 3"
+)
+CLIENT_IDS = (
+    "INSERT INTO client_ids SELECT user_id, cid, oid FROM orders"
+    " WHERE oid >= ? AND seq > ? AND cid <> '' ORDER BY 1, 2, 3"
+)
+FILLS_OF = (
+    "INSERT INTO fills_of SELECT taker_user_id, symbol_id, seq * 4 FROM fills WHERE seq > ?"
+    " UNION ALL SELECT maker_user_id, symbol_id, seq * 4 + 1 FROM fills WHERE seq > ?"
+    " ORDER BY 1, 2, 3"
+)
+TRADES_OF = "INSERT INTO trades_of SELECT symbol_id, seq FROM fills WHERE seq > ? ORDER BY 1, 2"
+
 INSERTS = (
     ("fills", insert("fills", 18)),
-    ("new_orders", insert("orders", 30)),
+    ("plain_orders", PLAIN_ORDER),
+    ("new_orders", insert("orders", ORDER_COLUMNS)),
     ("order_changes", UPDATE_ORDER),
     ("balances", insert("balances", 7)),
     ("funding", insert("funding", 10)),
@@ -151,6 +175,7 @@ class Writer:
         if seed is not None:
             for table, columns, rows in seed.tables():
                 await self.db.executemany(replace(table, columns), rows)
+            await self._put_orders(seed.orders())
 
     async def _put_place(self, place: Place) -> None:
         values = [getattr(place, name) for name in Place.__slots__]
@@ -181,6 +206,12 @@ class Writer:
             rows = getattr(batch, name)
             if rows:
                 await self.db.executemany(sql, rows)
+        if batch.first_oid:
+            await self.db.execute(ORDERS_OF, (batch.first_oid, place.position))
+            await self.db.execute(CLIENT_IDS, (batch.first_oid, place.position))
+        if batch.fills:
+            await self.db.execute(FILLS_OF, (place.position, place.position))
+            await self.db.execute(TRADES_OF, (place.position,))
         candles = rows_of(*batch.candles)
         if candles:
             await self.db.executemany(UPSERT_CANDLE, candles)
@@ -195,6 +226,14 @@ class Writer:
         position = self.place.position if self.place is not None else 0
         await self._all("PRAGMA wal_checkpoint(PASSIVE)")
         return position
+
+    async def _put_orders(self, rows: list[Any]) -> None:
+        """Orders of a seed, with their places in the tables beside."""
+        await self.db.executemany(replace("orders", ORDER_COLUMNS), rows)
+        places = [(row[1], row[2], row[3], row[0]) for row in rows]
+        await self.db.executemany(insert("orders_of", 4), places)
+        named = [(row[1], row[4], row[0]) for row in rows if row[4]]
+        await self.db.executemany(insert("client_ids", 3), named)
 
     # --- what a hole or a date takes away -----------------------------------------------------
 
@@ -211,7 +250,8 @@ class Writer:
         )
         lost = [row[0] for row in await self._all("SELECT oid FROM orders WHERE ended_ns = 0")]
         known = set(lost)
-        live = seed.live()
+        orders = seed.orders()
+        live = {row[0] for row in orders}
         await self.db.executemany(
             "UPDATE orders SET status = ?, ended_ns = ? WHERE oid = ?",
             [(UNKNOWN_END, place.position_ns, oid) for oid in lost if oid not in live],
@@ -219,14 +259,14 @@ class Writer:
         for table in ("accounts", "positions"):
             await self.db.execute(f"DELETE FROM {table}")
         for table, columns, rows in seed.tables():
-            fresh = [row for row in rows if table != "orders" or row[0] not in known]
-            await self.db.executemany(replace(table, columns), fresh)
-            if table == "orders":  # sums over fills stay as far as they are known
-                await self.db.executemany(
-                    "UPDATE orders SET px = ?, qty = ?, filled = ?, cut = ?, status = ?,"
-                    " fired_px = ? WHERE oid = ?",
-                    [(*row[10:15], row[20], row[0]) for row in rows if row[0] in known],
-                )
+            await self.db.executemany(replace(table, columns), rows)
+        # Sums over fills stay as far as they are known. px, qty, filled, status, cut, fired_px:
+        await self.db.executemany(
+            "UPDATE orders SET px = ?, qty = ?, filled = ?, status = ?, cut = ?, fired_px = ?"
+            " WHERE oid = ?",
+            [(*row[10:14], row[22], row[27], row[0]) for row in orders if row[0] in known],
+        )
+        await self._put_orders(seed.orders(known))
         await self._put_place(Place(
             place.exchange_id, seed.epoch, seed.seq, 0, place.position_ns, seed.seq + 1,
             place.kept_from, place.money_decimals,
@@ -245,19 +285,16 @@ class Writer:
 
     async def _prune(self, place: Place, cut: int, second: int, cutoff_ns: int) -> None:
         await self._put_place(_replace(place, kept_from=max(place.kept_from, cut)))
+        await self._prune_fills(cut)
+        await self._prune_orders(cutoff_ns)
         for table, key, first in (
-            ("fills", "seq", cut), ("funding", "seq", cut), ("balances", "key", cut * 4),
+            ("funding", "seq", cut), ("balances", "key", cut * 4),
             ("liquidations", "key", cut * 2),
         ):  # fmt: skip
             await self.db.execute(
                 f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {key} < ?"
                 f" ORDER BY {key} LIMIT {PRUNED_ROWS})", (first,),
             )  # fmt: skip
-        await self.db.execute(
-            "DELETE FROM orders WHERE oid IN (SELECT oid FROM orders WHERE ended_ns > 0"
-            f" AND ended_ns < ? AND oid < ? ORDER BY oid LIMIT {PRUNED_ROWS})",
-            (cutoff_ns, oid_at(cutoff_ns)),
-        )
         for market in await self._all("SELECT symbol_id FROM symbols"):
             where = "symbol_id = ? AND source = 0 AND interval_s = 1"
             ((first,),) = await self._all(
@@ -268,3 +305,36 @@ class Writer:
                 await self.db.execute(
                     f"DELETE FROM candles WHERE {where} AND start_s < ?", (*market, last)
                 )
+
+    async def _prune_fills(self, cut: int) -> None:
+        rows = await self._all(
+            "SELECT seq, symbol_id, taker_user_id, maker_user_id FROM fills WHERE seq < ?"
+            f" ORDER BY seq LIMIT {PRUNED_ROWS}", cut,
+        )  # fmt: skip
+        sides = [(taker, symbol, seq * 4) for seq, symbol, taker, _ in rows]
+        sides += [(maker, symbol, seq * 4 + 1) for seq, symbol, _, maker in rows]
+        await self.db.executemany(
+            "DELETE FROM fills_of WHERE user_id = ? AND symbol_id = ? AND key = ?", sides
+        )
+        await self.db.executemany(
+            "DELETE FROM trades_of WHERE symbol_id = ? AND seq = ?",
+            [(symbol, seq) for seq, symbol, _, _ in rows],
+        )
+        await self.db.executemany("DELETE FROM fills WHERE seq = ?", [row[:1] for row in rows])
+
+    async def _prune_orders(self, cutoff_ns: int) -> None:
+        """Orders that had ended by then; those that live stay, whenever they began."""
+        rows = await self._all(
+            "SELECT oid, user_id, symbol_id, seq, cid FROM orders WHERE ended_ns > 0"
+            f" AND ended_ns < ? AND oid < ? ORDER BY oid LIMIT {PRUNED_ROWS}",
+            cutoff_ns, oid_at(cutoff_ns),
+        )  # fmt: skip
+        await self.db.executemany(
+            "DELETE FROM orders_of WHERE user_id = ? AND symbol_id = ? AND seq = ?",
+            [row[1:4] for row in rows],
+        )
+        await self.db.executemany(
+            "DELETE FROM client_ids WHERE user_id = ? AND cid = ? AND oid = ?",
+            [(user, cid, oid) for oid, user, _, _, cid in rows if cid],
+        )
+        await self.db.executemany("DELETE FROM orders WHERE oid = ?", [row[:1] for row in rows])

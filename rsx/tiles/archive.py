@@ -113,6 +113,15 @@ class ArchiveTile(AsyncTile):
                 return [f"archive: {self.lag:,} records, {behind} s behind"]
         return []
 
+    def health(self, now_ns: int) -> dict[str, Any]:
+        """How it stands, for /health."""
+        state = "failing" if self.trouble else "following" if self.reader.is_open else "starting"
+        behind = (now_ns - self.written_ns) // 1_000_000 if self.lag and self.written_ns else 0
+        return {
+            "state": state, "seq": self.written, "durable_seq": self.kept,
+            "lag_records": self.lag, "lag_ms": max(0, behind), "error": self.trouble or None,
+        }  # fmt: skip
+
     def counters(self) -> dict[str, int]:
         return {
             "archive_written_seq": self.written, "archive_durable_seq": self.kept,

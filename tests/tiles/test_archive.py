@@ -17,9 +17,11 @@ from world import IOC, World
 from rsx.config import Archive
 from rsx.errors import StartError
 from rsx.records import RECORD_SIZE
-from rsx.store.seed import Seed
+from rsx.store.seed import Seed, from_snapshots
 from rsx.store.writer import Writer
 from rsx.tiles.archive import ArchiveTile
+from rsx.wal.segments import list_segments
+from rsx.wal.snapshot import write_snapshot
 from rsx.wal.state import State
 
 SOON = Archive(batch_records=1024, batch_ms=10, checkpoint_s=1)
@@ -296,6 +298,56 @@ def test_a_hole_is_noted_and_bridged_by_a_snapshot(tmp_path, monkeypatch):
     same_as(chaos, path)
 
 
+def test_begins_at_a_real_snapshot_of_a_log_whose_first_segment_is_gone(tmp_path):
+    """AR-5 with files: the oldest snapshot that the log goes on from, by its number."""
+    world = World(tmp_path / "data", wal={"segment_mib": 1})
+    world.deposit(1, 2, 3)
+    world.run()
+    world.place(3, 0, 900, 10, cid="rests")
+    world.run()
+    snapshots = tmp_path / "data" / "snapshots"
+    while len(list_segments(world.folder)) < 2:
+        for _ in range(200):
+            world.place(1, 0, 1000, 10)
+            world.place(2, 1, 1000, 10, tif=IOC)
+        world.run()
+    write_snapshot(world.fold(100), snapshots)  # too old: the log begins behind it
+    state = world.fold(world.wal.durable)
+    write_snapshot(state, snapshots)
+    trade(world, 5)
+    list_segments(world.folder)[0].path.unlink()
+    path = tmp_path / "archive.db"
+    exchange_id = world.recovered.start.exchange_id
+    follow(world, path, seeds=from_snapshots(snapshots, world.config, exchange_id))
+    assert rows(path, "SELECT complete_from FROM archive") == [(state.next_seq,)]
+    assert len(rows(path, "SELECT * FROM fills")) == 5
+    assert rows(path, "SELECT cid, status FROM orders WHERE user_id = 3") == [("rests", 1)]
+    assert rows(path, "SELECT cid FROM client_ids WHERE user_id = 3") == [("rests",)]
+    for user, collateral in rows(path, "SELECT * FROM accounts"):
+        account = world.risk.ledger.account(user)
+        assert (account["collateral"] if account else 0) == collateral
+    world.close()
+
+
+def test_seeded_orders_have_numbers_of_their_own(tmp_path, monkeypatch):
+    """Paging goes by them: no two rows of a user and market share one."""
+    world = World(tmp_path / "data")
+    world.deposit(1)
+    world.run()
+    for n in range(20):
+        world.place(1, 0, 900 - 5 * n, 10)
+    world.run()
+    state = world.fold()
+    prune(monkeypatch, state.next_seq - 1)
+    path = tmp_path / "archive.db"
+    follow(world, path, seeds=lambda oldest: Seed(state, world.config.symbols))
+    found = rows(path, "SELECT seq, oid FROM orders_of ORDER BY seq")
+    assert len(found) == len({seq for seq, _ in found}) == 20
+    assert [oid for _, oid in found] == sorted(oid for _, oid in found)
+    assert found[-1][0] < state.next_seq
+    world.close()
+
+
 def prune(monkeypatch: Any, oldest: int) -> None:
     """Let the follower find no record before `oldest`."""
     from rsx.wal.follow import LogFollower, LogPruned
@@ -377,6 +429,7 @@ def test_counters_tell_how_far_it_is(world, tmp_path):
     assert tile.counters()["archive_written_seq"] == world.wal.durable
     assert tile.counters()["archive_lag"] == 0
     assert tile.troubles(world.clock.now_ns()) == []
+    assert tile.health(world.clock.now_ns())["lag_records"] == 0
     trade(world, 1)
     tile.options = SimpleNamespace(lag_warn_s=1, batch_records=1, lag_mib=1)
     world.clock.advance(5_000_000_000)
