@@ -209,7 +209,7 @@ class EngineRig:
             runner.start()
 
     def close(self) -> None:
-        for runner in reversed(self.runners):
+        for runner in self.runners:  # the log before what syncs it
             failure = runner.failure
             runner.stop()
             if failure is not None:
