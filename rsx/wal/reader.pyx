@@ -46,6 +46,13 @@ class LogPruned(StartError):
         self.oldest_seq = oldest_seq
 
 
+def exchange_of(record):
+    """The exchange that the first record of a file names; 0 = it names none."""
+    if BY_TYPE[record[2]].name not in ("SEGMENT_STARTED", "LOG_STARTED"):
+        return 0
+    return decode(record).exchange_id
+
+
 class LogReader:
     """Reads a log folder.
 
@@ -59,6 +66,7 @@ class LogReader:
         self.folder = wal_folder(folder, self.disk)
         self.segments = list_segments(self.folder, self.disk)
         self._end = None
+        self._exchange = 0
 
     @property
     def size(self):
@@ -81,9 +89,7 @@ class LogReader:
     def exchange_id(self):
         """That of the first record there is; 0 = none."""
         record = self.record(self.first_seq)
-        if not record or BY_TYPE[record[2]].name not in ("SEGMENT_STARTED", "LOG_STARTED"):
-            return 0
-        return decode(record).exchange_id
+        return exchange_of(record) if record else 0
 
     def _segment_of(self, seq):
         own = [segment for segment in self.segments if segment.first <= seq]
@@ -131,11 +137,24 @@ class LogReader:
         """Yield the run of valid records that is due at the place, which goes behind it."""
         while True:
             data = self._read(segment, place.seq, CHUNK_RECORDS)
+            if place.seq == segment.first:
+                self._check_own(segment, data, place)
             count = place.take(data)
             if count:
                 yield to_present(data[:count * RSX_RECORD_SIZE])
             if count < CHUNK_RECORDS:
                 return
+
+    def _check_own(self, segment, data, place):
+        """The first record of a file says whose log it is of (L-34)."""
+        if not place.copy().take(data[:RSX_RECORD_SIZE]):
+            return
+        own = exchange_of(to_present(data[:RSX_RECORD_SIZE]))
+        self._exchange = self._exchange or own
+        if own and own != self._exchange:
+            raise LogDamaged(
+                f"{segment.path}: record {segment.first} at offset 0 is of exchange {own:#x}, the "
+                f"files before are of {self._exchange:#x}: a file of another log")
 
     def _end_at(self, number, place):
         """The end of the log at the place, in segment `number`, or the hole there; None when what

@@ -202,6 +202,39 @@ def test_a_bit_flipped_anywhere_is_found_or_cuts_the_last_record(
         assert f"no valid record {seq} at offset {(seq - 1) * RECORD_SIZE}" in str(refused.value)
 
 
+def test_a_bit_flipped_anywhere_changes_nothing_or_is_told(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    """WAL-32: the log's own marks decide; whatever is told, no state is made up."""
+    world = make_world(sync_marks=True)
+    small_log(world)
+    small_log(world)
+    data = world.log()
+    names = world.names()
+    promised = max(v.durable_seq for v in world.released if v.record.name == "LOG_SYNCED")
+    records = len(data) // RECORD_SIZE
+    assert 5 < promised < records - 1 and names
+    folded = [State(world.config).state_hash()]
+    for seq in range(1, records + 1):
+        folded.append(world.fold(seq).state_hash())
+    folder = segment_with(tmp_path / "flip", data, 1 << 13)
+    path = folder / f"{1:020d}.wal"
+    for at in range(0, len(data), 3):
+        seq = at // RECORD_SIZE + 1
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << at % 8
+        path.write_bytes(bytes(damaged).ljust(1 << 13, b"\0"))
+        if seq <= promised:
+            with pytest.raises(LogDamaged, match=f"no valid record {seq} at offset"):
+                recover(world.config, folder, CLOCK)
+            assert path.read_bytes() == bytes(damaged).ljust(1 << 13, b"\0")
+            continue
+        recovered = recover(world.config, folder, CLOCK)
+        assert recovered.start.next_seq == seq
+        assert recovered.unsynced == records - seq and recovered.torn_bytes
+        assert recovered.state.state_hash() == folded[seq - 1]
+
+
 def test_a_valid_record_behind_a_bad_one_is_refused_and_nothing_is_changed(
     world: World, tmp_path: Path
 ) -> None:
@@ -369,6 +402,28 @@ def test_a_missing_segment_is_named(three_segments: World) -> None:
     with pytest.raises(StartError, match=text):
         recover(world.config, world.folder, CLOCK)
     hidden.rename(first.path)
+    world.start()
+
+
+def test_a_file_of_another_log_is_refused(three_segments: World, tmp_path: Path) -> None:
+    """L-34: its numbers and seals fit; only its first record tells."""
+    world = three_segments
+    world.close()
+    other = World(tmp_path / "other")
+    other.run()
+    while other.wal.appended < 2 * SEGMENT_RECORDS:
+        for _ in range(900):
+            other.cancel(1, 1)
+        other.run()
+    other.close()
+    own, foreign = (list_segments(w.folder)[1].path for w in (world, other))
+    good = own.read_bytes()
+    own.write_bytes(foreign.read_bytes())
+    text = f"{own}: record {SEGMENT_RECORDS + 1} at offset 0 is of exchange"
+    with pytest.raises(LogDamaged, match=text):
+        recover(world.config, world.folder, CLOCK)
+    assert inspection.inspect(world.folder).status == "damaged"
+    own.write_bytes(good)
     world.start()
 
 
