@@ -264,6 +264,7 @@ def build_replica(
     return ReplicaTile(
         "replica", clock.copy(), wal, config=recovered.config, folder=folder, disk=disk,
         replica_risk=rings["replica_risk"], replica_sync=rings["replica_sync"],
+        exchange_id=recovered.start.exchange_id,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ cdef class ReplicaTile(Tile):
     cdef Ring replica_risk
     cdef Ring replica_sync
     cdef object config
+    cdef uint64_t exchange_id
     cdef object folder              # of the log
     cdef object snapshots           # folder
     cdef readonly State state       # None until the first duty cycle

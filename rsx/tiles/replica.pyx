@@ -52,18 +52,19 @@ cdef uint64_t RECORDS_PER_MIB = (1 << 20) // RECORD_SIZE
 
 cdef class ReplicaTile(Tile):
     """Args  wal: whose log it follows; folder: of the log; config: as recovered; disk: where the
-    files are; replica_sync: None = nothing is pruned.
+    files are; exchange_id: of the log, 0 = any; replica_sync: None = nothing is pruned.
 
     `health`, `request_snapshot`, `answer` from any thread.
     """
 
     def __init__(self, str name, Clock clock, WalTile wal, *, config, folder, Disk disk,
-                 Ring replica_risk, Ring replica_sync=None):
+                 Ring replica_risk, Ring replica_sync=None, uint64_t exchange_id=0):
         super().__init__(name, [])
         self.clock = clock
         self.wal = wal
         self.config = config
         self.folder = folder
+        self.exchange_id = exchange_id
         self.snapshots = folder.parent.joinpath("snapshots")
         self.disk = disk
         self.replica_risk = replica_risk
@@ -158,7 +159,8 @@ cdef class ReplicaTile(Tile):
         for found in reversed(list_snapshots(self.snapshots, self.disk)):
             if state is None:
                 try:
-                    state = load_snapshot(found.path, self.config, self.disk)
+                    state = load_snapshot(found.path, self.config, self.disk,
+                                          exchange_id=self.exchange_id)
                 except (StartError, OSError) as error:
                     self.passed_over.append(str(error))
                     continue

@@ -102,7 +102,7 @@ def test_it_folds_what_is_durable_and_arrives_at_the_live_state(tmp_path):
 
 
 def test_it_reads_nothing_that_is_not_durable(tmp_path):
-    """RP-10: what a power cut takes is in no snapshot."""
+    """RP-10: what a power cut takes is in no snapshot (BOOK-84)."""
     world = make_world(tmp_path, wal={"durability": "async", "flush_ms": 1000, "segment_mib": 1})
     for _ in range(200):
         world.place(1, 0, 900, 10)
@@ -157,6 +157,52 @@ def test_it_goes_on_through_segments_and_restarts(tmp_path):
     assert world.replica.mismatch is None
 
 
+def test_it_begins_with_the_newest_snapshot_and_goes_on_comparing(tmp_path):
+    """RP-10, RP-30, INV-41, requirements INV-18, TST-13: what comes behind a snapshot is folded, in
+    the live tiles and here, and digests go on being the same."""
+    world = make_world(tmp_path)
+    world.trade(200)
+    world.settle()
+    seq, path, _ = world.snapshot()
+    (path.parent / f"{seq + 5:020d}.snap.tmp").write_bytes(b"of a killed writer")
+    world.restart()
+    for _ in range(30):
+        world.trade()
+        world.pass_time()
+    world.settle()
+
+    assert world.recovered.snapshot == path
+    assert world.replica.kept == [seq]
+    assert world.replica.state.state_hash() == world.live_hash() == world.fold().state_hash()
+    assert world.replica.mismatch is None
+    assert world.replica.counters()["replica_digests"] > 50
+    assert sorted(path.parent.iterdir()) == [path]
+
+
+def test_a_snapshot_that_does_not_load_is_passed_over_and_named(tmp_path):
+    """RP-30, BOOK-81: for the older one; it goes when a new one is good."""
+    world = make_world(tmp_path)
+    world.settle()
+    first = world.snapshot()
+    world.trade()
+    world.settle()
+    seq, path, _ = world.snapshot()
+    with open(path, "r+b") as file:
+        file.seek(700)
+        file.write(b"\xff")
+    world.restart()
+    world.trade()
+    world.settle()
+
+    assert world.recovered.snapshot == first[1]
+    assert world.replica.kept == [first[0]]
+    (warning,) = world.replica.troubles()[1]
+    assert warning.startswith(f"snapshot passed over: {path} offset 640")
+    assert world.replica.state.state_hash() == world.live_hash()
+    assert world.snapshot()[2] == ""
+    assert not path.exists()
+
+
 # --- what differs ---------------------------------------------------------------------------
 
 
@@ -165,7 +211,7 @@ def modes(world):
 
 
 def test_a_difference_turns_every_market_to_cancel_only(tmp_path):
-    """RP-12; through the log, by user 0."""
+    """RP-12, GUA-25; through the log, by user 0."""
     world = make_world(tmp_path)
     world.set_mode(HALT, symbol=2)
     world.run()
@@ -246,7 +292,7 @@ def test_a_snapshot_is_written_when_asked_for(tmp_path):
 
 
 def test_snapshots_come_by_time_if_anything_moved(tmp_path):
-    """RP-20."""
+    """RP-20, BOOK-82."""
     world = make_world(tmp_path, snapshot={"every_s": 60, "every_mib": 0})
     world.settle()
     assert files(world) == []
@@ -274,7 +320,7 @@ def test_snapshots_come_by_size(tmp_path):
 
 
 def test_the_exchange_goes_on_while_one_is_written(tmp_path):
-    """RP-20: the replica stands still, nobody else."""
+    """RP-20, BOOK-85: the replica stands still, nobody else."""
     world = make_world(tmp_path)
     world.settle()
     world.replica.request_snapshot()
@@ -325,7 +371,7 @@ def replace(world, disk=None, ring=None):
 
 @pytest.mark.parametrize("call", ["open", "write", "sync", "rename", "sync_folder"])
 def test_a_snapshot_that_cannot_be_written_is_named_and_the_rest_goes_on(tmp_path, call):
-    """RP-14: a full disk, at any step of it."""
+    """RP-14, BOOK-83: a full disk, at any step of it."""
     world = make_world(tmp_path)
     disk = FaultDisk()
     replace(world, disk)
@@ -406,7 +452,7 @@ def retained_world(folder, **sections):
 
 
 def test_the_log_goes_behind_the_oldest_kept_snapshot(tmp_path):
-    """RP-22: and never without one."""
+    """RP-22, GUA-8: and never without one."""
     world = retained_world(tmp_path)
     world.trade()
     world.settle()
@@ -422,7 +468,7 @@ def test_the_log_goes_behind_the_oldest_kept_snapshot(tmp_path):
 
 
 def test_who_needs_the_log_holds_it(tmp_path):
-    """RP-22: archive, consumers, and a least amount."""
+    """RP-22, GUA-8: archive, consumers, and a least amount."""
     world = retained_world(tmp_path)
     needed = {"archive": 5, "dxs": 0}
     for name in needed:
