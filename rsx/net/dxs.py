@@ -155,8 +155,10 @@ class DxsTile(AsyncTile):
             connection.stop()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=2 * LAST_WORD_S)
-            for task in late:
-                task.cancel()
+            for connection in list(self.connections):
+                connection.writer.transport.abort()
+            if late:
+                await asyncio.wait(late, timeout=LAST_WORD_S)
         if self._watcher is not None:
             self._watcher.cancel()
 

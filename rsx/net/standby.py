@@ -42,6 +42,7 @@ RECORDS_PER_MIB = (1 << 20) // RECORD_SIZE
 MARK_EVERY_S = 1.0
 # A primary that was heard so recently is alive (its sign of life comes each second).
 ALIVE_S = 3.0
+DRAIN_LOOKS, DRAIN_LOOK_S = 300, 0.01
 
 log = logging.getLogger("rsx.standby")
 
@@ -132,6 +133,7 @@ class Standby:
         self.url = ""
         self.lock_fd = -1
         self._started = time.monotonic()
+        self._is_ending = False
         self._ended = asyncio.Event()
         self.serves = asyncio.Event()  # url is known
         self._marked: Known | None = None
@@ -216,7 +218,7 @@ class Standby:
         try:
             await copy_log(self.client, self.store, self._fold)
         except Pruned:
-            if self.store.next_seq or self._ended.is_set():
+            if self.store.next_seq or self._is_ending:
                 raise
             log.info("the beginning of the log is pruned: fetching the newest snapshot")
             fetched = await fetch_snapshot(self.client, self.data / SNAPSHOTS)
@@ -227,6 +229,8 @@ class Standby:
                 )
             )
             self.snapshot_seq = fetched.seq
+            if self._is_ending:
+                return
             self.client = self._make_client(fetched.from_seq)
             await copy_log(self.client, self.store, self._fold)
 
@@ -329,7 +333,10 @@ class Standby:
                 self._mark()
 
     async def _end_following(self) -> None:
-        await self.client.stop()
+        self._is_ending = True
+        while not self._following.done():  # the client may just be replaced
+            await self.client.stop()
+            await asyncio.wait((self._following,), timeout=0.1)
         await self._following
 
     def stop(self) -> None:
@@ -354,6 +361,13 @@ class Standby:
             )
         self.now_known().check(is_forced)
 
+    async def _drain(self) -> None:
+        """Take what is on its way (LSE-02b): bounded, since a live primary goes on for ever."""
+        for _ in range(DRAIN_LOOKS):
+            if not self.client.is_connected or self.store.last.seq >= self.client.newest_seq:
+                return
+            await asyncio.sleep(DRAIN_LOOK_S)
+
     async def promote(self, is_forced: bool) -> Known:
         """DX-61, up to the exec, for which `promoted` is set and `run` ends."""
         async with self._promoting:
@@ -362,6 +376,7 @@ class Standby:
             self.check_promotion(is_forced)
             lease = await take_lease(self.config)
             try:
+                await self._drain()
                 await self._end_following()
                 await asyncio.to_thread(self.store.sync)
                 try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import ssl
 import stat
@@ -34,7 +35,6 @@ LOG, SNAPSHOT = 0, 1
 TOKEN_ENV = "RSX_DXS_TOKEN"
 TOKEN_FILE = "dxs_token"
 TOKEN_BYTES_MIN = 16
-LOOPBACK = ("127.", "::1", "localhost")
 
 
 class Last(NamedTuple):
@@ -141,7 +141,10 @@ def _long_enough(token: bytes, what: str) -> bytes:
 
 
 def is_loopback(host: str) -> bool:
-    return host.startswith(LOOPBACK)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _load(what: str, path: str, load: object) -> None:

@@ -218,10 +218,12 @@ def test_an_empty_folder_begins_from_a_snapshot_of_a_pruned_primary(world, tmp_p
                     await until(lambda: own.state.next_seq == due, 10, "to catch up")  # noqa: B023
                     assert own.failed == ""
                     if life == 1:
+                        await until(lambda: own.store.next_seq == due, 10, "the log")  # noqa: B023
                         trade(world, random.Random(9))
                         settle(world)
                         due = int(world.wal.durable) + 1
                         await until(lambda: own.state.next_seq == due, 10, "more")  # noqa: B023
+                        await until(lambda: own.known.caught_up, 10, "to be told so")
                     log = whole + follow(world, len(whole) // RECORD_SIZE + 1)
                     expected = State(world.config)
                     expected.apply(log[: (due - 1) * RECORD_SIZE])
