@@ -269,7 +269,7 @@ def build_replica(
 
 
 def build_marketdata(
-    rings: Rings, recovered: Recovered, folder: Path, clock: Clock, wal: WalTile
+    rings: Rings, recovered: Recovered, folder: Path, clock: Clock, wal: WalTile, disk: Disk
 ) -> MarketData:
     """The public feed, with the books and trades that the log has."""
     config, state = recovered.config, recovered.state
@@ -283,7 +283,7 @@ def build_marketdata(
     own_clock = clock.copy()
     marketdata = MarketData(
         config, symbols, own_clock, rings["wal_marketdata"],
-        lambda first, last: read_range(folder, first, last), shadow,
+        lambda first, last: read_range(folder, first, last, disk), shadow,
         PublicEdge(config, symbols, own_clock, shadow), lambda: wal.released,
         rings["marketdata_mark"] if config.mark_source != "last" else None,
     )  # fmt: skip
@@ -336,7 +336,7 @@ def build_tiles(
         rings.of_shards("risk_gateway"), rings["wal_gateway"],
     )  # fmt: skip
     gateway.load(**load_arguments(recovered))
-    marketdata = build_marketdata(rings, recovered, folder, clock, wal)
+    marketdata = build_marketdata(rings, recovered, folder, clock, wal, disk)
     gateway.marketdata = marketdata
     gateway.edge.replica = replica
     fed = ((symbol.id, recovered.state.ledger.fed(symbol.id)) for symbol in config.symbols)

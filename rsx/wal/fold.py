@@ -12,12 +12,15 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 from rsx.wal.segments import RECORD_SIZE
 from rsx.wal.state import State
 
 # Chunks between two threads: enough to bridge a pause, few enough to stay in the cache.
 WAITING_MAX = 4
+# Chunks of a log that is not worth any threads.
+ALONE = 4
 
 
 def allowed_cores() -> int:
@@ -28,20 +31,31 @@ def allowed_cores() -> int:
 
 def fold_chunks(
     state: State, chunks: Iterable[bytes], done: Callable[[int], None] | None = None,
-    cores: int | None = None,
+    cores: int | None = None, alone: int = ALONE,
 ) -> None:  # fmt: skip
     """Fold chunks of whole records into a state.
 
-    Args    done: called with the number due next, now and then; cores: None = those there are
+    Args    done: called with the number due next, now and then; cores: None = those there are;
+            alone: so many chunks are folded before threads begin
     Raises  what the chunks, or State.apply, raise
     """
-    if (allowed_cores() if cores is None else cores) < 2:
-        for chunk in chunks:
-            state.apply(chunk)
-            if done is not None:
-                done(state.next_seq)
+    chunks = iter(chunks)
+    is_single = (allowed_cores() if cores is None else cores) < 2
+    for chunk in chunks if is_single else islice(chunks, alone):
+        state.apply(chunk)
+        if done is not None:
+            done(state.next_seq)
+    if not is_single:
+        _fold_in_threads(state, chunks, done)
+
+
+def _fold_in_threads(
+    state: State, chunks: Iterator[bytes], done: Callable[[int], None] | None
+) -> None:
+    first = next(chunks, None)
+    if first is None:
         return
-    reader, ledger = _Reader(chunks), _Ledger(state)
+    reader, ledger = _Reader(chain((first,), chunks)), _Ledger(state)
     try:
         for chunk in reader:
             began = state.next_seq

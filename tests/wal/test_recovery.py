@@ -405,6 +405,24 @@ def test_a_missing_segment_is_named(three_segments: World) -> None:
     world.start()
 
 
+@pytest.mark.parametrize("size", [0, 1, 128, 1000, (1 << 20) - 128, (1 << 20) - 1])
+def test_a_file_cut_short_in_the_middle_is_refused(three_segments: World, size: int) -> None:
+    world = three_segments
+    world.close()
+    add_mark(world.folder)
+    second = list_segments(world.folder)[1]
+    good = second.path.read_bytes()
+    second.path.write_bytes(good[:size])
+    seq = second.first + size // RECORD_SIZE
+    with pytest.raises(LogDamaged) as refused:
+        recover(world.config, world.folder, CLOCK)
+    assert f"{second.path}: " in str(refused.value) and f"record {seq}" in str(refused.value)
+    assert second.path.read_bytes() == good[:size]
+    assert inspection.inspect(world.folder).status == "damaged"
+    second.path.write_bytes(good)
+    world.start()
+
+
 def test_a_file_of_another_log_is_refused(three_segments: World, tmp_path: Path) -> None:
     """L-34: its numbers and seals fit; only its first record tells."""
     world = three_segments

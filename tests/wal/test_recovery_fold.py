@@ -45,7 +45,7 @@ def test_three_threads_fold_what_one_folds(old: OldLog, records: int) -> None:
     one, three, whole = State(old.config), State(old.config), State(old.config)
     fold_chunks(one, in_chunks(data, records), cores=1)
     seen: list[int] = []
-    fold_chunks(three, in_chunks(data, records), seen.append, cores=2)
+    fold_chunks(three, in_chunks(data, records), seen.append, cores=2, alone=records % 3)
     whole.apply(data)
     assert plain(one) == plain(three) == plain(whole)
     assert plain(one)["state_hash"] == old.about["state"]["state_hash"]
@@ -73,7 +73,7 @@ def spoiled(log: bytes, seq: int, record: bytes) -> bytes:
 def refusal(world: World, data: bytes, records: int, cores: int) -> str:
     state = State(world.config)
     with pytest.raises(InvariantError) as refused:
-        fold_chunks(state, in_chunks(data, records), cores=cores)
+        fold_chunks(state, in_chunks(data, records), cores=cores, alone=0)
     return str(refused.value)
 
 
@@ -111,11 +111,11 @@ def test_what_the_reader_and_the_check_of_markets_raise_comes_through(
     foreign = b"\1" + log[9 * RECORD_SIZE + 1 : 10 * RECORD_SIZE]
     (folder / f"{1:020d}.wal").write_bytes(spoiled(log, 10, foreign))
     with pytest.raises(LogDamaged, match=r"record 10 .* version 1"):
-        fold_chunks(State(world.config), LogReader(folder).chunks(), cores=2)
+        fold_chunks(State(world.config), LogReader(folder).chunks(), cores=2, alone=0)
 
     def check(view: object) -> None:
         raise StartError("another exchange's folder")
 
     with pytest.raises(StartError, match="another exchange"):
-        fold_chunks(State(world.config, check), in_chunks(log, 8192), cores=2)
+        fold_chunks(State(world.config, check), in_chunks(log, 8192), cores=2, alone=0)
     assert decode(log, 2 * RECORD_SIZE).record is SYMBOL_CONFIG
