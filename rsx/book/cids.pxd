@@ -54,6 +54,7 @@ cdef void cids_prefetch(const cids_t* cids, uint32_t user_id, const uint8_t* cid
                         uint8_t cid_len) noexcept nogil
 cdef uint32_t cids_put(cids_t* cids, uint8_t live, uint32_t user_id, const uint8_t* cid,
                        uint8_t cid_len, uint64_t oid, uint64_t ts_ns) except? 0 nogil
+cdef void cids_shrink(cids_t* cids) noexcept nogil
 cdef cid_entry_t* cids_restore(cids_t* cids, uint64_t at, uint32_t user_id, const uint8_t* cid,
                                uint8_t cid_len) noexcept nogil
 

@@ -193,3 +193,14 @@ cdef cid_entry_t* cids_restore(cids_t* cids, uint64_t at, uint32_t user_id, cons
     memcpy(entry.cid, cid, CID_BYTES)
     place_entry(cids, cid_tag(cids, user_id, cid, cid_len), <uint32_t>(at - 1))
     return entry
+
+
+cdef void cids_shrink(cids_t* cids) noexcept nogil:
+    """Make room in a circle that was filled from a larger one: acceptances alone never fill more
+    than seven eighths, as half of it at most are living."""
+    cdef uint64_t looks = cids.newest - cids.oldest
+    if looks <= cids.capacity - cids.capacity // 8:
+        return
+    while looks and cids.newest - cids.oldest >= cids.capacity - cids.capacity // 4:
+        drop_oldest(cids)
+        looks -= 1

@@ -12,8 +12,8 @@ from libc.string cimport memset
 
 from rsx.book.book cimport book_insert, order_t
 from rsx.book.cids cimport (
-    CID_ENDED, CID_ORDER, CID_TRIGGER, cid_end_t, cid_entry_t, cids_at, cids_end, cids_prefetch,
-    cids_restore, cids_t,
+    CID_ENDED, CID_ORDER, CID_TRIGGER, cid_end_t, cid_entry_t, cids_at, cids_end, cids_find,
+    cids_prefetch, cids_restore, cids_shrink, cids_t,
 )
 from rsx.book.conditional cimport conditional_recovered
 from rsx.book.matching cimport engine_t, taker_t, user_t
@@ -342,6 +342,19 @@ cdef void link_line(triggers_t* book, line_t* line, const uint32_t* slots,
     line.count = count
 
 
+cdef void shrink_memory(engine_t* engine) noexcept nogil:
+    """Client ids that fill a smaller memory leave room in it; the order in hand follows its own."""
+    cdef cids_t* cids = &engine.cids
+    cdef cid_entry_t own
+    if engine.taker.cid_place == 0:
+        cids_shrink(cids)
+        return
+    own = cids_at(cids, engine.taker.cid_place)[0]
+    cids_shrink(cids)
+    engine.taker.cid_place = <uint32_t>(
+        cids_find(cids, own.user_id, own.cid, own.cid_len) - cids.entries) + 1
+
+
 cdef int engine_load_end(engine_load_t* load) except -1 nogil:
     """All rows have come: FITS when they are as many as ENGINE said."""
     cdef engine_t* engine = load.engine
@@ -352,6 +365,7 @@ cdef int engine_load_end(engine_load_t* load) except -1 nogil:
         return WRONG_COUNT
     if engine.taker.active != head.in_hand:
         return WRONG_COUNT
+    shrink_memory(engine)
     link_line(&engine.triggers, &engine.triggers.due, load.lines[0], head.due)
     link_line(&engine.triggers, &engine.triggers.fired, load.lines[1], head.fired)
     plan_expiry(engine)

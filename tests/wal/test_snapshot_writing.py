@@ -8,6 +8,7 @@ import struct
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from wal.life import SECTIONS, Life, live, markets
 from world import World
@@ -238,6 +239,37 @@ def test_the_circle_of_client_ids_comes_back_after_it_went_round(tmp_path):
         assert write_snapshot(loaded, tmp_path / "v").read_bytes() == end
     assert state.engines[1].counts()["client_ids"] > 3000
     world.close()
+
+
+@pytest.mark.parametrize("capacity", [2048, 1024])
+def test_a_smaller_memory_of_client_ids_keeps_the_living_and_what_fits(capacity, tmp_path):
+    """SN-32: it goes on as a memory of its size would."""
+    world = World(tmp_path, matching={"orders_max": 1024, "triggers_max": 16,
+                                      "dedup_orders_max": 4096})  # fmt: skip
+    world.deposit(1, 2)
+    world.run()
+    for at in range(1000):
+        rests = at % 4 == 0
+        world.place(1 + at % 2, 0, 500, 10, cid=f"c{at}", tif=0 if rests else 1)
+        if at % 50 == 0:
+            world.run()
+    world.run()
+    path = write_snapshot(world.fold(), tmp_path / "snapshots")
+    world.close()
+    matching = msgspec.structs.replace(world.config.matching, dedup_orders_max=capacity)
+    loaded = load_snapshot(path, msgspec.structs.replace(world.config, matching=matching))
+    loaded.audit()
+    engine = loaded.engines[1]
+    assert all(row[9] == f"c{row[0] - 1}" for row in engine.orders())
+    used = engine.counts()["client_ids"]
+    assert used == 1000 if capacity == 2048 else 250 <= used < 768
+    for at in range(2000):  # nothing is ever full
+        cid = f"n{at}".encode()
+        engine.submit(records.ORDER_NEW.pack(
+            oid=5000 + at, px=500, qty=10, user_id=1, symbol_id=1, tif=1, cid=cid,
+            cid_len=len(cid),
+        ), 1_700_000_000_000_000_000)  # fmt: skip
+    loaded.engines[1].audit()
 
 
 def test_it_is_written_while_the_price_map_is_being_recentred(tmp_path):
