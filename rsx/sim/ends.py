@@ -5,6 +5,7 @@ Source: specs/sim.md section 3.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from rsx.records import BY_NAME, RECORD_SIZE
@@ -222,18 +223,37 @@ def max_marked(log: bytearray) -> int:
     return 0
 
 
-def restore(world: World) -> None:
-    """The log as it was told, from a backup: every segment written anew."""
-    log, disk = bytes(world.witness.log), world.disk
-    disk.heal()
-    for name in disk.list(world.folder):
-        disk.remove(world.folder / name)
+def segments_of(world: World) -> list[tuple[Any, bytes]]:
+    """(path, content) of every segment of the log as it was told."""
+    log = bytes(world.witness.log)
     firsts = [seq for seq in range(1, len(log) // RECORD_SIZE + 1)
               if type_at(log, seq) == SEGMENT_STARTED]  # fmt: skip
     size = world.plan.segment_records * RECORD_SIZE
-    for first, after in zip(firsts, [*firsts[1:], 1 << 62], strict=True):
-        part = log[(first - 1) * RECORD_SIZE : (after - 1) * RECORD_SIZE]
-        disk.write_file(world.segment_path(first), part.ljust(size, b"\0"))
+    return [
+        (world.segment_path(first),
+         log[(first - 1) * RECORD_SIZE : (after - 1) * RECORD_SIZE].ljust(size, b"\0"))
+        for first, after in itertools.pairwise([*firsts, 1 << 62])
+    ]  # fmt: skip
+
+
+def restore(world: World) -> None:
+    """The log as it was told, from a backup: every segment written anew."""
+    world.disk.heal()
+    for name in world.disk.list(world.folder):
+        world.disk.remove(world.folder / name)
+    drop_snapshots(world)
+
+
+def drop_snapshots(world: World) -> None:
+    """A disk that lied may have left any of them in part; the whole log takes their place."""
+    disk = world.disk
+    for name in disk.list(world.snapshots):
+        disk.remove(world.snapshots / name)
+    disk.sync_path(world.snapshots)
+    there = disk.list(world.folder)
+    for path, content in segments_of(world):
+        if path.name not in there:
+            disk.write_file(path, content)
     disk.sync_path(world.folder)
 
 

@@ -119,7 +119,7 @@ def draw_config(chance: Chance, features: frozenset[str], faults: frozenset[str]
             "retain_mib": chance.pick((0, 64)),
         },
         "replica": {"enabled": chance.happens(HALF), "check_ms": chance.pick((0, 20, 1000))},
-        "snapshot": {"every_s": chance.pick((1, 30, 600)), "every_mib": 0,
+        "snapshot": {"every_s": chance.pick((1, 1, 60)), "every_mib": 0,
                      "keep": chance.pick((1, 2))},
         "rings": rings,
         "demo": {"enabled": False},

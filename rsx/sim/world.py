@@ -24,7 +24,7 @@ from rsx.sim.auditor.rows import rows
 from rsx.sim.chance import MILLION, Chance
 from rsx.sim.clients import Clients
 from rsx.sim.disk import SimDisk
-from rsx.sim.ends import End, Flip, draw_end, mend
+from rsx.sim.ends import End, Flip, draw_end, drop_snapshots, mend
 from rsx.sim.follower import Follower
 from rsx.sim.plan import MS, Plan
 from rsx.wal.start import Recovered, recover
@@ -128,6 +128,9 @@ class World:
         first, log = self.read_log(recovered.start.next_seq)
         lost = self.witness.recovered(first, log, machine=machine, trusted=self.trusted)
         self.counts["records lost"] += lost
+        if not self.trusted:
+            self.disk.heal()
+            drop_snapshots(self)
         if recovered.mismatch:
             raise Broken("RP-6", 0, recovered.mismatch)
         if recovered.snapshot is not None:
@@ -234,7 +237,7 @@ class World:
     def tick(self) -> None:
         chance = self.schedule
         self.clock.advance(chance.spread(self.plan.pace_ns))
-        rare = chance.below(1000)
+        rare = chance.below(200)
         if rare == 0:
             self.clock.advance(chance.within(1, 70) * SECOND)
         elif rare == 1 and "clock" in self.plan.faults:
