@@ -7,6 +7,7 @@ medium. `kill` leaves all of it, `cut_power` leaves the medium and a random part
 synced. What goes wrong is planned by setting the public attributes.
 """
 
+cimport cython
 from libc.errno cimport EBADF, EEXIST, EIO, EISDIR, ENOENT, ENOSPC
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
@@ -33,6 +34,7 @@ cdef bytes folder_of(bytes path):
     return os.path.dirname(path)
 
 
+@cython.no_gc_clear  # tiles that are thrown away with it close their files when they go
 cdef class SimDisk(Disk):
     """Files by full path; folders exist from make_folder on.
 

@@ -441,8 +441,8 @@ cdef class Keeper:
         self.rules_out[symbol] += 1
 
     cdef bint is_settling(self, int symbol) noexcept nogil:
-        """FN-11: whether a settlement is on its way to the log."""
-        return self.services[symbol].settling
+        """FN-11: whether a settlement is on its way to the log, or being booked."""
+        return self.services[symbol].settling or self.ledger.symbols[symbol].funding.is_open
 
     cdef int settle_funding(self, int symbol, uint64_t now) except -1 nogil:
         """FN-5: fix what is due; FN-8: book what is fixed."""

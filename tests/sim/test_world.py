@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
+
 from rsx.sim.plan import draw
 from rsx.sim.world import World
 
@@ -61,3 +63,20 @@ def test_a_start_syncs_every_segment_that_a_killed_process_can_have_left_unsynce
     world.disk.cut_power(0, False)
     world.start(machine=True)
     assert world.counts["records lost"] == 0
+
+
+def test_rules_wait_while_a_settlement_is_being_booked():
+    """FN-11: else its payments would name an interval that was never settled."""
+    for seed in range(6):
+        plan = draw(seed, frozenset(("kill",)))
+        symbols = tuple(
+            msgspec.structs.replace(symbol, funding_interval_s=60) for symbol in plan.config.symbols
+        )
+        config = plan.config.replace(mark={"source": "synthetic", "stale_ms": 3_600_000})
+        world = World(dataclasses.replace(
+            plan, config=msgspec.structs.replace(config, symbols=symbols), pace_ns=50_000_000,
+            features=frozenset(("rules", "ioc")), life=300,
+        ))  # fmt: skip
+        act = world.clients.rule
+        world.clients.acts += [act] * len(world.clients.acts)
+        world.run(4000)

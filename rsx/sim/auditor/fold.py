@@ -23,7 +23,12 @@ ONE_WAY, HEDGED = 0, 1
 NONE, STARTED, ORDERED, RECOVERED, BANKRUPT, CLOSED = range(6)
 ADL = 1
 LIVE = 0
-VIEWS_KEPT = 64
+VIEWS_KEPT = 4096
+# What a start may begin with, behind LOG_STARTED.
+OPENING = frozenset(
+    ("SYMBOL_CONFIG", "SYMBOL_LIMITS", "SYMBOL_RISK", "SYMBOL_BRACKETS", "DEPOSIT", "LOG_STARTED",
+     "LOG_SYNCED", "SEGMENT_STARTED", "TRADING_MODE")
+)  # fmt: skip
 Place = tuple[int, int]  # user, symbol
 Key = tuple[int, int, int]  # user, symbol, leg
 T = TypeVar("T")
@@ -205,13 +210,16 @@ class Fold:
         self.margin_mode: dict[Place, int] = {}
         self.liquidations: dict[tuple[int, Place], Liquidation] = {}  # (user, (symbol, leg))
         self.fee_account = self.residue = 0
+        self.is_opening = False
         self.liquidated_oids: set[int] = set()
         self.taken: dict[int, int] = {}  # transfer id -> quantity transferred
 
     # --- the log --------------------------------------------------------------------------
 
     def apply(self, r: View) -> None:
-        handler = getattr(self, "on_" + r.record.name.lower(), None)
+        name = r.record.name
+        self.is_opening = self.is_opening and name in OPENING
+        handler = getattr(self, "on_" + name.lower(), None)
         if handler:
             handler(r)
 
@@ -269,6 +277,9 @@ class Fold:
         interval_s = self.symbols[r.symbol_id].funding_interval_s
         if interval_s != before:  # FN-11
             market.interval = interval_id(r.ts_ns, interval_s) if interval_s else None
+            if market.settling is not None:
+                expect(self.is_opening, "FN-11", r)
+                market.settling.interval_id = market.interval or 0
 
     # --- orders ---------------------------------------------------------------------------
 
@@ -342,6 +353,7 @@ class Fold:
 
     def on_log_started(self, _: View) -> None:
         """LQ-6: an order that the log does not know counts as ended."""
+        self.is_opening = True
         for bucket in self.liquidations.values():
             if bucket.oid not in self.orders:
                 bucket.oid = 0
