@@ -209,14 +209,18 @@ cdef class WalSync(Tile):
         """Take the oldest segment for the next one ahead. Not zeroed: L-7."""
         cdef char[RSX_NAME_MAX] name
         cdef char[RSX_NAME_MAX] ahead
+        cdef int64_t size
         cdef int fd, done
         done = rsx_segment_name(name, self.folder_path, self.firsts[0])
         done = done or rsx_ahead_name(ahead, self.folder_path, self.next_number)
         fd = done if done < 0 else self.disk.open(name, DISK_WRITE)
         if fd < 0:
             return io_fail(-fd, self.folder_path, "old segment of the log")
-        if self.disk.size(fd) != <int64_t>self.segment_bytes:
+        size = self.disk.size(fd)
+        if size != <int64_t>self.segment_bytes:
             self.disk.close(fd)
+            if size < 0:
+                return io_fail(<int>-size, self.folder_path, "old segment of the log")
             return self.remove_oldest()
         self.forget_oldest()
         done = self.disk.rename(name, ahead)
