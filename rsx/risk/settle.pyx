@@ -25,7 +25,8 @@ from rsx.risk.orders cimport (
 )
 from rsx.risk.rules cimport apply_rules, forget_rules
 from rsx.risk.stages cimport (
-    apply_made_good, apply_step, apply_transferred, end_lost_rounds, end_round, note_own_oid,
+    apply_made_good, apply_step, apply_transferred, end_lost_rounds, end_round, end_transfer,
+    note_own_oid,
 )
 from rsx.units cimport rsx_add
 
@@ -255,6 +256,7 @@ cdef int settle(ledger_t* ledger, order_t* order, const rsx_fill_t* fill, uint32
     order.filled += fill.qty
     move_position(ledger, &ledger.positions[order.position], order.side, fill.qty, fill.px, fee,
                   False)
+    end_transfer(&ledger.positions[order.position])  # its own reducing order came first (LQ-8)
     if order.kind != RSX_LIQUIDATION:
         ledger.fee_account += fee
         return 0

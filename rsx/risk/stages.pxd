@@ -12,6 +12,7 @@ cdef int apply_transferred(ledger_t* ledger, const rsx_position_transferred_t* e
                            int index) except -1 nogil
 cdef int apply_made_good(ledger_t* ledger,
                          const rsx_liquidation_settled_t* event) except -1 nogil
+cdef void end_transfer(position_t* position) noexcept nogil
 cdef void end_round(ledger_t* ledger, position_t* position, uint64_t oid) noexcept nogil
 cdef void end_lost_rounds(ledger_t* ledger) noexcept nogil
 
