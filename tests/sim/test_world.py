@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import msgspec
 
+from rsx.rules import to_records
 from rsx.sim.plan import draw
 from rsx.sim.world import World
 
@@ -77,6 +79,17 @@ def test_rules_wait_while_a_settlement_is_being_booked():
             plan, config=msgspec.structs.replace(config, symbols=symbols), pace_ns=50_000_000,
             features=frozenset(("rules", "ioc")), life=300,
         ))  # fmt: skip
-        act = world.clients.rule
-        world.clients.acts += [act] * len(world.clients.acts)
+        world.clients.acts += [functools.partial(change_interval, world)] * 20
         world.run(4000)
+
+
+def change_interval(world):
+    clients = world.clients
+    symbol = clients.rules[clients.market()]
+    if symbol.id in clients.rules_asked:
+        return
+    changed = msgspec.structs.replace(
+        symbol, version=symbol.version + 1, funding_interval_s=240 - symbol.funding_interval_s
+    )
+    if clients.push(0, b"".join(to_records(changed))):
+        clients.rules_asked[symbol.id] = changed.version
