@@ -29,6 +29,7 @@ BENCHES = {
     "snapshot_load": "snapshot_load",
     "recovery": "bench_recovery",
     "engine": "load_engine",
+    "sim": "bench_sim",
     "websocket": "load_websocket",
     "dxs": "bench_dxs",
 }
