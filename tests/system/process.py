@@ -21,7 +21,7 @@ from rsx.edge import auth
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMIN_USER = 4_000_000_000
-START_S = 20.0
+START_S = 60.0
 STOP_S = 15.0
 
 
