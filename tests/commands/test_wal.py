@@ -466,3 +466,43 @@ def test_verify_while_the_log_is_written_finds_nothing(
     code, found = verify(rsx, world)
     assert (code, found["status"]) == (0, "sound")
     assert found["last_seq"] >= world.wal.appended - 3
+
+
+def append(world: World, *packed: bytes) -> int:
+    """Write records behind the log, sealed; returns the number of the first."""
+    log = world.log()
+    first = len(log) // RECORD_SIZE + 1
+    for number, record in enumerate(packed):
+        overwrite(world, first + number, sealed(record, first + number, 1))
+    return first
+
+
+@pytest.mark.parametrize(
+    ("marks", "text"),
+    [((0,), "LOG_SYNCED says {seq}, 0 was on disk and {last} written"),
+     ((-1, -3), "LOG_SYNCED says {older}, {last} was on disk and {seq} written")],
+)  # fmt: skip
+def test_a_sync_mark_that_cannot_be_is_damage(
+    rsx: Run, world: World, marks: tuple[int, ...], text: str
+) -> None:
+    """L-17: it names what was written before it, and never less than the mark before."""
+    seq = len(world.log()) // RECORD_SIZE + 1
+    append(world, *(records.LOG_SYNCED.pack(durable_seq=seq + back, stream=65534, header_flags=1)
+                    for back in marks))  # fmt: skip
+    code, found = verify(rsx, world)
+    assert (code, found["status"]) == (1, "damaged")
+    (place,) = found["findings"]
+    assert place["text"] == text.format(seq=seq, last=seq - 1, older=seq - 3)
+
+
+def test_a_digest_that_the_fold_does_not_have_is_told(rsx: Run, world: World) -> None:
+    """RP-6: the log and its fold differ; the answer of an admin ends it."""
+    seq = append(world, records.ENGINE_DIGEST.pack(digest=1, symbol_id=1, part=0, form=1, stream=1,
+                                                   header_flags=1))  # fmt: skip
+    code, found = verify(rsx, world)
+    assert (code, found["status"]) == (1, "damaged")
+    (place,) = found["findings"]
+    assert place["seq"] == seq and place["offset"] == (seq - 1) * RECORD_SIZE
+    assert place["text"].startswith(f"ENGINE_DIGEST {seq} of M1-PERP: slice 0 of 1 is 0x")
+    append(world, records.TRADING_MODE.pack(user_id=9, symbol_id=1, stream=1, header_flags=1))
+    assert verify(rsx, world)[0] == 0
