@@ -186,7 +186,7 @@ def test_a_snapshot_that_does_not_load_is_passed_over_and_named(tmp_path):
     first = world.snapshot()
     world.trade()
     world.settle()
-    seq, path, _ = world.snapshot()
+    _, path, _ = world.snapshot()
     with open(path, "r+b") as file:
         file.seek(700)
         file.write(b"\xff")
