@@ -56,7 +56,7 @@ def test_all_kinds_of_ends_and_records_are_reached():
     rare = {"POSITION_TRANSFERRED", "LIQUIDATION_SETTLED", "ORDER_RELEASED", "MARGIN_TRANSFERRED",
             "FUNDING_DONE", "FUNDING_PAYMENT", "FUNDING_SETTLED"}  # fmt: skip
     assert logged - seen <= rare
-    assert {"stop", "rest", "refused", "failed starts", "snapshots"} <= ends
+    assert {"stop", "rest", "refused", "failed starts", "starts from a snapshot"} <= ends
     assert len(ends & set(FAULTS)) >= 6
 
 

@@ -129,14 +129,11 @@ class Witness:
 
     # --- after an end ---------------------------------------------------------------------
 
-    def recovered(
-        self, first: int, log: bytes, *, machine: bool, trusted: bool, told_late: int = 0
-    ) -> int:
+    def recovered(self, first: int, log: bytes, *, machine: bool, trusted: bool) -> int:
         """Hold the log that a start found against what was told; returns how many were lost.
 
         Args  first: number of its first record; log: its records; machine: the power was cut, and
-              not only the process killed; trusted: the disk has kept its word; told_late: records
-              above this one were told within the flush bound (others may not be lost)
+              not only the process killed; trusted: the disk has kept its word
         """
         end = first - 1 + len(log) // RECORD_SIZE
         if first > self.last + 1:
@@ -152,8 +149,6 @@ class Witness:
                 raise Broken("L-23", seq, f"{name} was found by a recovery, and is lost")
             if trusted and seq <= self.told and self.is_promised(kind):
                 raise Broken("L-25", seq, f"{name} was told in mode {self.durability}, and is lost")
-            if trusted and seq <= told_late and self.durability != "async":
-                raise Broken("L-25", seq, f"{name} was told longer ago than the flush bound")
         if self.audited > end:
             self.read_again(end)
         del self.log[end * RECORD_SIZE :]
