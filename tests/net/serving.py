@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -72,8 +73,14 @@ class Peer:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, tile: DxsTile) -> Peer:
-        peer = cls(*await asyncio.open_connection("127.0.0.1", tile.address[1]))
+    async def connect(cls, tile: DxsTile, *, is_slow: bool = False) -> Peer:
+        """is_slow: takes next to nothing that is not asked for with `record`."""
+        own = socket.socket()
+        if is_slow:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        own.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", tile.address[1]))
+        peer = cls(*await asyncio.open_connection(sock=own, limit=1 if is_slow else 1 << 16))
         PEERS.append(peer)
         return peer
 

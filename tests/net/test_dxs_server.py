@@ -373,8 +373,7 @@ def test_a_peer_that_stops_reading_is_dropped_and_nobody_waits_for_it(world):
 
     async def scenario() -> None:
         async with serving(world, write_ms=200) as tile:
-            stuck = await Peer.connect(tile)
-            stuck.reader._limit = 1  # type: ignore[attr-defined]
+            stuck = await Peer.connect(tile, is_slow=True)
             await stuck.ask()
             good = await Peer.connect(tile)
             await good.ask(9 * SEGMENT_RECORDS)
@@ -419,8 +418,7 @@ def test_a_record_pruned_while_it_is_due_is_told(world):
 
     async def scenario() -> None:
         async with serving(world, write_ms=5000) as tile:
-            peer = await Peer.connect(tile)
-            peer.reader._limit = 1  # type: ignore[attr-defined]
+            peer = await Peer.connect(tile, is_slow=True)
             await peer.ask()
             await asyncio.sleep(0.1)  # what buffers hold is on its way
             for segment in list_segments(world.folder)[:10]:
