@@ -131,6 +131,11 @@ def test_follow_ends_with_0_on_a_signal_and_quietly_with_its_reader(tmp_path):
         running.terminate()
         assert running.wait(STOP_S) == 0
         running.stdout.close()
+        running = follower(f"127.0.0.1:{port}")  # as with `| head -1`
+        assert running.stdout is not None
+        assert running.stdout.readline()
+        running.stdout.close()
+        assert running.wait(STOP_S) == 0
 
 
 def test_a_token_in_the_data_folder_is_asked_for(tmp_path):
