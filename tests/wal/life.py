@@ -60,8 +60,9 @@ class Life:
         return copy.deepcopy(self)
 
     def begin(self, world: World) -> None:
-        world.deposit(*USERS, amount=400_000)
+        world.deposit(*USERS, amount=120_000)
         world.deposit(1, 2, amount=1 << 40)
+        world.run()
         for symbol, px in self.px.items():
             world.mark(px, symbol=symbol)
         for user in HEDGED:
@@ -159,7 +160,7 @@ class Life:
 
     def mark(self, world: World) -> None:
         symbol = self.rng.choice((1, 2))
-        jump = self.rng.choice((1, 1, 3, 3, 12))
+        jump = self.rng.choice((1, 1, 3, 12, 20))
         px = self.px[symbol] * (100 + self.rng.randint(-jump, jump)) // 100
         self.px[symbol] = min(4000, max(200, px))
         world.mark(self.px[symbol], symbol=symbol)

@@ -163,6 +163,7 @@ def test_matching_answers_from_a_snapshot_as_the_engine_that_never_stopped(seed,
         return [told(view) for view in world.released[begin:]]
 
     first.deposit(*range(1, 9), amount=1 << 40)
+    first.run()
     for symbol, px in life.px.items():
         first.mark(px, symbol=symbol)
     for user in (7, 8):
