@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import click
 import orjson
 
+from rsx.commands.progress import LogProgress
 from rsx.commands.remote import Failure, _as_admin, data_option, json_option, url_option
 from rsx.config import Config, load
 from rsx.errors import StartError
@@ -34,22 +33,6 @@ SECRET = "secret"
 Progress = Callable[[int, int], None]
 
 config_option = click.option("--config", "config_path", metavar="F", help="Configuration file.")
-
-
-def _progress(what: str) -> Progress:
-    """A line on a terminal once it has taken a second."""
-    began, shown = time.monotonic(), 0.0
-
-    def progress(done: int, slots: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - began < 1 or now - shown < 0.2 or not sys.stderr.isatty():
-            return
-        shown = now
-        share = 100 * done // max(slots, done, 1)
-        print(f"\r{what} {done:,} records ({share} %)", end="", file=sys.stderr, flush=True)
-
-    return progress
 
 
 def _log_of(data: Path) -> Path:
@@ -102,7 +85,7 @@ def _write(config: Config, data: Path) -> tuple[int, str | Path]:
     folder = _log_of(data)
     _, lock = open_data_folder(data)
     try:
-        folded = fold_log(config, folder, _progress("folding"))
+        folded = fold_log(config, folder, LogProgress())
         state = folded.state
         if state.mismatch is not None:
             raise Failure(f"not written, since two folds of the log differ: {state.mismatch}")
@@ -176,7 +159,7 @@ def verify(directory: Path, config_path: str | None, as_json: bool) -> int:
     if found.status == "damaged":
         done.problems.append(f"{found.folder}: the log is damaged; snapshots are not compared")
     else:
-        done = verify_snapshots(config, directory, _progress("folding"))
+        done = verify_snapshots(config, directory, LogProgress())
         done.problems[:0] = [str(finding) for finding in found.findings]
     if as_json:
         rows = [{"file": str(s.path), "seq": s.seq, "error": s.error, "compared": s.is_compared,
@@ -308,7 +291,7 @@ def _from_folder(config: Config, source: Path, target: Path) -> tuple[int, int]:
     """The newest good snapshot and the log from there on; checked by folding both."""
     from rsx.wal.start import fold_log
 
-    folded = fold_log(config, _log_of(source), _progress("reading"))
+    folded = fold_log(config, _log_of(source), LogProgress())
     seq, state_hash = folded.state.next_seq - 1, folded.state.state_hash()
     if folded.snapshot is not None:
         _copy_into(target / SNAPSHOTS, folded.snapshot)
@@ -321,7 +304,7 @@ def _from_folder(config: Config, source: Path, target: Path) -> tuple[int, int]:
             os.fsync(new.fileno())
     sync_folder(target / "wal")
     sync_folder(target)
-    copied = fold_log(config, target / "wal", _progress("checking")).state
+    copied = fold_log(config, target / "wal", LogProgress()).state
     if (copied.next_seq - 1, copied.state_hash()) != (seq, state_hash):
         raise Failure(f"{target} adds up to something else than {source}: do not use it")
     return seq, state_hash

@@ -158,7 +158,7 @@ def test_it_goes_on_through_segments_and_restarts(tmp_path):
 
 
 def test_it_begins_with_the_newest_snapshot_and_goes_on_comparing(tmp_path):
-    """RP-10, RP-30, INV-41, requirements INV-18, TST-13: what comes behind a snapshot is folded, in
+    """RP-10, RP-30, INV-41, TST-13: what comes behind a snapshot is folded, in
     the live tiles and here, and digests go on being the same."""
     world = make_world(tmp_path)
     world.trade(200)
