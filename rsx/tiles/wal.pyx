@@ -7,7 +7,7 @@ Owns    the numbering, the segment being written, what is appended and not yet r
 On full wal_risk, wal_gateway: release stalls; wal_marketdata: lapped and counted; tail full or
         flush bound passed: inputs are left where they are, so their producers stall
 
-Source  specs/wal.md; enforces INV-5, INV-10.
+Source  specs/wal.md; enforces INV-5, INV-10, INV-43.
 """
 
 from libc.errno cimport ETIMEDOUT
@@ -353,6 +353,8 @@ cdef class WalTile(Tile):
         cdef rsx_log_synced_t mark
         if self.make_room(wall) == 0:
             return 0
+        if self.durable > self.written:  # INV-43
+            return fail(43, self.durable, self.written)
         rsx_record_init(&mark, RSX_LOG_SYNCED, STREAM_LOG)
         mark.ts_ns = wall
         mark.durable_seq = self.durable

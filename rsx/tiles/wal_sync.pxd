@@ -48,6 +48,7 @@ cdef class WalSync(Tile):
     cdef int hear_prune(self) except -1 nogil
     cdef int note_segment(self, uint64_t first) except -1 nogil
     cdef bint is_prunable(self, uint64_t index) noexcept nogil
+    cdef int check_unneeded(self) except -1 nogil
     cdef void forget_oldest(self) noexcept nogil
     cdef int recycle(self) except -1 nogil
     cdef int remove_oldest(self) except -1 nogil

@@ -7,7 +7,7 @@ Owns    the descriptors it is asked to sync, the next segment file while it is b
         segment files that nobody needs any more
 On full sync_wal is never full: a failed check
 
-Source  specs/wal.md sections 1 and 2.
+Source  specs/wal.md sections 1 and 2; enforces INV-42.
 """
 
 from libc.errno cimport ENOMEM
@@ -199,6 +199,11 @@ cdef class WalSync(Tile):
         return (index + 1 < self.first_count
                 and self.firsts[index + 1] <= min(self.keep_seq, self.durable_seq + 1))
 
+    cdef int check_unneeded(self) except -1 nogil:
+        if not self.is_prunable(0):  # INV-42
+            return fail(42, self.firsts[0], min(self.keep_seq, self.durable_seq + 1))
+        return 0
+
     cdef void forget_oldest(self) noexcept nogil:
         """Before its file goes: who asks for what is in it now is told that it is pruned."""
         self.first_count -= 1
@@ -211,6 +216,7 @@ cdef class WalSync(Tile):
         cdef char[RSX_NAME_MAX] ahead
         cdef int64_t size
         cdef int fd, done
+        self.check_unneeded()
         done = rsx_segment_name(name, self.folder_path, self.firsts[0])
         done = done or rsx_ahead_name(ahead, self.folder_path, self.next_number)
         fd = done if done < 0 else self.disk.open(name, DISK_WRITE)
@@ -236,6 +242,7 @@ cdef class WalSync(Tile):
     cdef int remove_oldest(self) except -1 nogil:
         cdef char[RSX_NAME_MAX] name
         cdef int done = rsx_segment_name(name, self.folder_path, self.firsts[0])
+        self.check_unneeded()
         self.forget_oldest()
         done = done or self.disk.unlink(name)
         # One after the other: a power cut must not bring back an older one than it takes.

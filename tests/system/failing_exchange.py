@@ -6,6 +6,7 @@ signal puts a record where none belongs, or breaks the disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ class Failing(rsx.exchange.Exchange):
             "matching": lambda: self.rings["risk_matching[1]"].push(GARBAGE),
             "gateway": lambda: self.rings["wal_gateway"].push(GARBAGE),
             "disk": self.break_disk,
+            "full": self.fill_disk,
         }
         fail = ways[os.environ["FAIL_HOW"]]
         signal.signal(signal.SIGUSR1, lambda *_: fail())
@@ -33,6 +35,10 @@ class Failing(rsx.exchange.Exchange):
     def break_disk(self) -> None:
         """EIO at every sync from now on."""
         self.disk.fail("sync", times=1 << 62)
+
+    def fill_disk(self) -> None:
+        """ENOSPC at every write from now on."""
+        self.disk.fail("write", error=errno.ENOSPC, times=1 << 62)
 
 
 if __name__ == "__main__":

@@ -79,8 +79,13 @@ def test_a_failed_check_stops_the_process_with_one_line_and_the_next_start_recov
         assert asyncio.run(what_is_there(exchange)) == ([oid], Decimal("-0.01"), 1)
 
 
-def test_a_failed_sync_stops_the_process_and_what_it_held_back_was_told_to_nobody(
-    failing, tmp_path
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("disk", "fsync of the log: Input/output error"),
+     ("full", "write of the log: No space left on device")],
+)  # fmt: skip
+def test_a_failing_or_full_disk_stops_the_process_and_what_it_held_back_was_told_to_nobody(
+    failing, tmp_path, how, reason
 ):
     told = 0
 
@@ -94,14 +99,14 @@ def test_a_failed_sync_stops_the_process_and_what_it_held_back_was_told_to_nobod
                     await admin.deposit(3, "1")
                     told += 1
 
-    with failing("disk") as exchange:
+    with failing(how) as exchange:
         oid = asyncio.run(trade(exchange))
         with pytest.raises(ClientError):
             asyncio.run(deposit_on(exchange))
         assert exchange.process.wait(STOP_S) == EXIT_FAILED_CHECK
         (line,) = exchange.stderr.splitlines()
         assert line.startswith("rsx: engine stopped the exchange: "), line
-        assert "Input/output error" in line
+        assert f"{tmp_path / 'data' / 'wal'}: {reason}" in line
 
     logged = [d for d in audited(tmp_path / "data").deposits.values() if d.user_id == 3]
     assert len(logged) >= told  # what was told is there; one more may have been written
