@@ -299,7 +299,7 @@ cdef class Keeper:
         while service.dealt < self.ranking.count and done < DEALS_LIMIT:
             rank = &self.ranking.best[service.dealt]
             if rank.share > 0:
-                if not ring_free(self.out.matching[symbol], 2):
+                if ring_free(self.out.matching[symbol], 2) < 2:
                     return done
                 counter = &self.ledger.positions[rank.position]
                 flags = RSX_REDUCE_ONLY

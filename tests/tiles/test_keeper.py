@@ -207,6 +207,29 @@ class TestDeleveraging:
         assert counters["adl_haircut"] == counters["bankruptcy_shortfall"] == 6000 * 34
         check(world)
 
+    def test_a_cancel_all_and_its_transfer_wait_until_there_is_room_for_both(self, tmp_path):
+        """T-3: the ring has one place left whenever shard 0 looks; no slot is written twice."""
+        world = World(tmp_path, make_market(1, **RULES), mark={"source": "synthetic"},
+                      rings={"risk_matching": 4})  # fmt: skip
+        world.mark(1000)
+        world.run()
+        leveraged(world)
+        ring = world.rings.risk_matching(0, 1)
+        filler = records.MARK_UPDATE.pack(
+            ts_ns=world.clock.now_ns(), mark_px=800, index_px=800, symbol_id=1
+        )
+        world.mark(800)
+        for _ in range(300):
+            while ring.free > 1:
+                ring.push(filler)
+            world.risk.step()
+            assert len(ring) <= ring.depth
+            world.step()
+        world.run()
+        assert sum(view.qty for view in of(world, "POSITION_TRANSFERRED")) == 6000
+        check(world)
+        world.close()
+
     def test_the_only_counterparty_is_the_other_leg_of_the_same_account(self, make_world):
         """AD-1, PT-2: both legs of a hedge account close against each other."""
         world = make_world(insurance_notional_max=0)
