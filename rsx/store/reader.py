@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiosqlite
-
+from rsx.store.connect import connect
 from rsx.store.query import ORDER_BY_CID, ORDER_BY_OID, Answer, Query, answer
 
 READ_WAIT_S = 1.0
@@ -30,7 +29,7 @@ class Reader:
         self._lock = asyncio.Lock()
 
     async def open(self) -> None:
-        self._db = await aiosqlite.connect(self.path, timeout=READ_WAIT_S, isolation_level=None)
+        self._db = await connect(self.path, READ_WAIT_S)
         await self._db.execute("PRAGMA query_only = 1")
         await self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 

@@ -14,10 +14,9 @@ from dataclasses import replace as _replace
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
-
 from rsx.store.books import Books
 from rsx.store.candles import rows_of
+from rsx.store.connect import connect
 from rsx.store.query import UNKNOWN_END
 from rsx.store.schema import ArchiveRefused, migrate
 from rsx.store.seed import oid_at
@@ -133,7 +132,7 @@ class Writer:
 
     async def open(self) -> None:
         """Open, make or migrate the file. Raises ArchiveRefused, sqlite3.Error."""
-        self._db = await aiosqlite.connect(self.path, timeout=LOCK_WAIT_S, isolation_level=None)
+        self._db = await connect(self.path, LOCK_WAIT_S)
         try:
             for pragma in (
                 "journal_mode = WAL", "synchronous = NORMAL", f"cache_size = -{CACHE_KIB}",
