@@ -122,8 +122,8 @@ cdef class OrderRow:
 
 
 class Batch:
-    """Rows of one transaction, by table; first_oid: least id of a new order, 0 = none; position, position_crc, position_ns, epoch, exchange_id
-    are those of its last record."""
+    """Rows of one transaction, by table; first_oid: least id of a new order, 0 = none; position,
+    position_crc, position_ns, epoch, exchange_id are those of its last record."""
 
     __slots__ = (
         "accounts", "balances", "candles", "clock", "epoch", "exchange_id", "fills", "first_oid",
