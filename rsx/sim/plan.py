@@ -27,8 +27,8 @@ FEATURES = (
 HALF = MILLION // 2
 RING_DEPTHS = {
     # The least with which every request can be answered; see RingRow in rsx/topology.py.
-    "gateway_risk": 4, "mark_risk": 2, "risk_matching": 4, "risk_gateway": 64,
-    "matching_wal": 64, "risk_wal": 8, "wal_gateway": 2, "wal_risk": 2, "wal_marketdata": 2,
+    "gateway_risk": 4, "mark_risk": 2, "risk_matching": 4, "risk_gateway": 16,
+    "matching_wal": 4, "risk_wal": 8, "wal_gateway": 2, "wal_risk": 2, "wal_marketdata": 2,
     "marketdata_mark": 2,
 }  # fmt: skip
 MS = 1_000_000

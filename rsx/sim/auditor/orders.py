@@ -108,7 +108,8 @@ class Auditor(RuleChecks):
             return None
         self.nothing_in_hand(r.symbol_id)
         row = Row(r.oid, r.symbol_id, r.user_id, r.side, r.tif, r.px, r.qty, r.reserved, r.flags,
-                  r.qty, kind=r.kind, stp=r.stp, expire_s=r.expire_s, cid=r.client_id)  # fmt: skip
+                  r.qty, kind=r.kind, stp=r.stp, expire_s=r.expire_s, cid=r.client_id,
+                  taken_ns=r.ts_ns)  # fmt: skip
         if r.reserved < 0:
             self.wrong(11, f"order {r.oid} reserves {r.reserved}")
         self.rows[r.oid] = row
@@ -157,6 +158,7 @@ class Auditor(RuleChecks):
         row.px, row.qty, row.left, row.cut, row.reserved = r.px, r.qty, r.remaining, 0, r.reserved
         self.amended_by_the_rules(r, row, px, qty)
         if not kept:
+            row.taken_ns = r.ts_ns
             self.resting[row.symbol].pop(row.oid, None)
             self.nothing_in_hand(row.symbol)
             self.taken(row, r.flags)

@@ -48,6 +48,7 @@ class Row:
     stp: int = 0
     expire_s: int = 0
     cid: str = ""
+    taken_ns: int = 0  # when it came, or was last amended
     first_px: int = 0
     first_qty: int = 0
 
@@ -205,7 +206,8 @@ class RuleChecks:
             self.wrong("M-5", f"post-only {taker.oid} takes")
         if taker.stp and self.same_owner(taker, maker):
             self.wrong("ST-2", f"{taker.oid} trades with {maker.oid} of the same owner")
-        if maker.expire_s and maker.expire_s * NS <= r.ts_ns:
+        # By the time of its request: a full ring may hold the rest of it up (M-12).
+        if maker.expire_s and maker.expire_s * NS <= taker.taken_ns:
             self.wrong("EX-1", f"order {maker.oid} trades after its end")
 
     def same_owner(self, one: Row, other: Row) -> bool:
