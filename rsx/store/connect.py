@@ -19,7 +19,8 @@ async def connect(path: Path, wait_s: float) -> Any:
     db = aiosqlite.connect(path, timeout=wait_s, isolation_level=None)
     try:
         await db
-    except BaseException:  # cancelled too: its thread must end, and with it the connection
-        db.stop()
+    except BaseException:
+        # It stops by itself, but tells its loop so: that must still be there then.
+        db._thread.join(wait_s)
         raise
     return db

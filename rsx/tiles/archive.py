@@ -141,6 +141,7 @@ class ArchiveTile(AsyncTile):
         if self.task is not None:
             await asyncio.wait([self.task], timeout=LAST_TURNS_S + 1)
             self.task.cancel()
+            await asyncio.wait([self.task], timeout=1)
         for asked in self.asked:
             asked.cancel()
         await self._close()

@@ -41,10 +41,12 @@ def make_tile(world: World, path: Path, seeds: Any = no_snapshot, **changes: Any
 
 async def run_tile(tile: ArchiveTile) -> None:
     """Until all that is durable is archived; then closed as a killed process would leave it."""
-    await tile.open()
-    while await tile.turn():
-        pass
-    await tile._close()
+    try:
+        await tile.open()
+        while await tile.turn():
+            pass
+    finally:
+        await tile._close()
 
 
 def follow(world: World, path: Path, seeds: Any = no_snapshot) -> ArchiveTile:
@@ -337,7 +339,9 @@ def test_seeded_orders_have_numbers_of_their_own(tmp_path, monkeypatch):
     for n in range(20):
         world.place(1, 0, 900 - 5 * n, 10)
     world.run()
-    state = world.fold()
+    world.deposit(2)  # makes what was before it durable
+    world.run()
+    state = world.fold(world.wal.durable)
     prune(monkeypatch, state.next_seq - 1)
     path = tmp_path / "archive.db"
     follow(world, path, seeds=lambda oldest: Seed(state, world.config.symbols))
