@@ -100,6 +100,7 @@ class Auditor(RuleChecks):
 
     def on_log_started(self, _: View) -> None:
         """F-2: a cancel-all that was cut off is not gone on with."""
+        self.drop_parts()
         for group in self.groups.values():
             group.clear()
 

@@ -87,6 +87,7 @@ class TriggerRow:
 @dataclass
 class RuleChecks:
     whole: dict[int, int] = field(default_factory=dict)  # version of the newest whole set
+    held: dict[int, list[Any]] = field(default_factory=dict)  # its first three records
     configs: dict[int, View] = field(default_factory=dict)
     limits: dict[int, View] = field(default_factory=dict)
     risks: dict[int, View] = field(default_factory=dict)
@@ -129,6 +130,14 @@ class RuleChecks:
         if None in parts or len(versions) != 1:
             self.wrong("SY-4", f"rules of market {r.symbol_id} of versions {sorted(versions)}")
         self.whole[r.symbol_id] = r.config_version
+        self.held[r.symbol_id] = parts
+
+    def drop_parts(self) -> None:
+        """SY-6: what an end of the log has left of a set is none."""
+        for symbol, (config, limits, risk) in self.held.items():
+            if None not in (config, limits, risk):
+                self.configs[symbol], self.limits[symbol] = config, limits
+                self.risks[symbol] = risk
 
     def on_trading_mode(self, r: View) -> None:
         if r.previous != self.modes[r.symbol_id]:
