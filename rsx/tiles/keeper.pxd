@@ -43,7 +43,7 @@ cdef class Keeper:
     cdef Outbox out
     cdef uint8_t shard
     cdef service_t services[SYMBOLS_MAX]
-    cdef uint32_t rules_out[SYMBOLS_MAX]    # sets of rules on their way (FN-11)
+    cdef uint32_t rules_out[SYMBOLS_MAX]    # version of rules on their way (FN-11); 0 = none
     cdef uint32_t bankrupt          # positions that wait
     cdef bint is_due                # a record may have made funding or an order of a fund due
     cdef uint64_t looked_ns         # when that was last looked at
@@ -93,7 +93,7 @@ cdef class Keeper:
     cdef int log_settled(self, const account_t* account, const position_t* position,
                          int symbol, int64_t amount, uint64_t now) except -1 nogil
     # funding
-    cdef void note_rules(self, int symbol) noexcept nogil
+    cdef void note_rules(self, int symbol, uint32_t version) noexcept nogil
     cdef bint is_settling(self, int symbol) noexcept nogil
     cdef int settle_funding(self, int symbol, uint64_t now) except -1 nogil
     cdef int book_funding(self, int symbol, uint64_t now) except -1 nogil

@@ -180,8 +180,10 @@ cdef class Keeper:
                 self.look_at(<uint32_t>(account - self.ledger.accounts))
         elif record.type == RSX_SYMBOL_BRACKETS:
             index = ledger_index(self.ledger, record.stream)
-            if index >= 0 and self.rules_out[index]:
-                self.rules_out[index] -= 1  # those of a start were never asked for
+            # Those of a start, which nobody asked for, may come while others are on their way.
+            if index >= 0 and (<const rsx_symbol_brackets_t*>record).config_version \
+                    == self.rules_out[index]:
+                self.rules_out[index] = 0
         return 0
 
     cdef int on_fill(self, const rsx_fill_t* fill) except -1 nogil:
@@ -436,9 +438,9 @@ cdef class Keeper:
 
     # --- funding --------------------------------------------------------------------------
 
-    cdef void note_rules(self, int symbol) noexcept nogil:
+    cdef void note_rules(self, int symbol, uint32_t version) noexcept nogil:
         """FN-11: a set of rules goes to matching; no settlement until it is released."""
-        self.rules_out[symbol] += 1
+        self.rules_out[symbol] = version
 
     cdef bint is_settling(self, int symbol) noexcept nogil:
         """FN-11: whether a settlement is on its way to the log, or being booked."""

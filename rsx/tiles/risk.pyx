@@ -294,7 +294,7 @@ cdef class RiskTile(Tile):
             return BUSY
         for at in range(RULES_OF_A_MARKET):
             self.out.pass_on(&self.rules[at], RULES[at], index, now)
-        self.keeper.note_rules(index)
+        self.keeper.note_rules(index, first.config_version)
         self.rules_held = 0
         return 0
 
