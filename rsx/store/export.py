@@ -249,20 +249,28 @@ class Store:
             raise ExportFailed(f"{self.path}: there is no archive")
         try:
             self.db = self._open()
-            names = {name for (name,) in self.db.execute("SELECT name FROM sqlite_master")}
-            applied = []
-            if "migrations" in names:
-                applied = self.db.execute(
-                    "SELECT number, name FROM migrations ORDER BY number"
-                ).fetchall()
-            if missing(self.path, applied, migrations()):
-                raise ArchiveRefused(
-                    f"{self.path}: migration {len(applied)} where {len(migrations())} is due: "
-                    "no archive, or one of an older program (start the exchange on it once)"
-                )
-            self.db.execute("BEGIN")
+            try:
+                self._begin()
+            except BaseException:
+                self.db.close()
+                raise
         except sqlite3.Error as error:
             raise ExportFailed(f"{self.path}: {error}") from None
+
+    def _begin(self) -> None:
+        """One view of the tables, which must be those of this program."""
+        names = {name for (name,) in self.db.execute("SELECT name FROM sqlite_master")}
+        applied = []
+        if "migrations" in names:
+            applied = self.db.execute(
+                "SELECT number, name FROM migrations ORDER BY number"
+            ).fetchall()
+        if missing(self.path, applied, migrations()):
+            raise ArchiveRefused(
+                f"{self.path}: migration {len(applied)} where {len(migrations())} is due: "
+                "no archive, or one of an older program (start the exchange on it once)"
+            )
+        self.db.execute("BEGIN")
 
     def _open(self) -> sqlite3.Connection:
         """In a folder that cannot be written no running exchange can be: then as it stands."""
@@ -275,6 +283,9 @@ class Store:
         except sqlite3.OperationalError:
             db.close()
             return sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        except BaseException:
+            db.close()
+            raise
 
     def close(self) -> None:
         self.db.close()

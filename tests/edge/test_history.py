@@ -352,8 +352,11 @@ def test_while_the_archive_fails(world, tmp_path):
     trade(world)
 
     async def test(rig):
-        rig.tile.trouble = "database is locked"
-        status, body = await rig.get("/v1/history/fills", 1)
+        for _ in range(100):  # a turn of the tile that goes well clears it again
+            rig.tile.trouble = "database is locked"
+            status, body = await rig.get("/v1/history/fills", 1)
+            if status != 200:
+                break
         assert (status, body["error"]["name"]) == (503, "OVERLOADED")
         assert "database is locked" in body["error"]["message"]
         rig.tile.trouble = ""

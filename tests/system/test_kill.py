@@ -168,8 +168,9 @@ def test_what_is_lost_is_noticed(tmp_path, lost):
         "deposit": max(life.load.deposits),
         "cancel": 0,
     }
+    ended = {oid for witness in life.load.witnesses.values() for oid in witness.ended}
     for record in read_log(life.data):
-        if lost == "cancel" and record.record.name == "ORDER_CANCELLED":
+        if record.record.name == "ORDER_CANCELLED" and record.oid in ended:
             told["cancel"] = record.seq
     for record in read_log(life.data):
         if record.seq != told[lost]:
