@@ -21,6 +21,7 @@ from load_engine import groups_for, rest
 from perf import build
 
 RICH = 1 << 40
+TRADERS = (1, 2)  # have 2^14 times as much: more than all the orders of a run reserve
 LEVELS = 2000
 CHUNK = 200  # round trips between two looks at the replica
 
@@ -28,14 +29,14 @@ CHUNK = 200  # round trips between two looks at the replica
 def filled_rig(folder: Path, accounts: int, orders: int) -> Any:
     """An engine with so much in it, recovered, its replica on."""
     config = harness.bench_config(
-        matching={"open_orders_per_user_max": 1 << 20, "orders_max": 1 << 21,
-                  "dedup_orders_max": 1 << 23},
+        matching={"open_orders_per_user_max": 1 << 21, "orders_max": 1 << 22,
+                  "dedup_orders_max": 1 << 24},
         replica={"enabled": True, "check_ms": 1000}, snapshot={"every_s": 0, "every_mib": 0},
     )  # fmt: skip
     setup = harness.EngineRig(config.replace(replica={"enabled": False, "check_ms": 0}), folder)
     setup.begin_stepping()
     for user in range(1, accounts + 1):
-        setup.deposit(user, RICH)
+        setup.deposit(user, RICH << 14 if user in TRADERS else RICH)
         if user % 1000 == 0:
             setup.step()
             setup.drain()
